@@ -1,0 +1,29 @@
+"""gmlib: deep generative models on handwritten digits, small enough to read and measured properly.
+
+The figures are not imported here (matplotlib takes its time): `from gmlib import figures`.
+"""
+
+from gmlib import evaluate, models, objectives, recipes, toy, train
+from gmlib.data import Batches, Digits, binarise, mnist
+from gmlib.display import show, table
+from gmlib.errors import InputError
+from gmlib.recipes import pretrained
+from gmlib.run import Run
+
+__all__ = [
+    "Batches",
+    "Digits",
+    "InputError",
+    "Run",
+    "binarise",
+    "evaluate",
+    "mnist",
+    "models",
+    "objectives",
+    "pretrained",
+    "recipes",
+    "show",
+    "table",
+    "toy",
+    "train",
+]

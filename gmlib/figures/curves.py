@@ -1,0 +1,69 @@
+"""Lines: losses along training, bounds along a parameter."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from gmlib.figures.style import INK, drawing
+from gmlib.train.history import History
+
+Line = tuple[Sequence[float], Sequence[float]]  # x and y
+
+
+def lines(
+    panels: dict[str, dict[str, Line]],
+    *,
+    x: str,
+    y: str,
+    height: float = 3.2,
+    marks: Sequence[tuple[float, float, str]] = (),
+    bottom: float | None = None,
+) -> Figure:
+    """Draw lines in one panel or several beside each other.
+
+    Args:
+        panels: title of each panel to its lines, and name of each line to its points.
+        x: label of the horizontal axis, with its unit.
+        y: label of the vertical axis, with its unit.
+        height: inches.
+        marks: points `(x, y, text)` to mark in the first panel.
+        bottom: where the vertical axis begins; None lets the lines decide.
+
+    Returns:
+        The figure.
+    """
+    with drawing(1, len(panels), height=height, sharey=True) as (figure, axes):
+        for ax, (title, named) in zip(axes[0], panels.items(), strict=True):
+            for i, (name, (xs, ys)) in enumerate(named.items()):
+                # every line has its own dash as well as its colour
+                ax.plot(xs, ys, label=name, linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1.8)
+            ax.set(title=title, xlabel=x)
+            ax.legend()
+        axes[0, 0].set_ylabel(y)
+        if bottom is not None:
+            axes[0, 0].set_ylim(bottom=bottom)
+        for mark_x, mark_y, text in marks:
+            axes[0, 0].plot(mark_x, mark_y, "o", color=INK, markersize=5)
+            axes[0, 0].annotate(text, (mark_x, mark_y), xytext=(8, -14), textcoords="offset points", color=INK)
+    return figure
+
+
+def history_curves(
+    histories: dict[str, History], columns: dict[str, str], y: str, bottom: float | None = None
+) -> Figure:
+    """Draw quantities of one or several runs over their epochs, a panel a run.
+
+    Args:
+        histories: name of each run to its history.
+        columns: column of the history to the name of its line.
+        y: label of the vertical axis, with its unit.
+        bottom: where the vertical axis begins; None lets the lines decide.
+
+    Returns:
+        The figure.
+    """
+    panels = {
+        title: {name: (history.column("epoch"), history.column(column)) for column, name in columns.items()}
+        for title, history in histories.items()
+    }
+    return lines(panels, x="epoch", y=y, bottom=bottom)  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""Images side by side."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+
+from gmlib.errors import InputError
+from gmlib.figures.style import drawing
+from gmlib.shapes import Image
+
+
+def tile(images: Image, columns: int, gap: int = 2) -> torch.Tensor:
+    """Lay images out row by row on one sheet.
+
+    Args:
+        images: `(n, 1, h, w)` in [0, 1].
+        columns: images a row.
+        gap: empty pixels between images.
+
+    Returns:
+        One image `(rows · (h + gap) - gap, columns · (w + gap) - gap)`, places left over are empty.
+
+    Raises:
+        InputError: if there is not at least one image and one column.
+    """
+    if len(images) < 1 or columns < 1:
+        raise InputError(f"got {len(images)} images in {columns} columns, expected at least one of each")
+    n, _, h, w = images.shape
+    rows = -(-n // columns)
+    filled = torch.cat([images, images.new_zeros(rows * columns - n, 1, h, w)])
+    cells = F.pad(filled, (0, gap, 0, gap)).reshape(rows, columns, h + gap, w + gap)
+    return cells.permute(0, 2, 1, 3).reshape(rows * (h + gap), columns * (w + gap))[: -gap or None, : -gap or None]
+
+
+def image_grid(images: Image, columns: int = 10, title: str = "") -> Figure:
+    """Show images on one sheet, ink dark on white.
+
+    Args:
+        images: `(n, 1, h, w)` in [0, 1].
+        columns: images a row.
+        title: above the sheet.
+
+    Returns:
+        The figure.
+    """
+    return image_grids({title: images}, columns)
+
+
+def image_grids(sheets: dict[str, Image], columns: int = 10) -> Figure:
+    """Show several sets of images side by side, all to the same scale.
+
+    Args:
+        sheets: title to images `(n, 1, h, w)` in [0, 1].
+        columns: images a row of each sheet.
+
+    Returns:
+        The figure.
+    """
+    tiles = [tile(images.detach().cpu(), columns) for images in sheets.values()]
+    width = 7.0 / len(tiles)
+    height = max(width * t.shape[0] / t.shape[1] for t in tiles) + (0.35 if any(sheets) else 0.1)
+    with drawing(1, len(tiles), height=height) as (figure, axes):
+        for ax, title, sheet in zip(axes[0], sheets, tiles, strict=True):
+            ax.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+            ax.set_title(title)
+            ax.axis("off")
+    return figure
+
+
+def rows_of_images(rows: dict[str, Image], title: str = "") -> Figure:
+    """Show sets of images one under the other, each row with its name: an original above its reconstruction, say.
+
+    Args:
+        rows: name to images `(n, 1, h, w)` in [0, 1], the same n in each.
+        title: above the sheet.
+
+    Returns:
+        The figure.
+    """
+    names: Sequence[str] = list(rows)
+    n = len(rows[names[0]])
+    sheet = tile(torch.cat([rows[name].detach().cpu() for name in names]), n)
+    with drawing(height=6.0 * sheet.shape[0] / sheet.shape[1] + (0.4 if title else 0.1)) as (figure, axes):
+        ax = axes[0, 0]
+        ax.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_title(title)
+        ax.grid(visible=False)
+        ax.set_xticks([])
+        ax.set_yticks([sheet.shape[0] * (i + 0.5) / len(names) for i in range(len(names))], names)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    return figure

@@ -1,0 +1,54 @@
+"""The latent plane: where digits lie in it, and what it decodes to."""
+
+import matplotlib.patheffects as effects
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from gmlib.figures.grids import tile
+from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
+from gmlib.shapes import Image
+
+
+def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0) -> Figure:
+    """Scatter digits by the mean of q(z|x), each in the colour of its label and its name at the median.
+
+    Args:
+        planes: title to means `(n, 2)` and labels `(n,)`; one panel each.
+        extent: the axes run from -extent to extent.
+
+    Returns:
+        The figure.
+    """
+    with drawing(1, len(planes), height=7.2 / len(planes), sharex=True, sharey=True) as (figure, axes):
+        for ax, (title, (mu, labels)) in zip(axes[0], planes.items(), strict=True):
+            for digit in range(10):
+                z = mu[labels == digit]
+                ax.scatter(*z.T.numpy(), s=3, alpha=0.5, linewidths=0, color=DIGIT_COLOURS[digit], rasterized=True)
+            for digit in range(10):
+                x, y = mu[labels == digit].median(0).values.tolist()
+                text = ax.text(x, y, str(digit), color=INK, fontsize=15, weight="bold", ha="center", va="center")
+                text.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
+            ax.set(title=title, xlabel="$z_1$", xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
+        axes[0, 0].set_ylabel("$z_2$")
+    return figure
+
+
+def decoded_plane(images: Image, extent: float, title: str = "") -> Figure:
+    """Show a square grid of decoded latents in place of their coordinates.
+
+    Args:
+        images: `(m · m, 1, h, w)`, row by row from the top left (z_1 rises to the right, z_2 upwards).
+        extent: the grid runs from -extent to extent on both axes.
+        title: above the plane.
+
+    Returns:
+        The figure.
+    """
+    side = round(len(images) ** 0.5)
+    with drawing(height=6.4, width=6.2) as (figure, axes):
+        ax = axes[0, 0]
+        sheet = tile(images.detach().cpu(), side, gap=0)
+        ax.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, extent=(-extent, extent, -extent, extent))
+        ax.grid(visible=False)
+        ax.set(title=title, xlabel="$z_1$", ylabel="$z_2$")
+    return figure

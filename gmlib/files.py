@@ -1,0 +1,32 @@
+"""Writing that leaves either the old file or the new one, never half of one."""
+
+import os
+from pathlib import Path
+
+from gmlib.errors import InputError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file under a temporary name, sync it to the disk, and rename it.
+
+    Args:
+        path: the final name; its folder is made if it is missing.
+        content: what to write; text is encoded as UTF-8.
+
+    Raises:
+        InputError: if the folder cannot be made or written to. What stood there before still stands.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True) if path.parent.is_dir() else None
+        raise InputError(
+            f"cannot write {path} ({error.strerror}): give a folder that exists or can be made, and is writable"
+        ) from error

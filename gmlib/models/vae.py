@@ -1,0 +1,122 @@
+"""The variational autoencoder: any encoder and any decoder, joined by one reparametrised draw."""
+
+import torch
+from torch import Generator, nn
+
+from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl, gaussian_log_prob
+from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage
+
+
+class BernoulliDecoder(nn.Module):
+    """p(x|z): given z, each pixel is an independent coin whose log-odds a network computes."""
+
+    def __init__(self, logits: nn.Module) -> None:
+        """Wrap a network.
+
+        Args:
+            logits: a network `(z, y) -> (b, 1, 28, 28)`, with `latent_dim` and `num_classes`.
+        """
+        super().__init__()
+        self.logits = logits
+        self.latent_dim: int = logits.latent_dim
+        self.num_classes: int = logits.num_classes
+
+    def log_prob(self, x: Image, z: Latent, y: Labels | None = None) -> PerImage:
+        """Log p(x|z).
+
+        Args:
+            x: binary images `(b, 1, 28, 28)`.
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Nats per image, `(b,)`.
+        """
+        return bernoulli_log_prob(x, self.logits(z, y))
+
+    def mean(self, z: Latent, y: Labels | None = None) -> Image:
+        """Probability that each pixel is 1, which is what most papers print as a sample.
+
+        Args:
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Images `(b, 1, 28, 28)` in [0, 1].
+        """
+        return self.logits(z, y).sigmoid()
+
+    def sample(self, z: Latent, y: Labels | None = None, *, generator: Generator | None = None) -> Image:
+        """Draw each pixel.
+
+        Args:
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+            generator: source of randomness, on the device of z.
+
+        Returns:
+            Images `(b, 1, 28, 28)` of zeros and ones.
+        """
+        mean = self.mean(z, y)
+        return (torch.rand(mean.shape, generator=generator, device=mean.device) < mean).to(mean.dtype)
+
+
+class VAE(nn.Module):
+    """A variational autoencoder with a standard Gaussian prior over z (Kingma & Welling 2014)."""
+
+    def __init__(self, encoder: nn.Module, decoder: BernoulliDecoder) -> None:
+        """Join two networks.
+
+        Args:
+            encoder: `(x, y) -> (mu, logvar)`, each `(b, latent_dim)`.
+            decoder: p(x|z), with `log_prob(x, z, y)` and `sample(z, y)`.
+        """
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent_dim: int = decoder.latent_dim
+        self.num_classes: int = decoder.num_classes
+
+    def forward(
+        self, x: Image, y: Labels | None = None, generator: Generator | None = None
+    ) -> tuple[PerImage, PerImage]:
+        """Give the two terms of the ELBO, with one draw of z an image.
+
+        Args:
+            x: binary images `(b, c, h, w)`.
+            y: labels `(b,)`, or None.
+            generator: source of randomness, on the device of x.
+
+        Returns:
+            log p(x|z) at the draw and KL(q(z|x) || p(z)) in closed form, each `(b,)`, in nats.
+        """
+        mu, logvar = self.encoder(x, y)
+        # z = mu + sigma * eps: the randomness stands outside, so that gradients reach mu and sigma
+        eps = torch.randn(mu.shape, generator=generator, device=mu.device)
+        z = mu + (0.5 * logvar).exp() * eps
+        return self.decoder.log_prob(x, z, y), gaussian_kl(mu, logvar)
+
+    def log_weights(
+        self, x: Image, y: Labels | None = None, samples: int = 1, generator: Generator | None = None
+    ) -> LogWeights:
+        """Give importance weights log p(x, z) - log q(z|x) for draws of z from q(z|x).
+
+        Args:
+            x: binary images `(b, c, h, w)`.
+            y: labels `(b,)`, or None.
+            samples: k, the number of draws an image.
+            generator: source of randomness, on the device of x.
+
+        Returns:
+            Log-weights `(k, b)`, in nats: the argument of `iwae_bound`.
+
+        Source: Burda, Grosse & Salakhutdinov 2016, equation 7.
+        """
+        mu, logvar = self.encoder(x, y)
+        eps = torch.randn(samples, *mu.shape, generator=generator, device=mu.device)
+        z = mu + (0.5 * logvar).exp() * eps
+        xs = x.expand(samples, *x.shape).flatten(0, 1)
+        ys = None if y is None else y.repeat(samples)
+        log_px = self.decoder.log_prob(xs, z.flatten(0, 1), ys).unflatten(0, (samples, len(x)))
+        log_prior = gaussian_log_prob(z, torch.zeros_like(mu), torch.zeros_like(mu))
+        return log_px + log_prior - gaussian_log_prob(z, mu, logvar)

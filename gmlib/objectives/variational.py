@@ -1,0 +1,95 @@
+"""Likelihoods, the KL divergence and the bounds of variational inference, in nats."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from gmlib.shapes import Image, Latent, LogWeights, PerImage
+
+
+def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
+    r"""Log-likelihood of binary images under independent Bernoulli pixels, summed over pixels.
+
+    $$\log p(x \mid l) = \sum_i x_i l_i - \log(1 + e^{l_i})$$
+
+    The sum over pixels is what makes the number a log-likelihood: a mean would scale the ELBO's two terms apart.
+
+    Args:
+        x: images `(b, c, h, w)`, each pixel 0 or 1.
+        logits: log-odds of each pixel, of the same shape.
+
+    Returns:
+        Nats per image, `(b,)`, at most 0.
+
+    Source: Kingma & Welling 2014, appendix C.1.
+    """
+    return (x * logits - F.softplus(logits)).flatten(1).sum(1)
+
+
+def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) -> Float[Tensor, "*k b"]:
+    r"""Log-density of a Gaussian with diagonal covariance.
+
+    $$\log \mathcal{N}(z; \mu, \sigma^2) = -\tfrac12 \sum_j \log 2\pi + \log\sigma_j^2 + (z_j - \mu_j)^2 / \sigma_j^2$$
+
+    Args:
+        z: points `(b, d)`, or `(k, b, d)` for k points an image.
+        mu: means `(b, d)`.
+        logvar: log-variances `(b, d)`.
+
+    Returns:
+        Nats, `(b,)` or `(k, b)`.
+    """
+    return -0.5 * (math.log(2 * math.pi) + logvar + (z - mu) ** 2 * (-logvar).exp()).sum(-1)
+
+
+def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
+    r"""KL divergence from the standard Gaussian prior to a Gaussian with diagonal covariance.
+
+    $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2$$
+
+    Args:
+        mu: means `(b, d)`.
+        logvar: log-variances `(b, d)`.
+
+    Returns:
+        Nats per image, `(b,)`, at least 0 and 0 only where mu = 0 and logvar = 0.
+
+    Source: Kingma & Welling 2014, appendix B.
+    """
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
+
+
+def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
+    r"""The evidence lower bound, which is maximised.
+
+    $$\mathrm{ELBO}(x) = \mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)) \le \log p(x)$$
+
+    Args:
+        log_px: log p(x|z), its expectation under q or one draw of it, `(b,)`.
+        kl: the KL divergence from prior to posterior, `(b,)`.
+
+    Returns:
+        Nats per image, `(b,)`.
+
+    Source: Kingma & Welling 2014, equation 3.
+    """
+    return log_px - kl
+
+
+def iwae_bound(log_w: LogWeights) -> PerImage:
+    r"""The importance-weighted bound: k draws bring it closer to log p(x), and its expectation rises with k.
+
+    $$\mathcal{L}_k(x) = \log \tfrac1k \sum_{i=1}^k w_i, \qquad w_i = p(x, z_i) / q(z_i \mid x), \quad z_i \sim q(z \mid x)$$
+
+    Args:
+        log_w: log-weights `(k, b)`; with k = 1 they are returned as they are, and their expectation is the ELBO.
+
+    Returns:
+        Nats per image, `(b,)`.
+
+    Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
+    """
+    return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))

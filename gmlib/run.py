@@ -1,0 +1,140 @@
+"""What training gives: networks ready to use, how they came to be, and what they were measured at."""
+
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Generator, Tensor, nn
+
+from gmlib.errors import InputError
+from gmlib.files import write_whole
+from gmlib.models.vae import VAE
+from gmlib.shapes import Image
+from gmlib.train.history import History
+
+if TYPE_CHECKING:
+    from gmlib.experiment import VAERecipe
+
+
+@dataclass
+class Run:
+    """A trained recipe: networks in eval mode, history, metrics, and the facts that make them citable.
+
+    Args:
+        recipe: what was trained.
+        networks: by name, such as "vae".
+        history: a row an epoch.
+        metrics: name to number, each with its unit in its documentation.
+        about: recipe's name and hash, profile, seed, data, device, seconds and versions.
+    """
+
+    recipe: "VAERecipe"
+    networks: dict[str, nn.Module]
+    history: History
+    metrics: dict[str, float]
+    about: dict[str, Any]
+
+    @property
+    def vae(self) -> VAE:
+        """The network of a VAE recipe."""
+        return cast(VAE, self.networks["vae"])
+
+    @torch.inference_mode()
+    def sample(
+        self, n: int, labels: Tensor | None = None, *, generator: Generator | None = None, mean: bool = False
+    ) -> Image:
+        """Draw images from the model.
+
+        Args:
+            n: how many.
+            labels: int64 `(n,)` for a conditional model, otherwise None.
+            generator: source of randomness, on the networks' device.
+            mean: give the probability of ink at each pixel instead of drawing it.
+
+        Returns:
+            Images `(n, 1, 28, 28)` in [0, 1]; zeros and ones unless `mean`.
+
+        Raises:
+            InputError: if n is below 1.
+        """
+        if n < 1:
+            raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
+        device = next(self.vae.parameters()).device
+        z = torch.randn(n, self.vae.latent_dim, generator=generator, device=device)
+        decoder = self.vae.decoder
+        return decoder.mean(z, labels) if mean else decoder.sample(z, labels, generator=generator)
+
+    def save(self, folder: Path, root: Path | str | None = None) -> "Run":
+        """Write `NAME.safetensors` and `NAME.json`, and measure what was written.
+
+        Floating parameters become float16, buffers stay. The metrics are those of the file as it is read back.
+
+        Args:
+            folder: where to.
+            root: folder of the full data, for the official metrics of a full run.
+
+        Returns:
+            The run as it is on disk, with its metrics.
+        """
+        parameters = {
+            f"{name}.{key}" for name, network in self.networks.items() for key, _ in network.named_parameters()
+        }
+        tensors = {
+            f"{name}.{key}": value
+            for name, network in self.networks.items()
+            for key, value in network.state_dict().items()
+        }
+        half = {key: value.half() if key in parameters else value for key, value in tensors.items()}
+        path = folder / f"{self.recipe.name}.safetensors"
+        write_whole(path, save({key: value.contiguous().cpu() for key, value in half.items()}))
+        reloaded = Run(self.recipe, read_networks(path, self.recipe), self.history, {}, self.about)
+        reloaded.metrics = self.recipe.measure(reloaded.networks, full=self.about["profile"] == "full", root=root)
+        record = {**self.about, "metrics": reloaded.metrics, "history": self.history.rows}
+        write_whole(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+        return reloaded
+
+
+def read_networks(path: Path, recipe: "VAERecipe") -> dict[str, nn.Module]:
+    """Build a recipe's networks and fill them from a file of weights.
+
+    Args:
+        path: what `Run.save` wrote.
+        recipe: whose networks they are.
+
+    Returns:
+        Networks by name, float32 on the CPU, in eval mode.
+
+    Raises:
+        InputError: if the file is damaged or its weights are those of another recipe.
+    """
+    networks = recipe.build()
+    try:
+        tensors = load(path.read_bytes())
+        for name, network in networks.items():
+            prefix = f"{name}."
+            network.load_state_dict(
+                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            )
+            network.eval()
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise InputError(
+            f"cannot read the weights {path} ({str(error).splitlines()[0]}), expected a whole file of recipe {recipe.name}: "
+            f"make it again with gmlib train {recipe.name}"
+        ) from error
+    return networks
+
+
+def versions() -> dict[str, str]:
+    """Say which software a run was made with.
+
+    Returns:
+        Versions of gmlib, Python and torch.
+    """
+    from importlib.metadata import version
+
+    return {"gmlib": version("gmlib"), "python": platform.python_version(), "torch": str(torch.__version__)}

@@ -1,0 +1,35 @@
+"""Shapes as types. They cost nothing at run time; under pytest every call is checked against them."""
+
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from gmlib.errors import InputError
+
+Image = Float[Tensor, "b c h w"]  # values in [0, 1]
+Latent = Float[Tensor, "b d"]  # z, or the mean or log-variance of q(z|x)
+Features = Float[Tensor, "b f"]  # a hidden layer
+Labels = Int64[Tensor, "b"]  # digits 0 to 9
+PerImage = Float[Tensor, "b"]  # one number an image, in nats where it is a log-probability
+LogWeights = Float[Tensor, "k b"]  # k importance weights an image, in nats
+Bytes = UInt8[Tensor, "n 1 28 28"]  # grey digits as stored: 0 to 255
+
+
+def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
+    """Refuse what is not a batch of float images of one size.
+
+    Args:
+        x: what should be images, `(b, c, h, w)` with values in [0, 1].
+        size: the only `(c, h, w)` that is taken.
+
+    Raises:
+        InputError: if the shape or the dtype is another.
+    """
+    if x.ndim != 4 or tuple(x.shape[1:]) != size:
+        expected = ", ".join(map(str, size))
+        raise InputError(
+            f"got images of shape {tuple(x.shape)}, expected (batch, {expected}): reshape them, or build a network of their size"
+        )
+    if not x.is_floating_point():
+        raise InputError(
+            f"got images of dtype {x.dtype}, expected floats in [0, 1]: use Digits.grey() or Digits.binarised()"
+        )

@@ -1,0 +1,87 @@
+"""The loop of every VAE."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import cast
+
+import torch
+
+from gmlib.data import Digits
+from gmlib.evaluate.likelihood import mean_elbo
+from gmlib.models.vae import VAE
+from gmlib.objectives.variational import elbo
+from gmlib.train.history import History
+from gmlib.train.state import State
+
+
+def cosine_decay(lr: float, progress: float) -> float:
+    r"""Learning rate that falls from its first value to 0 along half a cosine.
+
+    $$\mathrm{lr}(t) = \tfrac12 \, \mathrm{lr} \, (1 + \cos \pi t)$$
+
+    Args:
+        lr: the rate at the start.
+        progress: t, the part of the run that is done, 0 to 1.
+
+    Returns:
+        The rate at t.
+
+    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
+    """
+    return 0.5 * lr * (1 + math.cos(math.pi * progress))
+
+
+def fit_vae(
+    state: State,
+    *,
+    epochs: int,
+    lr: float,
+    decay: bool = False,
+    validation: Digits | None = None,
+    on_step: Callable[[State], None] | None = None,
+    on_epoch: Callable[[State], None] | None = None,
+) -> History:
+    """Maximise the ELBO until the run has seen so many epochs. Prints nothing, draws nothing, saves nothing.
+
+    Args:
+        state: networks and optimiser named "vae", and the batches; a state that was trained before goes on.
+        epochs: how many epochs the whole run has.
+        lr: learning rate, at the start if it decays.
+        decay: whether the rate falls to 0 along half a cosine over the run.
+        validation: digits whose ELBO is noted after each epoch, binarised once.
+        on_step: called after each step.
+        on_epoch: called after each epoch, when its row is written.
+
+    Returns:
+        A row an epoch: ELBO, log p(x|z) and KL of the training batches, and of validation, in nats per image.
+    """
+    vae, optimiser, batches = cast(VAE, state.networks["vae"]), state.optimisers["vae"], state.batches
+    steps = epochs * len(batches)
+
+    while state.epoch < epochs:
+        started = time.perf_counter()
+        vae.train()
+        totals = torch.zeros(2, device=state.generator.device)
+        for x, y in batches:
+            optimiser.param_groups[0]["lr"] = cosine_decay(lr, state.step / steps) if decay else lr
+            optimiser.zero_grad()
+            log_px, kl = vae(x, y if vae.num_classes else None, state.generator)
+            loss = -elbo(log_px, kl).mean()  # the ELBO is maximised, so its negative is minimised
+            loss.backward()
+            optimiser.step()
+            totals += torch.stack([log_px.detach().mean(), kl.detach().mean()])  # no .item(): nothing waits
+            state.step += 1
+            if on_step:
+                on_step(state)
+
+        log_px, kl = (totals / len(batches)).tolist()  # the one synchronisation of an epoch
+        row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl, "train_log_px": log_px, "train_kl": kl}
+        if validation is not None:
+            row |= {f"validation_{name}": value for name, value in mean_elbo(vae, validation).items()}
+        state.history.rows.append(row)
+        state.epoch += 1
+        state.seconds += time.perf_counter() - started
+        if on_epoch:
+            on_epoch(state)
+    return state.history
