@@ -1,0 +1,48 @@
+# The two commands: `make book` builds the site (_build/html/index.html), `make test` proves it.
+# `make PYTHON=python3.12 ...` names an interpreter; UV_TORCH_BACKEND=cpu installs a torch without CUDA.
+
+BIN := .venv/bin
+PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: setup book lab test check update bench full clean
+
+setup: .venv/installed  ## everything into .venv, once
+
+.venv/installed: pyproject.toml constraints.txt
+	@python="$(PYTHON)"; test -n "$$python" || { echo "gmlib needs Python 3.11 or newer with venv, and found none: install it, or name it with make PYTHON=/path/to/python3." >&2; exit 1; }; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gmlib needs Python 3.11 or newer; $$python is older or does not run." >&2; exit 1; }; \
+	"$$python" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[book,test]'
+	@touch $@
+
+book: setup  ## run every chapter, render the site
+	$(BIN)/python book/build.py execute
+	$(BIN)/python book/build.py render
+
+lab: setup  ## the chapters in JupyterLab
+	$(BIN)/jupyter lab book
+
+test: setup  ## pytest, then every chapter's outputs against the stored ones
+	$(BIN)/python -m pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
+
+check: setup  ## code, types, docstrings, chapters
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy gmlib book/build.py && $(BIN)/pydoclint gmlib book/build.py
+	$(BIN)/python book/build.py hygiene
+
+update: setup  ## run the chapters and store their outputs in the committed ones
+	$(BIN)/python book/build.py execute
+	$(BIN)/python book/build.py freeze
+
+bench: setup  ## one table of timings
+	$(BIN)/python -m benchmarks
+
+full: setup  ## train every recipe on all of MNIST; interrupted, it resumes
+	for name in vae vae_no_bn; do $(BIN)/gmlib train $$name --profile full --out runs/full/$$name --resume || exit 1; done
+
+clean:  ## what can be made again, but not .venv and runs
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache
+	find gmlib book tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,556 @@
+"""Make the book: run the chapters, render the site, freeze results into the committed chapters, check them.
+
+    python book/build.py execute              every chapter with papermill, in a copy: _build/executed
+    python book/build.py render               that copy as a site: _build/html
+    python book/build.py render --committed   the chapters as committed, not run again
+    python book/build.py freeze               the copy's outputs back into the committed chapters
+    python book/build.py hygiene              what a committed chapter must and must not hold
+
+A cell is named as the reader sees it: "code cell 3" is the one that shows `[3]`.
+"""
+
+import argparse
+import copy
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+PROFILE = "quick"
+KERNELS = 2  # at once, one thread each
+TIMEOUT = 600  # seconds for one cell
+MAX_BYTES = 1_500_000  # a committed chapter
+CHECKED_CELLS = 3  # cells a chapter whose outputs nbval compares
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # else the debugger warns on stderr
+VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
+
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
+WIDGET = "application/vnd.jupyter.widget-view+json"
+ADDRESS = re.compile(r"\b0x(?:7f[0-9a-f]{6,}|[0-9a-f]{9,16})\b")
+ABSOLUTE = re.compile(r"(?<![\w.:/~-])(?:/(?:home|Users|root|tmp|private|var|opt|mnt|usr|work)/|[A-Z]:\\\w)[\w./\\-]*")
+
+
+class BookError(Exception):
+    """A sentence for the person at the terminal: what is wrong, where, what to do."""
+
+
+# ---- execute ---------------------------------------------------------------------------------------------------
+
+
+def stage(root: Path, folder: Path, skip: str = "") -> None:
+    """Copy the configuration, the table of contents and the tree of `book/` into `folder`.
+
+    Args:
+        root: the repository.
+        folder: the copy, from which the site is rendered.
+        skip: a pattern of files to leave as they are there.
+    """
+    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "build.py", skip)
+    shutil.copytree(root / "book", folder / "book", ignore=ignore, dirs_exist_ok=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, folder / name)
+
+
+def execute(root: Path) -> None:
+    """Run every chapter in `_build/executed`, the longest first, and write `_build/report.json`.
+
+    Args:
+        root: the repository.
+
+    Raises:
+        BookError: if a chapter fails; those not yet begun are not run, and the broken copy stays.
+    """
+    folder = root / "_build" / "executed"
+    shutil.rmtree(folder, ignore_errors=True)
+    stage(root, folder)
+    usual = seconds_before(root)
+    report: dict[str, Any] = {"chapters": {chapter.stem: {"status": "not run"} for chapter in chapters(root)}}
+    report |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
+    failures = []
+    pool = ThreadPoolExecutor(KERNELS)
+    try:
+        longest_first = sorted(chapters(root), key=lambda c: -usual.get(c.stem, math.inf))
+        running = {pool.submit(run, c, folder / "book" / c.name, root): c.stem for c in longest_first}
+        for done in as_completed(running):
+            if done.cancelled():
+                continue
+            report["chapters"][running[done]] = result = done.result()
+            if result["status"] == "failed":
+                failures.append(result["error"])
+                pool.shutdown(wait=False, cancel_futures=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        (root / "_build" / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    if failures:
+        raise BookError("\n".join(failures))
+
+
+def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
+    """Run one chapter with papermill, in a process of its own.
+
+    Args:
+        chapter: the committed notebook.
+        copy_path: where the executed one goes; papermill's, with its marks, if it fails.
+        root: the repository, so that its path can be kept out of the outputs.
+
+    Returns:
+        The chapter's entry in the report: status, seconds, and the error of a failed one.
+    """
+    committed = nbformat.read(chapter, as_version=4)
+    say(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "papermill", str(chapter), str(copy_path), "-p", "profile", PROFILE]
+    command += ["--kernel", "python3", "--no-progress-bar", "--execution-timeout", str(TIMEOUT)]
+    environment = os.environ | ONE_THREAD | QUIET
+    process = subprocess.run(command, cwd=copy_path.parent, env=environment, capture_output=True, text=True)
+    seconds = round(time.perf_counter() - start, 1)
+    result = nbformat.read(copy_path, as_version=4)
+    error = failure(committed, result, process)
+    if error:
+        say(f"{chapter.stem}: failed after {seconds} s")
+        kept = copy_path.relative_to(root)
+        return {
+            "status": "failed",
+            "seconds": seconds,
+            "error": f"{chapter.stem}: {error}. The broken copy: {kept}",
+        }
+    nbformat.write(merge(committed, result, chapter.name, root), copy_path)
+    say(f"{chapter.stem}: done in {seconds} s")
+    return {"status": "ok", "seconds": seconds}
+
+
+def failure(committed: NotebookNode, ran: NotebookNode, process: subprocess.CompletedProcess[str]) -> str:
+    """Say where and why an executed chapter failed; empty if it did not.
+
+    papermill also stops with an error where a cell tagged `raises-exception` raised, as it should; so its exit
+    status alone does not tell.
+
+    Args:
+        committed: the chapter as committed.
+        ran: papermill's copy.
+        process: papermill, ended.
+
+    Returns:
+        Cell and error in one line.
+    """
+    results = {cell.id: cell for cell in ran.cells}
+    for number, cell in enumerate(code_cells(committed), 1):
+        result = results.get(cell.id, cell)
+        errors = [output for output in result.get("outputs", []) if output.output_type == "error"]
+        if errors and "raises-exception" not in tags(cell):
+            return f"code cell {number} ({cell.id}) failed with {errors[0].ename}: {errors[0].evalue}"
+        if process.returncode and result.metadata.get("papermill", {}).get("status") != "completed":
+            return f"code cell {number} ({cell.id}) did not finish: {last_line(process.stderr)}"
+    return ""
+
+
+def merge(committed: NotebookNode, ran: NotebookNode, name: str, root: Path) -> NotebookNode:
+    """Give a committed chapter the outputs of its executed copy, matched by cell id.
+
+    What differs from run to run or machine to machine stays out: papermill's own cell and metadata, the kernel's
+    name and version, widget views and their state, the repository's path, memory addresses.
+
+    Args:
+        committed: the chapter whose text, code and metadata count.
+        ran: the same chapter after a run.
+        name: its file name, for the error.
+        root: the repository.
+
+    Returns:
+        The chapter with outputs; neither argument is changed.
+
+    Raises:
+        BookError: if a code cell was added or changed since the run.
+    """
+    merged = copy.deepcopy(committed)
+    results = {cell.id: cell for cell in ran.cells}
+    for number, cell in enumerate(code_cells(merged), 1):
+        result = results.get(cell.id)
+        if result is None or result.source != cell.source:
+            raise BookError(
+                f"book/{name}: code cell {number} ({cell.id}) changed since the chapter was run: `make book`"
+            )
+        cell.execution_count = number if result.execution_count else None
+        cell.outputs = [tidy(output, root) for output in result.outputs]
+        for output in cell.outputs:
+            output.get("data", {}).pop(WIDGET, None)
+            if "execution_count" in output:
+                output.execution_count = number
+        cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
+    for cell in merged.cells:
+        for key in ("papermill", "execution", "collapsed", "scrolled"):
+            cell.metadata.pop(key, None)
+    for key in ("papermill", "widgets"):
+        merged.metadata.pop(key, None)
+    merged.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    merged.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
+    return merged
+
+
+def tidy(value: Any, root: Path) -> Any:
+    """Take the repository's path and memory addresses out of an output.
+
+    Args:
+        value: an output, or a part of one.
+        root: the repository.
+
+    Returns:
+        The same, with paths relative to the repository and every address written `0x...`; images as they are.
+    """
+    if isinstance(value, str):
+        for path in (root / "_build" / "executed", root):
+            value = value.replace(f"{path}{os.sep}", "")
+        return ADDRESS.sub("0x...", value)
+    if isinstance(value, list):
+        return [tidy(part, root) for part in value]
+    if isinstance(value, dict):
+        parts = {key: part if key.startswith("image/") else tidy(part, root) for key, part in value.items()}
+        return nbformat.from_dict(parts)
+    return value
+
+
+# ---- render ----------------------------------------------------------------------------------------------------
+
+
+def render(root: Path, committed: bool = False) -> None:
+    """Render `_build/html`; any warning is an error.
+
+    Prose, captions and configuration are taken as they are now: only changed code needs another run.
+
+    Args:
+        root: the repository.
+        committed: render the chapters as committed instead of the executed ones.
+
+    Raises:
+        BookError: if nothing was executed, or jupyter-book warns or fails.
+    """
+    folder = root / "_build" / ("committed" if committed else "executed")
+    report = root / "book" / "status.json" if committed else root / "_build" / "report.json"
+    if committed:
+        shutil.rmtree(folder, ignore_errors=True)
+        stage(root, folder)
+    elif not report.exists():
+        raise BookError("No chapter has been run yet: `python book/build.py execute` first, or render --committed.")
+    else:
+        stage(root, folder, skip="*.ipynb")
+        for chapter in chapters(root):
+            nbformat.write(executed(chapter, root), folder / "book" / chapter.name)
+    (folder / "book" / "status-table.md").write_text(status_table(json.loads(report.read_text())))
+    mathjax = resources.files("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js"
+    (folder / "book" / "assets" / "mathjax.js").write_bytes(mathjax.read_bytes())
+    shutil.rmtree(root / "_build" / "html", ignore_errors=True)
+    say("rendering the site")
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(folder), "--path-output", str(root)]
+    if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"]).returncode:
+        raise BookError("The site was not rendered cleanly: see the warnings above, each one counts as an error.")
+    say("the book is ready: open _build/html/index.html")
+
+
+def status_table(report: dict[str, Any]) -> str:
+    """Write the status page's table.
+
+    Args:
+        report: what `execute` wrote.
+
+    Returns:
+        Markdown: one sentence on when and where, then a row a chapter.
+    """
+    with_versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    lines = [f"Run on {report['date']} on {report['machine']}, with {with_versions}.", ""]
+    lines += ["| chapter | status | seconds |", "|---|---|---:|"]
+    for name, chapter in report["chapters"].items():
+        lines.append(f"| {{doc}}`{name}` | {chapter['status']} | {chapter.get('seconds', '')} |")
+    return "\n".join(lines) + "\n"
+
+
+# ---- freeze and hygiene ----------------------------------------------------------------------------------------
+
+
+def freeze(root: Path) -> None:
+    """Write the outputs of `_build/executed` into the committed chapters, and the report into `book/status.json`.
+
+    Args:
+        root: the repository.
+
+    Raises:
+        BookError: if the last run is missing or failed, or a frozen chapter would have a fault; then no file changes.
+    """
+    frozen = {chapter: nbformat.writes(executed(chapter, root)) + "\n" for chapter in chapters(root)}
+    problems = [fault for c, text in frozen.items() for fault in faults(text, f"book/{c.name}")]
+    if problems:
+        raise BookError("\n".join([*problems, "Nothing was frozen."]))
+    for chapter, text in frozen.items():
+        chapter.write_text(text, encoding="utf-8")
+    shutil.copy(root / "_build" / "report.json", root / "book" / "status.json")
+    say(f"froze {len(frozen)} chapters")
+
+
+def hygiene(root: Path) -> None:
+    """Check every committed chapter.
+
+    Args:
+        root: the repository.
+
+    Raises:
+        BookError: with every fault found, one a line.
+    """
+    problems = [f for c in chapters(root) for f in faults(c.read_text(encoding="utf-8"), f"book/{c.name}")]
+    if problems:
+        raise BookError("\n".join(problems))
+    say(f"{len(chapters(root))} chapters are clean")
+
+
+def faults(text: str, name: str) -> Iterator[str]:
+    """Find what a committed chapter must not hold, or lacks.
+
+    Args:
+        text: the notebook file as written, for nbformat would add missing ids on reading.
+        name: its path, for the messages.
+
+    Yields:
+        A sentence a fault, with file and cell.
+    """
+    notebook = nbformat.from_dict(json.loads(text))
+    if len(text.encode()) > MAX_BYTES:
+        yield f"{name}: {len(text.encode()):,} bytes; at most {MAX_BYTES:,}: smaller or fewer figures"
+    if "widgets" in notebook.metadata:
+        yield f"{name}: holds widget state (metadata.widgets): `make update` drops it"
+    if not any("parameters" in tags(cell) for cell in notebook.cells):
+        yield f"{name}: no cell is tagged `parameters`: tag the one that sets profile and seed"
+    checked = sum("nbval-check-output" in tags(cell) for cell in notebook.cells)
+    if checked < CHECKED_CELLS:
+        yield f"{name}: {checked} cells are tagged `nbval-check-output`; at least {CHECKED_CELLS} must be"
+    for cell_id, count in Counter(cell.get("id") for cell in notebook.cells).items():
+        if cell_id is None:
+            yield f"{name}: {count} cells have no id: save the chapter as notebook format 4.5"
+        elif count > 1:
+            yield f"{name}: {count} cells have the id {cell_id}: each needs its own"
+    number = 0
+    for position, cell in enumerate(notebook.cells, 1):
+        number += cell.cell_type == "code"
+        where = f"code cell {number}" if cell.cell_type == "code" else f"{cell.cell_type} cell {position}"
+        for fault in cell_faults(cell):
+            yield f"{name}, {where} ({cell.get('id')}): {fault}"
+
+
+def cell_faults(cell: NotebookNode) -> Iterator[str]:
+    """Find the faults of one cell.
+
+    Args:
+        cell: of a committed chapter.
+
+    Yields:
+        A sentence a fault.
+    """
+    outputs = cell.get("outputs", [])
+    data = [output.get("data", {}) for output in outputs]
+    words = [cell.source, *(words for output in outputs for words in strings(output))]
+    if path := next((found[0] for text in words if (found := ABSOLUTE.search(text))), None):
+        yield f"holds the absolute path {path}: make it relative"
+    if address := next((found[0] for text in words if (found := ADDRESS.search(text))), None):
+        yield f"holds the memory address {address}: give the object a repr, or `make update`"
+    if cell.cell_type != "code":
+        return
+    if cell.source.strip() and not cell.get("execution_count") and "nbval-skip" not in tags(cell):
+        yield "was not run: `make update`, or tag it `nbval-skip`"
+    if any(output.output_type == "error" for output in outputs) and "raises-exception" not in tags(cell):
+        yield "holds an error: mend it, or tag it `raises-exception`"
+    if any(output.get("name") == "stderr" for output in outputs):
+        yield "wrote to stderr: a chapter shows no warnings and no progress bars"
+    if any(WIDGET in part for part in data):
+        yield "holds a widget view, dead in the page: `make update` drops it"
+    if re.search(r"tqdm\.(notebook|auto)", cell.source):
+        yield "uses tqdm.notebook or tqdm.auto, dead in the page: use plain tqdm, or a table"
+    figures = sum(any(kind.startswith("image/") for kind in part) for part in data)
+    options = cell.metadata.get("mystnb", {})
+    figure, image = options.get("figure", {}), options.get("image", {})
+    if figures and not (figure.get("name") and figure.get("caption") and image.get("alt")):
+        yield "shows a figure without name, caption or alt text: set mystnb.figure.name, .caption and mystnb.image.alt"
+    if figures > 1:
+        yield f"shows {figures} figures: one a cell, so that each has its caption"
+
+
+def strings(output: Any) -> Iterator[str]:
+    """Walk through the text of an output.
+
+    Args:
+        output: an output, or a part of one.
+
+    Yields:
+        Every string in it, images left out.
+    """
+    if isinstance(output, str):
+        yield output
+    elif isinstance(output, list):
+        yield "".join(map(str, output))
+    elif isinstance(output, dict):
+        for key, part in output.items():
+            if not key.startswith("image/"):
+                yield from strings(part)
+
+
+# ---- small things ----------------------------------------------------------------------------------------------
+
+
+def chapters(root: Path) -> list[Path]:
+    """List the committed chapters.
+
+    Args:
+        root: the repository.
+
+    Returns:
+        The notebooks of `book/`, in order.
+    """
+    return sorted((root / "book").glob("*.ipynb"))
+
+
+def executed(chapter: Path, root: Path) -> NotebookNode:
+    """Read a committed chapter with the outputs of the last run.
+
+    Args:
+        chapter: the committed notebook.
+        root: the repository.
+
+    Returns:
+        What `merge` makes of it and its copy in `_build/executed`.
+
+    Raises:
+        BookError: if it was not run, or failed, or its code changed since.
+    """
+    report = root / "_build" / "report.json"
+    results = json.loads(report.read_text())["chapters"] if report.exists() else {}
+    status = results.get(chapter.stem, {"status": "not run"})["status"]
+    if status != "ok":
+        raise BookError(f"book/{chapter.name}: {status} in the last run: `python book/build.py execute` first.")
+    copy_path = root / "_build" / "executed" / "book" / chapter.name
+    return merge(nbformat.read(chapter, as_version=4), nbformat.read(copy_path, as_version=4), chapter.name, root)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Pick a notebook's code cells, in order.
+
+    Args:
+        notebook: any.
+
+    Returns:
+        The cells themselves, not copies.
+    """
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """Read a cell's tags.
+
+    Args:
+        cell: any.
+
+    Returns:
+        Its tags, or none.
+    """
+    return list(cell.metadata.get("tags", []))
+
+
+def seconds_before(root: Path) -> dict[str, float]:
+    """Look up how long each chapter took when it was last frozen.
+
+    Args:
+        root: the repository.
+
+    Returns:
+        Chapter to seconds; nothing for a chapter never run.
+    """
+    path = root / "book" / "status.json"
+    chapters = json.loads(path.read_text())["chapters"] if path.exists() else {}
+    return {name: chapter["seconds"] for name, chapter in chapters.items() if "seconds" in chapter}
+
+
+def machine() -> str:
+    """Describe this machine in neutral words.
+
+    Returns:
+        For example "2 CPU cores, Linux x86_64".
+    """
+    return f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}"
+
+
+def versions() -> dict[str, str]:
+    """Read the versions that a result depends on.
+
+    Returns:
+        Python's and the main packages', those that are installed.
+    """
+    installed = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
+    return {"Python": platform.python_version()} | {name: installed[name] for name in VERSIONS if name in installed}
+
+
+def last_line(text: str) -> str:
+    """Take the last line that says something.
+
+    Args:
+        text: such as a traceback.
+
+    Returns:
+        The line, or a plain sentence if there is none.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "papermill said nothing"
+
+
+def say(text: str) -> None:
+    """Print a line now, whole, also from two threads.
+
+    Args:
+        text: the line.
+    """
+    sys.stdout.write(f"book: {text}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Run one command.
+
+    Args:
+        arguments: those of the command line, unless given.
+        root: the repository.
+
+    Returns:
+        The exit status: 1 with a sentence if something is wrong, 130 after Ctrl-C.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["execute", "render", "freeze", "hygiene"])
+    parser.add_argument("--committed", action="store_true", help="render the chapters as committed")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "render":
+            render(root, options.committed)
+        else:
+            {"execute": execute, "freeze": freeze, "hygiene": hygiene}[options.command](root)
+    except BookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. The committed chapters are as they were.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
