@@ -99,6 +99,23 @@ class VAERecipe:
             torch.manual_seed(seed)
             return {"vae": VAE(self.encoder(**sizes), BernoulliDecoder(self.decoder(**sizes)))}
 
+    def length(self, profile: str) -> int:
+        """Say how long a profile trains.
+
+        Args:
+            profile: "quick" or "full".
+
+        Returns:
+            Epochs.
+
+        Raises:
+            InputError: if there is no such profile.
+        """
+        if profile not in PROFILES:
+            known = " or ".join(PROFILES)
+            raise InputError(f"got profile {profile!r}, expected {known}{nearest(profile, PROFILES)}")
+        return self.quick_epochs if profile == "quick" else self.epochs
+
     def fit(
         self,
         profile: str = "quick",
@@ -125,14 +142,9 @@ class VAERecipe:
             The trained run, its networks in eval mode.
 
         Raises:
-            InputError: if the profile is unknown, or `out` holds a run already and `resume` is not set.
+            InputError: if `out` holds a run already and `resume` is not set.
         """
-        source = PROFILES.get(profile)
-        if source is None:
-            raise InputError(
-                f"got profile {profile!r}, expected one of {', '.join(PROFILES)}{nearest(profile, PROFILES)}"
-            )
-        epochs = self.quick_epochs if profile == "quick" else self.epochs
+        epochs, source = self.length(profile), PROFILES[profile]
         train, validation = (mnist(split, source, root).to(device) for split in ("train", "validation"))
         about = {
             "recipe": self.name,

@@ -71,6 +71,21 @@ def load_run(folder: Path, name: str) -> Run:
     return Run(recipe, read_networks(path.with_suffix(".safetensors"), recipe), history, metrics, record)
 
 
+WEIGHTS = Path(str(files("gmlib") / "weights"))
+
+
+def is_shipped(name: str) -> bool:
+    """Say whether gmlib ships a full run.
+
+    Args:
+        name: of the recipe.
+
+    Returns:
+        Whether `pretrained` finds it.
+    """
+    return (WEIGHTS / f"{name}.json").is_file()
+
+
 def pretrained(name: str) -> Run:
     """Load the full run that gmlib ships.
 
@@ -79,5 +94,10 @@ def pretrained(name: str) -> Run:
 
     Returns:
         The run: networks, history and metrics.
+
+    Raises:
+        InputError: if there is no such recipe, or no full run of it is shipped.
     """
-    return load_run(Path(str(files("gmlib") / "weights")), by_name(name).name)
+    if not is_shipped(by_name(name).name):
+        raise InputError(f"no full run of {name} is shipped: train one with gmlib train {name} --profile full")
+    return load_run(WEIGHTS, name)

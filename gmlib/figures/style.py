@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -11,13 +12,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK = "#22303c"
 
 # ten digits need ten colours; each is also written out where it is used
-DIGIT_COLOURS = tuple(plt.get_cmap("tab10").colors)  # type: ignore[attr-defined]
+DIGIT_COLOURS = tuple(plt.get_cmap("tab10")(range(10)))
 
-RC = {
+RC: Any = {
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "font.size": 10,
-    "axes.prop_cycle": plt.cycler(color=COLOURS),  # type: ignore[attr-defined]
+    "axes.prop_cycle": plt.cycler(color=COLOURS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -33,7 +34,7 @@ RC = {
 
 
 @contextmanager
-def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **kwargs: object) -> Iterator:
+def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **kwargs: Any) -> Iterator:
     """Open a figure in this style, and close it in pyplot when it is drawn, so that it shows once and leaks nothing.
 
     Args:
@@ -53,7 +54,7 @@ def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: floa
             figsize=(width, height),
             squeeze=False,
             layout="constrained",
-            **kwargs,  # type: ignore[arg-type]
+            **kwargs,
         )
         try:
             yield figure, axes

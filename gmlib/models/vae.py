@@ -1,5 +1,7 @@
 """The variational autoencoder: any encoder and any decoder, joined by one reparametrised draw."""
 
+from typing import cast
+
 import torch
 from torch import Generator, nn
 
@@ -18,8 +20,8 @@ class BernoulliDecoder(nn.Module):
         """
         super().__init__()
         self.logits = logits
-        self.latent_dim: int = logits.latent_dim
-        self.num_classes: int = logits.num_classes
+        self.latent_dim = cast(int, logits.latent_dim)
+        self.num_classes = cast(int, logits.num_classes)
 
     def log_prob(self, x: Image, z: Latent, y: Labels | None = None) -> PerImage:
         """Log p(x|z).
@@ -74,8 +76,8 @@ class VAE(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.latent_dim: int = decoder.latent_dim
-        self.num_classes: int = decoder.num_classes
+        self.latent_dim = decoder.latent_dim
+        self.num_classes = decoder.num_classes
 
     def forward(
         self, x: Image, y: Labels | None = None, generator: Generator | None = None

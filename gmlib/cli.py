@@ -1,0 +1,225 @@
+"""The command line: gmlib list | train | sample | show."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Generator
+from tqdm import tqdm
+
+from gmlib import recipes
+from gmlib.data import mnist
+from gmlib.display import show
+from gmlib.errors import InputError
+from gmlib.files import write_whole
+from gmlib.run import Run
+from gmlib.train.history import Row
+from gmlib.train.state import State
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Deep generative models on handwritten digits: train them, sample from them, read their recipes.",
+)
+
+Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it")]
+
+
+@app.command("list")
+def list_recipes() -> None:
+    """List the recipes, and which of them ship with the weights of a full run."""
+    for name, recipe in recipes.ALL.items():
+        shipped = "shipped" if recipes.is_shipped(name) else "not shipped"
+        typer.echo(f"{name:<14} {shipped:<12} {recipe.about}")
+
+
+@app.command("show")
+def show_recipe(name: Name) -> None:
+    """Print a recipe: its settings, where it departs from its source, and its layers.
+
+    Args:
+        name: of the recipe.
+    """
+    recipe = recipes.by_name(name)
+    typer.echo(show(recipe))
+    for network in recipe.build().values():
+        typer.echo(f"\n{show(network)}")
+
+
+@app.command()
+def train(
+    name: Name,
+    profile: Annotated[str, typer.Option(help="quick: the embedded 5,000 digits; full: all of MNIST")] = "quick",
+    seed: Annotated[int, typer.Option(help="fixes weights, order and noise")] = 0,
+    data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
+    download: Annotated[bool, typer.Option("--download", help="fetch MNIST into the cache folder if missing")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder of the run [default: runs/NAME-PROFILE-SEED]")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the checkpoint in the folder of the run")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+) -> None:
+    """Train a recipe; the folder of the run gets a checkpoint an epoch, and weights, history and metrics at the end.
+
+    Args:
+        name: of the recipe.
+        profile: "quick" or "full".
+        seed: of the run.
+        data: folder of the full data.
+        download: whether the full data may be fetched.
+        out: folder of the run.
+        resume: whether to go on with what is there.
+        device: where to train.
+    """
+    recipe = recipes.by_name(name)
+    out = out or Path("runs") / f"{name}-{profile}-{seed}"
+    if download:
+        mnist("train", "mnist", data, download=True)
+    progress = Progress(recipe.length(profile))
+    try:
+        run = recipe.fit(
+            profile, seed, root=data, device=choose_device(device), out=out, resume=resume, on_epoch=progress
+        )
+    except KeyboardInterrupt:
+        progress.close()
+        raise InputError(
+            f"stopped; {out} keeps the run up to epoch {progress.done}: go on with the same command and --resume"
+            if progress.done
+            else "stopped before the first epoch was done: nothing was kept, start again with the same command"
+        ) from None
+    progress.close()
+    run = run.save(out, data)
+    typer.echo("\n".join(f"{key:<22} {value}" for key, value in run.metrics.items()))
+    typer.echo(f"wrote {out / name}.safetensors and .json; look at it with: gmlib sample {out}")
+
+
+@app.command()
+def sample(
+    source: Annotated[str, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")],
+    n: Annotated[int, typer.Option("-n", help="how many images")] = 100,
+    label: Annotated[int | None, typer.Option(help="the digit to draw, for a conditional recipe")] = None,
+    seed: Annotated[int, typer.Option(help="fixes the draws")] = 0,
+    mean: Annotated[bool, typer.Option("--mean", help="show probabilities instead of draws")] = False,
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("samples.png"),
+) -> None:
+    """Draw images from a model and write them as one picture.
+
+    Args:
+        source: name of a shipped recipe, or folder of a run.
+        n: how many images.
+        label: the digit, for a conditional recipe.
+        seed: of the draws.
+        mean: whether to show the probability of each pixel.
+        out: the PNG file.
+    """
+    from gmlib.figures import image_grid  # matplotlib takes half a second
+    from gmlib.figures.style import png
+
+    if out.suffix.lower() != ".png":
+        raise InputError(f"got --out {out}, expected a name that ends in .png")
+    run = find_run(source)
+    labels = None if label is None else torch.full((n,), label)
+    images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
+    write_whole(out, png(image_grid(images, columns=math.ceil(math.sqrt(n)))))
+    typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}")
+
+
+def find_run(source: str) -> Run:
+    """Find a run by the name of a shipped recipe or by its folder.
+
+    Args:
+        source: the name or the folder; a folder wins.
+
+    Returns:
+        The run.
+
+    Raises:
+        InputError: if it is neither, or the folder holds no finished run.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return recipes.pretrained(source)
+    names = [path.stem for path in folder.glob("*.json") if path.stem in recipes.ALL]
+    if not names:
+        raise InputError(
+            f"found no finished run in {folder}, expected NAME.json and NAME.safetensors: "
+            "finish it with gmlib train NAME --resume and the same --out"
+        )
+    return recipes.load_run(folder, names[0])
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn the name of a device into one that is there.
+
+    Args:
+        name: "auto", "cpu", "cuda" or "mps"; auto takes a GPU if there is one.
+
+    Returns:
+        The device.
+
+    Raises:
+        InputError: if the name is another, or this machine has no such device.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, there in available.items() if there)
+    if not available.get(name):
+        there = ", ".join(device for device, is_there in available.items() if is_there)
+        raise InputError(f"got device {name!r}, expected auto or one that this machine has ({there})")
+    return torch.device(name)
+
+
+class Progress:
+    """Training as seen from outside: a bar in a terminal, a row an epoch elsewhere."""
+
+    def __init__(self, epochs: int) -> None:
+        """Begin.
+
+        Args:
+            epochs: how many there will be.
+        """
+        self.done = 0
+        self.bar = tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty())
+
+    def __call__(self, state: State) -> None:
+        """Show one more epoch.
+
+        Args:
+            state: the run.
+        """
+        row = state.history.rows[-1]
+        self.bar.update(state.epoch - self.bar.n)
+        self.bar.set_postfix_str(_short(row))
+        if self.bar.disable:
+            typer.echo(f"epoch {state.epoch:>4}  {_short(row)}  {state.seconds:.1f} s")
+        self.done = state.epoch
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+        self.bar.close()
+
+
+def _short(row: Row) -> str:
+    """Name the numbers that matter of a row."""
+    names = [name for name in ("train_elbo", "validation_elbo", "validation_kl") if row.get(name) is not None]
+    return "  ".join(f"{name} {row[name]:.1f}" for name in names)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; a user's mistake prints one sentence and leaves with status 2.
+
+    Args:
+        arguments: what stands behind `gmlib`; None takes them from the process.
+
+    Returns:
+        What the command gave.
+    """
+    try:
+        return app(arguments)
+    except InputError as error:
+        typer.echo(f"gmlib: {error}", err=True)
+        sys.exit(2)
