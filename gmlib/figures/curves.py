@@ -1,6 +1,7 @@
 """Lines: losses along training, bounds along a parameter."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -67,3 +68,43 @@ def history_curves(
         for title, history in histories.items()
     }
     return lines(panels, x="epoch", y=y, bottom=bottom)  # type: ignore[arg-type]
+
+
+class Bounds(NamedTuple):
+    """A quantity along a parameter, bounds that lie below it, and the points where they touch it."""
+
+    x: str
+    truth: Line
+    bounds: dict[str, Line]
+    touches: Sequence[tuple[float, float]]
+
+
+def bounds_below(
+    panels: dict[str, Bounds], *, truth: str, y: str, height: float = 3.6, bottom: float | None = None
+) -> Figure:
+    """Draw bounds under what they bound, in one panel or several beside each other.
+
+    Args:
+        panels: title of each panel to its lines; their `x` labels the horizontal axis.
+        truth: name of what is bounded, drawn in ink.
+        y: label of the vertical axis, with its unit.
+        height: inches.
+        bottom: where the vertical axes begin; None lets the lines decide.
+
+    Returns:
+        The figure.
+    """
+    with drawing(1, len(panels), height=height, sharey=True) as (figure, axes):
+        for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
+            ax.plot(*panel.truth, color=INK, linewidth=2.4, label=truth)
+            for i, (name, line) in enumerate(panel.bounds.items()):
+                # every bound has its own dash as well as its colour
+                ax.plot(*line, label=name, linestyle=("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))[i % 4], linewidth=1.8)
+            for touch in panel.touches:
+                ax.plot(*touch, "o", color=INK, markersize=5, zorder=3)
+            ax.set(title=title, xlabel=panel.x)
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=9)
+        axes[0, 0].set_ylabel(y)
+        if bottom is not None:
+            axes[0, 0].set_ylim(bottom=bottom)
+    return figure
