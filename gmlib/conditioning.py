@@ -22,7 +22,7 @@ def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
 
     Raises:
         InputError: if a label is given to an unconditional network, if none is given to a conditional one,
-            or if the labels are not int64 of the batch's length.
+            or if the labels are not int64 of the batch's length and in range.
 
     Source: Mirza & Osindero 2014, section 3.2; Sohn, Lee & Yan 2015.
     """
@@ -40,7 +40,13 @@ def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
         raise InputError(
             f"got labels {y.dtype} of shape {tuple(y.shape)}, expected int64 of shape ({len(x)},): one label an image"
         )
-    one_hot = F.one_hot(y, num_classes).to(x.dtype)
+    try:
+        one_hot = F.one_hot(y, num_classes).to(x.dtype)
+    except RuntimeError as error:  # torch has looked at the values, so gmlib need not look first
+        low, high = int(y.min()), int(y.max())
+        raise InputError(
+            f"got labels from {low} to {high} for a model of {num_classes} classes, expected 0 to {num_classes - 1}: map them first"
+        ) from error
     if x.ndim == 4:
         one_hot = one_hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
     return torch.cat([x, one_hot], dim=1)
