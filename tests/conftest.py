@@ -1,0 +1,57 @@
+"""What the tests share: one thread, made-up digits, and a check of an error's sentence."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import jaxtyping
+import pytest
+import torch
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+torch.set_num_threads(1)  # bit-for-bit comparisons hold for a fixed number of threads
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture
+def refused() -> Refused:
+    """A block that has to end in gmlib's own error: one line of text, with all of these parts in it."""
+    from gmlib import InputError
+
+    @contextmanager
+    def check(*parts: str) -> Iterator[None]:
+        with pytest.raises(InputError) as caught:
+            yield
+        text = str(caught.value)
+        assert "\n" not in text
+        assert [part for part in parts if part not in text] == [], text
+
+    return check
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Switch the shape checks of jaxtyping off, as they are for a reader, so that gmlib's own sentence is heard."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def made_up():
+    """64 made-up digits: a bar of ink whose height in the image tells the label."""
+    from gmlib import Digits
+
+    labels = torch.arange(64) % 10
+    images = torch.full((64, 1, 28, 28), 8, dtype=torch.uint8)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        image[:, 2 * label : 2 * label + 8, 6:22] = 240
+    return Digits(images, labels, "made-up/train")
+
+
+@pytest.fixture
+def few_digits(made_up, monkeypatch):
+    """Let recipes train and measure on the made-up digits, whatever data they ask for."""
+    monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: made_up)
+    return made_up

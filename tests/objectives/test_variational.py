@@ -1,0 +1,185 @@
+"""The objectives against torch.distributions and closed forms, value and gradient, in float64."""
+
+import math
+
+import pytest
+import torch
+from torch.autograd import grad
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+
+from gmlib.objectives import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound
+from gmlib.toy import LinearGaussian
+
+
+def randn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def close(found: torch.Tensor, expected: torch.Tensor, rtol: float = 1e-12, atol: float = 1e-12) -> None:
+    torch.testing.assert_close(found, expected, rtol=rtol, atol=atol)
+
+
+# the KL divergence
+
+
+def test_gaussian_kl_is_that_of_torch():
+    mu, logvar = randn(50, 3, seed=1), randn(50, 3, seed=2)
+    q = Normal(mu, (0.5 * logvar).exp())
+    close(gaussian_kl(mu, logvar), kl_divergence(q, Normal(0.0, 1.0)).sum(1))
+
+
+def test_gaussian_kl_is_zero_at_the_prior_and_only_there():
+    assert gaussian_kl(torch.zeros(1, 2), torch.zeros(1, 2)).item() == 0
+    steps = torch.linspace(-1, 1, 21, dtype=torch.float64)  # the eleventh is 0
+    mu, logvar = (grid.reshape(-1, 1) for grid in torch.meshgrid(steps, steps, indexing="ij"))
+    elsewhere = (mu.abs() + logvar.abs()).squeeze(1) > 1e-9
+    assert elsewhere.sum() == 21 * 21 - 1
+    assert gaussian_kl(mu, logvar)[elsewhere].min() > 1e-3
+
+
+def test_gaussian_kl_gradient():
+    mu, logvar = randn(8, 3, seed=3).requires_grad_(), randn(8, 3, seed=4).requires_grad_()
+    d_mu, d_logvar = grad(gaussian_kl(mu, logvar).sum(), [mu, logvar])
+    close(d_mu, mu.detach())
+    close(d_logvar, (logvar.detach().exp() - 1) / 2)
+
+
+# log-probabilities
+
+
+def test_bernoulli_at_even_odds_is_a_coin_for_each_pixel():
+    x = (randn(5, 1, 28, 28) > 0).double()
+    close(bernoulli_log_prob(x, torch.zeros_like(x)), torch.full((5,), -784 * math.log(2), dtype=torch.float64))
+
+
+def test_bernoulli_is_that_of_torch_summed_over_pixels():
+    x, logits = (randn(6, 2, 3, 5) > 0).double(), 3 * randn(6, 2, 3, 5, seed=1)
+    close(bernoulli_log_prob(x, logits), Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3)))
+
+
+def test_bernoulli_gradient_is_what_the_probability_misses():
+    x, logits = (randn(4, 1, 5, 5) > 0).double(), 3 * randn(4, 1, 5, 5, seed=1).requires_grad_()
+    (found,) = grad(bernoulli_log_prob(x, logits).sum(), [logits])
+    close(found, x - torch.sigmoid(logits.detach()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bernoulli_is_stable_at_extreme_logits(dtype):
+    x = torch.tensor([0.0, 1.0, 0.0, 1.0], dtype=dtype).reshape(4, 1, 1, 1)
+    logits = torch.tensor([100.0, 100.0, -100.0, -100.0], dtype=dtype).reshape(4, 1, 1, 1).requires_grad_()
+    found = bernoulli_log_prob(x, logits)
+    torch.testing.assert_close(found, torch.tensor([-100.0, 0, 0, -100.0], dtype=dtype), rtol=1e-7, atol=1e-30)
+    (slope,) = grad(found.sum(), [logits])
+    torch.testing.assert_close(slope.flatten(), torch.tensor([-1.0, 0, 0, 1.0], dtype=dtype), rtol=1e-7, atol=1e-30)
+
+
+def test_gaussian_log_prob_is_that_of_torch():
+    mu, logvar = randn(7, 3, seed=1), randn(7, 3, seed=2)
+    oracle = Normal(mu, (0.5 * logvar).exp())
+    for z in (randn(7, 3), randn(4, 7, 3)):  # one point an image, and four
+        close(gaussian_log_prob(z, mu, logvar), oracle.log_prob(z).sum(-1))
+
+
+def test_gaussian_log_prob_gradient():
+    z, mu, logvar = (randn(7, 3, seed=seed).requires_grad_() for seed in range(3))
+    d_z, d_mu, d_logvar = grad(gaussian_log_prob(z, mu, logvar).sum(), [z, mu, logvar])
+    distance, variance = (z - mu).detach(), logvar.detach().exp()
+    close(d_z, -distance / variance)
+    close(d_mu, distance / variance)
+    close(d_logvar, (distance**2 / variance - 1) / 2)
+
+
+# the bounds, on a model whose likelihood is known
+
+
+@pytest.fixture
+def model() -> LinearGaussian:
+    """Orthogonal columns, so that the exact posterior has a diagonal covariance."""
+    columns, _ = torch.linalg.qr(randn(5, 2, seed=10))
+    return LinearGaussian(columns * torch.tensor([1.5, 0.7], dtype=torch.float64), randn(5, seed=11), 0.6)
+
+
+@pytest.fixture
+def x(model) -> torch.Tensor:
+    return model.sample(6, torch.Generator().manual_seed(12))
+
+
+def exact_posterior(model: LinearGaussian, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, covariance = model.posterior(x)
+    variance = covariance.diagonal()
+    close(covariance, torch.diag(variance))
+    return mean, variance.log().expand_as(mean).clone()
+
+
+def model_elbo(model: LinearGaussian, x: torch.Tensor, mu: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
+    return elbo(model.expected_log_px(x, mu, logvar), gaussian_kl(mu, logvar))
+
+
+def test_elbo_of_the_exact_posterior_is_the_likelihood(model, x):
+    close(model_elbo(model, x, *exact_posterior(model, x)), model.log_prob(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("orthogonal", [True, False])
+def test_gap_of_the_elbo_is_the_kl_to_the_exact_posterior(model, x, orthogonal):
+    if not orthogonal:  # then the posterior's covariance is full
+        model = LinearGaussian(randn(5, 2, seed=13), model.bias, model.noise)
+    mu, logvar = randn(6, 2, seed=14), randn(6, 2, seed=15)
+    mean, covariance = model.posterior(x)
+    q = MultivariateNormal(mu, torch.diag_embed(logvar.exp()))
+    gap = model.log_prob(x) - model_elbo(model, x, mu, logvar)
+    close(gap, kl_divergence(q, MultivariateNormal(mean, covariance)), rtol=0, atol=1e-10)
+    assert gap.min() > 0.01
+
+
+def test_elbo_gradient_vanishes_at_the_exact_posterior_and_points_to_it(model, x):
+    mean, best = exact_posterior(model, x)
+    for shift in (0.0, 0.3):
+        mu, logvar = (mean + shift).requires_grad_(), (best + shift).requires_grad_()
+        d_mu, d_logvar = grad(model_elbo(model, x, mu, logvar).sum(), [mu, logvar])
+        # the gap is a KL: its slopes are (mu - m) / s_j^2 and (sigma_j^2 / s_j^2 - 1) / 2
+        close(d_mu, -shift / best.exp(), rtol=1e-10, atol=1e-10)
+        close(d_logvar, -torch.full_like(best, (math.exp(shift) - 1) / 2), rtol=1e-10, atol=1e-10)
+
+
+def test_iwae_bound_of_one_draw_is_its_weight():
+    log_w = randn(1, 7)
+    assert torch.equal(iwae_bound(log_w), log_w[0])
+
+
+def test_iwae_bound_is_the_log_of_the_mean_weight():
+    weights = torch.tensor([[1.0, 2.0], [3.0, 8.0]], dtype=torch.float64)  # means 2 and 5
+    expected = torch.tensor([2.0, 5.0], dtype=torch.float64).log()
+    close(iwae_bound(weights.log()), expected)
+    close(iwae_bound(weights.log() - 5000), expected - 5000)  # weights far below the smallest float
+    log_w = weights.log().requires_grad_()
+    (slope,) = grad(iwae_bound(log_w).sum(), [log_w])
+    close(slope, weights / weights.sum(0))
+
+
+@pytest.mark.parametrize("k", [1, 2, 17])
+def test_iwae_bound_of_the_exact_posterior_is_the_likelihood_for_every_draw(model, x, k):
+    log_w = model.log_weights(x, *exact_posterior(model, x), k, torch.Generator().manual_seed(k))
+    close(log_w, model.log_prob(x).expand(k, -1), rtol=0, atol=1e-10)
+    close(iwae_bound(log_w), model.log_prob(x), rtol=0, atol=1e-10)
+
+
+def test_iwae_bound_rises_from_the_elbo_towards_the_likelihood(model, x):
+    mean, best = exact_posterior(model, x)
+    x, mu, logvar = x[:1], mean[:1] + 0.5, best[:1] + 0.6  # wider than the posterior, so that weights are bounded
+    draws = 20_000
+    bounds = {}
+    for k in (1, 4, 16):
+        copies = [t.expand(draws, -1) for t in (x, mu, logvar)]
+        bounds[k] = iwae_bound(model.log_weights(*copies, k, torch.Generator().manual_seed(k)))
+    mean_of = {k: bound.mean().item() for k, bound in bounds.items()}
+    error = {k: 5 * bound.std().item() / math.sqrt(draws) for k, bound in bounds.items()}
+    truth = model.log_prob(x).item()
+
+    assert abs(mean_of[1] - model_elbo(model, x, mu, logvar).item()) < error[1]
+    assert mean_of[1] + error[1] < mean_of[4] - error[4]
+    assert mean_of[4] + error[4] < mean_of[16] - error[16]
+    assert mean_of[16] + error[16] < truth  # never above in expectation, though single draws are
+    assert bounds[1].max() > truth
+    for k, bound in bounds.items():  # the mean weight is an unbiased estimate of p(x)
+        ratio = (bound - truth).exp()
+        assert abs(ratio.mean().item() - 1) < 5 * ratio.std().item() / math.sqrt(draws), k
