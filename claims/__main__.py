@@ -1,0 +1,39 @@
+"""Test claims and write what came of them: `python -m claims`, or `python -m claims C02 C06` for some."""
+
+import json
+import sys
+
+from claims.vae import c02, c05, c06, c07
+from gmlib.errors import nearest
+from gmlib.files import write_whole
+from gmlib.recipes import WEIGHTS
+
+CLAIMS = {"C02": c02, "C05": c05, "C06": c06, "C07": c07}
+
+
+def main(names: list[str]) -> int:
+    """Test the named claims; the others keep their entries.
+
+    Args:
+        names: such as "C02"; none means all.
+
+    Returns:
+        0, or 2 if a name is unknown.
+    """
+    for name in names:
+        if name not in CLAIMS:
+            print(f"got claim {name!r}, expected one of {', '.join(CLAIMS)}{nearest(name, CLAIMS)}", file=sys.stderr)
+            return 2
+    path = WEIGHTS / "claims.json"
+    for name in names or CLAIMS:
+        evidence = CLAIMS[name]()
+        print(f"{name} {evidence.verdict}: {evidence.effect} {evidence.interval} {evidence.unit}; {evidence.because}")
+        # read again each time: another process may have written meanwhile
+        found = {entry["id"]: entry for entry in json.loads(path.read_text())} if path.exists() else {}
+        found[name] = evidence.record()
+        write_whole(path, json.dumps([found[key] for key in sorted(found)], indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""What every claim needs: runs over seeds that are kept on disk, an interval, and a record of the verdict."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scipy.stats import t
+
+from gmlib.experiment import VAERecipe
+from gmlib.run import Run, versions
+
+RUNS = Path("runs/claims")
+SEEDS = range(5)
+
+
+@dataclass
+class Evidence:
+    """One claim of the report, what was done about it, and what came of it.
+
+    Args:
+        id: number of the claim.
+        claim: the report's idea, in our words.
+        section: where the report makes it.
+        experiment: what was run and measured.
+        effect: mean over the seeds.
+        interval: 95 % interval of that mean.
+        unit: of effect and interval.
+        verdict: "confirmed", "refuted" or "depends".
+        because: the reason, in a sentence.
+        seeds: how many.
+        values: the effect in each seed.
+        details: what else was measured.
+        versions: software that the runs were made with.
+    """
+
+    id: str
+    claim: str
+    section: str
+    experiment: str
+    effect: float
+    interval: tuple[float, float]
+    unit: str
+    verdict: Literal["confirmed", "refuted", "depends"]
+    because: str
+    seeds: int
+    values: list[float]
+    details: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=versions)
+
+    def record(self) -> dict[str, Any]:
+        """Give the claim as it stands in the json.
+
+        Returns:
+            Field to value, in order.
+        """
+        return asdict(self)
+
+
+def train(recipe: VAERecipe, seed: int) -> Run:
+    """Train a recipe on all of MNIST, or take the run from the disk where an earlier call left it.
+
+    Args:
+        recipe: what to train; its settings name the folder.
+        seed: of the run.
+
+    Returns:
+        The run.
+    """
+    folder = RUNS / f"{recipe.hash[:12]}-{recipe.epochs}" / str(seed)
+    return recipe.fit("full", seed, out=folder, resume=(folder / "checkpoint.safetensors").exists())
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    r"""Mean and its 95 % interval by Student's t.
+
+    $$\bar v \pm t_{0.975,\, n - 1} \, s / \sqrt{n}$$
+
+    Args:
+        values: one a seed.
+
+    Returns:
+        The mean and the interval's two ends, rounded to four decimals.
+    """
+    n = len(values)
+    mean = sum(values) / n
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
+    half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return round(mean, 4), (round(mean - half, 4), round(mean + half, 4))
