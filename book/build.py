@@ -30,6 +30,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4.rwbase import rejoin_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "quick"
@@ -39,7 +40,10 @@ MAX_BYTES = 1_500_000  # a committed chapter
 CHECKED_CELLS = 3  # cells a chapter whose outputs nbval compares
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # else the debugger warns on stderr
+KERNEL = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
+}
 VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
@@ -118,8 +122,8 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
     say(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
     start = time.perf_counter()
     command = [sys.executable, "-m", "papermill", str(chapter), str(copy_path), "-p", "profile", PROFILE]
-    command += ["--kernel", "python3", "--no-progress-bar", "--execution-timeout", str(TIMEOUT)]
-    environment = os.environ | ONE_THREAD | QUIET
+    command += ["--kernel", "python3", "--language", "python", "--no-progress-bar", "--execution-timeout", str(TIMEOUT)]
+    environment = os.environ | ONE_THREAD | KERNEL
     process = subprocess.run(command, cwd=copy_path.parent, env=environment, capture_output=True, text=True)
     seconds = round(time.perf_counter() - start, 1)
     result = nbformat.read(copy_path, as_version=4)
@@ -130,7 +134,7 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
         return {
             "status": "failed",
             "seconds": seconds,
-            "error": f"{chapter.stem}: {error}. The broken copy: {kept}",
+            "error": f"{chapter.stem}: {error.rstrip('.')}. The broken copy: {kept}",
         }
     nbformat.write(merge(committed, result, chapter.name, root), copy_path)
     say(f"{chapter.stem}: done in {seconds} s")
@@ -244,11 +248,12 @@ def render(root: Path, committed: bool = False) -> None:
     """
     folder = root / "_build" / ("committed" if committed else "executed")
     report = root / "book" / "status.json" if committed else root / "_build" / "report.json"
+    if not report.exists():
+        command = "make update" if committed else "make book"
+        raise BookError(f"There is no {report.relative_to(root)}: `{command}` writes it.")
     if committed:
         shutil.rmtree(folder, ignore_errors=True)
         stage(root, folder)
-    elif not report.exists():
-        raise BookError("No chapter has been run yet: `python book/build.py execute` first, or render --committed.")
     else:
         stage(root, folder, skip="*.ipynb")
         for chapter in chapters(root):
@@ -258,8 +263,8 @@ def render(root: Path, committed: bool = False) -> None:
     (folder / "book" / "assets" / "mathjax.js").write_bytes(mathjax.read_bytes())
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     say("rendering the site")
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(folder), "--path-output", str(root)]
-    if subprocess.run([*command, "-W", "-n", "--keep-going", "-q"]).returncode:
+    build = [sys.executable, "-c", JUPYTER_BOOK, "build", str(folder), "--path-output", str(root)]
+    if subprocess.run([*build, "-W", "-n", "--keep-going", "-q"]).returncode:
         raise BookError("The site was not rendered cleanly: see the warnings above, each one counts as an error.")
     say("the book is ready: open _build/html/index.html")
 
@@ -328,7 +333,7 @@ def faults(text: str, name: str) -> Iterator[str]:
     Yields:
         A sentence a fault, with file and cell.
     """
-    notebook = nbformat.from_dict(json.loads(text))
+    notebook = rejoin_lines(nbformat.from_dict(json.loads(text)))
     if len(text.encode()) > MAX_BYTES:
         yield f"{name}: {len(text.encode()):,} bytes; at most {MAX_BYTES:,}: smaller or fewer figures"
     if "widgets" in notebook.metadata:
@@ -400,7 +405,8 @@ def strings(output: Any) -> Iterator[str]:
     if isinstance(output, str):
         yield output
     elif isinstance(output, list):
-        yield "".join(map(str, output))
+        for part in output:
+            yield from strings(part)
     elif isinstance(output, dict):
         for key, part in output.items():
             if not key.startswith("image/"):

@@ -1,0 +1,37 @@
+"""gmlib's docstrings hold formulas as Markdown does, `$z$` and `$$...$$`: hand them to Sphinx in its own notation."""
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+
+def translate(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
+    """Rewrite one docstring in place, before napoleon reads it.
+
+    Args:
+        app: the running Sphinx.
+        what: module, class, function, ...
+        name: the object's full name.
+        obj: the object.
+        options: of the directive that shows it.
+        lines: the docstring.
+    """
+    text = "\n".join(lines)
+    text = re.sub(r"(?ms)^( *)\$\$(.+?)\$\$", lambda m: f"{m[1]}.. math:: {' '.join(m[2].split())}\n", text)
+    text = re.sub(r"(?<![\w$\\])\$([^$\n]+?)\$(?!\w)", r":math:`\1`", text)
+    lines[:] = text.split("\n")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with autodoc.
+
+    Args:
+        app: the running Sphinx.
+
+    Returns:
+        That pages may be read in parallel.
+    """
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", translate, priority=400)  # napoleon has 500
+    return {"parallel_read_safe": True}

@@ -1,0 +1,142 @@
+"""The rendered site in headless Chromium, opened from disk with the network off: what a reader gets.
+
+Without a site, or with one older than the book, the committed chapters are rendered first; nothing is trained.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlparse
+from urllib.request import url2pathname
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+FLAGS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update disable-sync"
+PHONE = {"width": 390, "height": 844}
+
+# What one page holds, asked once it is loaded and its equations are typeset.
+INSPECT = """async () => {
+    if (window.MathJax?.startup) await window.MathJax.startup.promise;
+    const all = (selector) => [...document.querySelectorAll(selector)];
+    return {
+        formulas: all(".math").length,
+        typeset: all(".math mjx-container").length,
+        errors: all("mjx-merror, merror, [data-mjx-error]").map((e) => e.textContent),
+        images: all("img").filter((i) => !i.alt?.trim() || !i.naturalWidth).map((i) => i.src),
+        links: all("a[href]").map((a) => a.href),
+        ids: all("[id], a[name]").map((e) => e.id || e.name),
+        too_wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        widest: all("main *").filter((e) => e.scrollWidth > innerWidth && getComputedStyle(e).overflowX === "visible")
+            .slice(-3).map((e) => e.outerHTML.slice(0, 120)),
+    };
+}"""
+
+
+def chromium() -> str:
+    """Find an installed Chromium; without one, skip, but fail where `CI` is set."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None) or (str(MAC) if MAC.exists() else None)
+    if not found:
+        sentence = f"No Chromium found under the names {', '.join(NAMES)}: install one to check the rendered site."
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
+    return found
+
+
+def render() -> None:
+    """Render the committed chapters if there is no site, or an older one than the book's files."""
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(p for p in (ROOT / "book").rglob("*") if p.suffix != ".pyc")]
+    newest = max(path.stat().st_mtime for path in sources if path.is_file())
+    index = SITE / "index.html"
+    if not index.exists() or index.stat().st_mtime < newest:
+        command = [sys.executable, "book/build.py", "render", "--committed"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = chromium()
+    render()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[f"--{flag}" for flag in FLAGS.split()])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser) -> dict[Path, dict]:
+    """Open every page at phone width, once, and note what happened."""
+    context = browser.new_context(offline=True, viewport=PHONE)
+    seen = {}
+    for path in sorted(SITE.rglob("*.html")):
+        if "_static" in path.parts:
+            continue
+        page, trouble = context.new_page(), []
+        page.on("request", lambda r, t=trouble: t.append(f"asks for {r.url}") if r.url.startswith("http") else None)
+        page.on("requestfailed", lambda r, t=trouble: t.append(f"failed: {r.url}"))
+        page.on("console", lambda m, t=trouble: t.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda e, t=trouble: t.append(f"script error: {e}"))
+        page.goto(path.as_uri(), wait_until="load")
+        if path != SITE / "index.html":  # which only leads to the first page
+            seen[path] = page.evaluate(INSPECT)
+        page.wait_for_timeout(100)
+        seen.setdefault(path, {})["trouble"] = trouble
+        page.close()
+    context.close()
+    return seen
+
+
+def collect(pages: dict[Path, dict], key: str) -> dict[str, object]:
+    """Pick what is not empty under `key`, by page."""
+    return {str(path.relative_to(SITE)): notes[key] for path, notes in pages.items() if notes.get(key)}
+
+
+def test_index_leads_to_the_book(browser):
+    page = browser.new_page()
+    page.goto((SITE / "index.html").as_uri())
+    page.wait_for_url("**/book/index.html")
+    assert page.title()
+    page.close()
+
+
+def test_no_request_leaves_the_disk_and_nothing_fails(pages):
+    assert len(pages) > 5
+    assert collect(pages, "trouble") == {}
+
+
+def test_every_equation_is_typeset(pages):
+    assert collect(pages, "errors") == {}
+    counts = {str(p.relative_to(SITE)): (n["formulas"], n["typeset"]) for p, n in pages.items() if "formulas" in n}
+    assert {name: (formulas, typeset) for name, (formulas, typeset) in counts.items() if formulas != typeset} == {}
+    assert sum(formulas for formulas, _ in counts.values()) > 10
+
+
+def test_links_and_anchors_between_pages_resolve(pages):
+    broken = []
+    for path, notes in pages.items():
+        for link in notes.get("links", []):
+            url, anchor = urldefrag(link)
+            if not url.startswith("file:"):
+                continue
+            target = Path(url2pathname(urlparse(url).path))
+            if not target.exists():
+                broken.append(f"{path.relative_to(SITE)} -> {link}")
+            elif anchor and target in pages and unquote(anchor) not in pages[target].get("ids", []):
+                broken.append(f"{path.relative_to(SITE)} -> {link}: no such anchor")
+    assert broken == []
+
+
+def test_images_load_and_have_alt_text(pages):
+    assert collect(pages, "images") == {}
+
+
+def test_no_page_scrolls_sideways_on_a_phone(pages):
+    wide = {name: pages[SITE / name]["widest"] for name in collect(pages, "too_wide")}
+    assert wide == {}
