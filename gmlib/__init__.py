@@ -7,7 +7,7 @@ from gmlib import evaluate, models, objectives, recipes, toy, train
 from gmlib.data import Batches, Digits, binarise, mnist
 from gmlib.display import show, table
 from gmlib.errors import InputError
-from gmlib.recipes import pretrained
+from gmlib.recipes import claim, pretrained
 from gmlib.run import Run
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "Run",
     "binarise",
+    "claim",
     "evaluate",
     "mnist",
     "models",

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from gmlib.errors import InputError, nearest
 from gmlib.experiment import Departure, VAERecipe
@@ -84,6 +85,25 @@ def is_shipped(name: str) -> bool:
         Whether `pretrained` finds it.
     """
     return (WEIGHTS / f"{name}.json").is_file()
+
+
+def claim(number: str) -> dict[str, Any]:
+    """Look up what came of one of the report's claims.
+
+    Args:
+        number: such as "C02".
+
+    Returns:
+        Its entry of `weights/claims.json`: claim, experiment, effect, interval, unit, verdict, because, details.
+
+    Raises:
+        InputError: if the claim was not tested yet.
+    """
+    path = WEIGHTS / "claims.json"
+    tested = {entry["id"]: entry for entry in json.loads(path.read_text())} if path.exists() else {}
+    if number not in tested:
+        raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
+    return tested[number]
 
 
 def pretrained(name: str) -> Run:
