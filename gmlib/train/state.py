@@ -38,6 +38,7 @@ class State:
         self.epoch = 0
         self.step = 0
         self.seconds = 0.0  # spent in training so far
+        self.totals = torch.zeros(2, device=generator.device)  # sums over the steps of this epoch, for its row
 
     def state_dict(self) -> dict[str, Any]:
         """Give everything, as a tree of dicts and lists with tensors and plain numbers as leaves.
@@ -55,6 +56,7 @@ class State:
             "epoch": self.epoch,
             "step": self.step,
             "seconds": self.seconds,
+            "totals": self.totals,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -70,6 +72,7 @@ class State:
         self.batches.load_state_dict(state["batches"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["global_generator"])
+        self.totals.copy_(state["totals"])
         self.history = History(state["history"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
 

@@ -62,7 +62,6 @@ def fit_vae(
     while state.epoch < epochs:
         started = time.perf_counter()
         vae.train()
-        totals = torch.zeros(2, device=state.generator.device)
         for x, y in batches:
             optimiser.param_groups[0]["lr"] = cosine_decay(lr, state.step / steps) if decay else lr
             optimiser.zero_grad()
@@ -70,12 +69,13 @@ def fit_vae(
             loss = -elbo(log_px, kl).mean()  # the ELBO is maximised, so its negative is minimised
             loss.backward()
             optimiser.step()
-            totals += torch.stack([log_px.detach().mean(), kl.detach().mean()])  # no .item(): nothing waits
+            state.totals += torch.stack([log_px.detach().mean(), kl.detach().mean()])  # no .item(): nothing waits
             state.step += 1
             if on_step:
                 on_step(state)
 
-        log_px, kl = (totals / len(batches)).tolist()  # the one synchronisation of an epoch
+        log_px, kl = (state.totals / len(batches)).tolist()  # the one synchronisation of an epoch
+        state.totals.zero_()
         row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl, "train_log_px": log_px, "train_kl": kl}
         if validation is not None:
             row |= {f"validation_{name}": value for name, value in mean_elbo(vae, validation).items()}
