@@ -1,0 +1,184 @@
+"""The loop of every VAE, against steps taken by hand."""
+
+import math
+
+import pytest
+import torch
+
+from gmlib import recipes
+from gmlib.data import Batches
+from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
+from gmlib.train import State, cosine_decay, fit_vae
+
+
+def start(digits, *, classes: int = 0, batch_norm: bool = False, lr: float = 1e-2, optimiser=torch.optim.Adam) -> State:
+    torch.manual_seed(0)
+    sizes = {"num_classes": classes, "hidden": 20, "batch_norm": batch_norm}
+    vae = VAE(MLPEncoder(2, **sizes), BernoulliDecoder(MLPDecoder(2, **sizes)))
+    batches = Batches(digits, 16, binarised=True, seed=1)
+    return State({"vae": vae}, {"vae": optimiser(vae.parameters(), lr=lr)}, batches, torch.Generator().manual_seed(2))
+
+
+def weights(state: State) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in state.networks["vae"].parameters()]
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_elbo_rises_and_nothing_is_printed(made_up, capfd, batch_norm):
+    history = fit_vae(start(made_up, batch_norm=batch_norm), epochs=30, lr=1e-2, validation=made_up)
+    assert capfd.readouterr() == ("", "")
+    for column in ("train_elbo", "validation_elbo"):
+        values = history.column(column)
+        assert all(math.isfinite(value) for value in values)
+        assert values[-1] > values[0] + 100
+    # the images are ten patterns with little noise: the coder of pixels alone needs far more nats
+    frequency = made_up.grey().mean(0).flatten().double()
+    independent = (frequency * frequency.log() + (1 - frequency) * (1 - frequency).log()).sum().item()
+    assert history.column("train_elbo")[-1] > independent
+
+
+def test_rows_have_the_same_columns_and_add_up(made_up):
+    history = fit_vae(start(made_up), epochs=3, lr=1e-2, validation=made_up)
+    names = [f"{split}_{term}" for split in ("train", "validation") for term in ("elbo", "log_px", "kl")]
+    for epoch, row in enumerate(history.rows, 1):
+        assert sorted(row) == sorted(["epoch", *names])
+        assert row["epoch"] == epoch
+        for split in ("train", "validation"):
+            elbo = row[f"{split}_log_px"] - row[f"{split}_kl"]
+            assert row[f"{split}_elbo"] == pytest.approx(elbo, abs=2e-4)
+            assert row[f"{split}_kl"] >= 0
+            assert row[f"{split}_log_px"] < 0
+    without = fit_vae(start(made_up), epochs=1, lr=1e-2)
+    assert sorted(without.rows[0]) == ["epoch", "train_elbo", "train_kl", "train_log_px"]
+
+
+def test_steps_are_those_of_plain_gradient_ascent(made_up):
+    state, lr = start(made_up, optimiser=torch.optim.SGD, lr=1e-3), 1e-3
+    by_hand = start(made_up, optimiser=torch.optim.SGD, lr=1e-3)
+    fit_vae(state, epochs=2, lr=lr)
+
+    vae, totals = by_hand.networks["vae"], []
+    for _ in range(2):
+        rows = []
+        for x, _ in by_hand.batches:
+            log_px, kl = vae(x, None, by_hand.generator)
+            gradients = torch.autograd.grad((log_px - kl).mean(), list(vae.parameters()))  # fresh ones at each step
+            with torch.no_grad():
+                for parameter, gradient in zip(vae.parameters(), gradients, strict=True):
+                    parameter += lr * gradient  # up the ELBO
+            rows.append([log_px.mean().item(), kl.mean().item()])
+        totals.append(torch.tensor(rows).mean(0))
+    for found, expected in zip(weights(state), weights(by_hand), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+    for row, (log_px, kl) in zip(state.history.rows, torch.stack(totals).tolist(), strict=True):
+        assert row["train_log_px"] == pytest.approx(log_px, rel=1e-5)
+        assert row["train_kl"] == pytest.approx(kl, rel=1e-5)
+
+
+@pytest.mark.parametrize("decay", [True, False])
+def test_learning_rate_follows_the_cosine(made_up, decay):
+    rates = []
+    state = start(made_up)
+    fit_vae(
+        state, epochs=5, lr=0.02, decay=decay, on_step=lambda s: rates.append(s.optimisers["vae"].param_groups[0]["lr"])
+    )
+    # 20 steps; the oracle is torch's own schedule
+    if decay:
+        dummy = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.02)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(dummy, T_max=20)
+        expected = []
+        for _ in range(20):
+            expected.append(schedule.get_last_lr()[0])
+            dummy.step()
+            schedule.step()
+    else:
+        expected = [0.02] * 20
+    assert rates == pytest.approx(expected, rel=1e-12)
+
+
+def test_cosine_decay_at_its_ends_and_middle():
+    assert cosine_decay(0.3, 0) == 0.3
+    assert cosine_decay(0.3, 0.5) == pytest.approx(0.15)
+    assert cosine_decay(0.3, 1) == 0
+
+
+def test_batch_norm_learns_in_training_only(made_up):
+    state, modes, validation_modes = start(made_up, batch_norm=True), [], []
+    vae = state.networks["vae"]
+
+    def note(module, inputs):
+        found = {m.training for m in vae.modules()}
+        (modes if torch.is_grad_enabled() and not torch.is_inference_mode_enabled() else validation_modes).append(found)
+
+    vae.encoder.register_forward_pre_hook(note)
+    tracked = []
+    fit_vae(
+        state,
+        epochs=2,
+        lr=1e-2,
+        validation=made_up,
+        on_epoch=lambda s: tracked.append(int(vae.encoder.net[1].num_batches_tracked)),
+    )
+    assert modes == [{True}] * 8
+    assert validation_modes == [{False}] * 2
+    assert tracked == [4, 8]  # validation is no batch
+
+
+def test_callbacks_come_after_each_step_and_each_epoch(made_up):
+    seen = []
+    state = start(made_up)
+    history = fit_vae(
+        state,
+        epochs=3,
+        lr=1e-2,
+        on_step=lambda s: seen.append(("step", s.step, len(s.history))),
+        on_epoch=lambda s: seen.append(("epoch", s.epoch, len(s.history))),
+    )
+    expected = []
+    for epoch in range(3):
+        expected += [("step", 4 * epoch + i + 1, epoch) for i in range(4)] + [("epoch", epoch + 1, epoch + 1)]
+    assert seen == expected
+    assert history is state.history
+    assert state.seconds > 0
+
+
+def test_a_trained_state_goes_on_to_the_length_of_the_run(made_up):
+    state = start(made_up)
+    fit_vae(state, epochs=2, lr=1e-2)
+    done = weights(state)
+    fit_vae(state, epochs=2, lr=1e-2)
+    assert all(torch.equal(a, b) for a, b in zip(weights(state), done, strict=True))
+    fit_vae(state, epochs=3, lr=1e-2)
+    assert state.history.column("epoch") == [1, 2, 3]
+    assert state.step == 12
+
+
+def test_labels_go_to_a_conditional_model_and_only_there(made_up):
+    for classes in (0, 10):
+        state, given = start(made_up, classes=classes), []
+        state.networks["vae"].encoder.register_forward_pre_hook(
+            lambda module, inputs, given=given: given.append(inputs)
+        )
+        fit_vae(state, epochs=1, lr=1e-2, validation=made_up)
+        assert len(given) == 5
+        for x, y in given:
+            assert (y is None) == (classes == 0)
+            if classes:  # the bar of ink begins at row 2 * label
+                first = x[:, 0, :, 6:22].mean(2).gt(0.5).float().argmax(1)
+                assert torch.equal(first, 2 * y)
+
+
+def test_validation_does_not_change_training(made_up):
+    plain, validated = start(made_up, batch_norm=True), start(made_up, batch_norm=True)
+    fit_vae(plain, epochs=2, lr=1e-2)
+    fit_vae(validated, epochs=2, lr=1e-2, validation=made_up)
+    assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(validated), strict=True))
+
+
+def test_loop_trains_the_networks_of_a_recipe(made_up):
+    networks = recipes.VAE.build()
+    optimiser = torch.optim.Adam(networks["vae"].parameters(), lr=1e-2)
+    state = State(networks, {"vae": optimiser}, Batches(made_up, 32, binarised=True), torch.Generator().manual_seed(0))
+    before = weights(state)
+    fit_vae(state, epochs=1, lr=1e-2)
+    assert not any(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
