@@ -31,7 +31,8 @@ class Evidence:
         because: the reason, in a sentence.
         seeds: how many.
         values: the effect in each seed.
-        details: what else was measured.
+        table: what else was measured, as rows for a reader.
+        details: the same and more, seed by seed.
         versions: software that the runs were made with.
     """
 
@@ -46,6 +47,7 @@ class Evidence:
     because: str
     seeds: int
     values: list[float]
+    table: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
 

@@ -12,8 +12,6 @@ from torch import Generator, Tensor
 
 from claims.evidence import SEEDS, Evidence, mean_interval, train
 from gmlib import mnist, recipes
-from gmlib.data import Digits
-from gmlib.models.vae import VAE
 
 SHORT = replace(recipes.VAE, epochs=20)
 CONSTANT = replace(recipes.VAE, epochs=15, decay=False)
@@ -76,6 +74,18 @@ def c02() -> Evidence:
         ),
         seeds=len(SEEDS),
         values=[round(lead, 4) for lead in leads[report]],
+        table=[
+            {
+                "optimiser, rate": name,
+                "with, epochs 1 / 2 / 15": " / ".join(f"{nats:.1f}" for nats in found["elbo_bn_epochs_1_2_15"]),
+                "without, epochs 1 / 2 / 15": " / ".join(f"{nats:.1f}" for nats in found["elbo_no_bn_epochs_1_2_15"]),
+                "with after 2 minus without after 15": f"{found['lead']:.1f} [{found['interval'][0]:.1f}, {found['interval'][1]:.1f}]",
+                "epochs it needs, each seed": ", ".join(
+                    "> 15" if e is None else str(e) for e in found["epochs_bn_needs"]
+                ),
+            }
+            for name, found in details.items()
+        ],
         details=details,
     )
 
@@ -120,6 +130,17 @@ def c05() -> Evidence:
         ),
         seeds=len(SEEDS),
         values=[round(fall, 4) for fall in falls],
+        table=[
+            *(
+                {
+                    "samples of": f"vae, {n} latents",
+                    "entropy (nats per image)": round(sum(entropies[n]) / len(SEEDS), 1),
+                    "ink without a neighbour": f"{sum(speckles[n]) / len(SEEDS):.2%}",
+                }
+                for n in entropies
+            ),
+            {"samples of": "digits of the validation set, binarised", "ink without a neighbour": f"{real:.2%}"},
+        ],
         details={
             "entropy_2_latents": entropies[2],
             "entropy_20_latents": entropies[20],
@@ -140,8 +161,8 @@ def c06() -> Evidence:
     chance = test.labels.bincount().max().item() / len(test)
     values = []
     for seed in SEEDS:
-        vae = train(SHORT, seed).vae
-        votes = neighbour_votes(latent_means(vae, reference), reference.labels, latent_means(vae, test))
+        run = train(SHORT, seed)
+        votes = neighbour_votes(run.latents(reference), reference.labels, run.latents(test))
         values.append(_accuracy(votes, test.labels))
     effect, interval = mean_interval([value - chance for value in values])
     pixels = _accuracy(pixel_votes(), test.labels)
@@ -160,6 +181,11 @@ def c06() -> Evidence:
         because="neighbours in the plane mostly share their digit; the same vote on raw pixels is better still",
         seeds=len(SEEDS),
         values=[round(value - chance, 4) for value in values],
+        table=[
+            {"vote of the 10 nearest in": "the latent plane", "test digits right": f"{sum(values) / len(values):.1%}"},
+            {"vote of the 10 nearest in": "raw pixels", "test digits right": f"{pixels:.1%}"},
+            {"vote of the 10 nearest in": "(always the most frequent digit)", "test digits right": f"{chance:.1%}"},
+        ],
         details={"accuracy": values, "chance": round(chance, 4), "accuracy_raw_pixels": pixels},
     )
 
@@ -176,8 +202,7 @@ def c07() -> Evidence:
     alike = {(a, b): float(mixed[a, b] + mixed[b, a]) for a, b in pairs}
     values, borders = [], []
     for seed in SEEDS:
-        vae = train(SHORT, seed).vae
-        border = border_lengths(latent_means(vae, reference), reference.labels)
+        border = border_lengths(train(SHORT, seed).latents(reference), reference.labels)
         borders.append({pair: int(border[pair] + border[pair[::-1]]) for pair in pairs})
         rho = spearmanr([borders[-1][pair] for pair in pairs], [alike[pair] for pair in pairs]).statistic
         values.append(round(float(rho), 4))
@@ -219,6 +244,14 @@ def c07() -> Evidence:
         ),
         seeds=len(SEEDS),
         values=values,
+        table=[
+            {
+                "pair": pair,
+                "rank of likeness, of 45": ranks["rank_alike_of_45"],
+                "rank of border, each seed": ", ".join(map(str, ranks["rank_border_of_45"])),
+            }
+            for pair, ranks in named.items()
+        ],
         details={"named_pairs": named, "most_alike": [f"{a} and {b}" for a, b in by_alike[:5]]},
     )
 
@@ -250,20 +283,6 @@ def lonely_ink(images: Tensor) -> float:
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     neighbours = padded[:, :, 2:, 1:-1] + padded[:, :, :-2, 1:-1] + padded[:, :, 1:-1, 2:] + padded[:, :, 1:-1, :-2]
     return float((images * (neighbours == 0)).sum() / images.sum())
-
-
-@torch.inference_mode()
-def latent_means(vae: VAE, digits: Digits) -> Tensor:
-    """Encode binarised digits.
-
-    Args:
-        vae: in eval mode.
-        digits: what to encode.
-
-    Returns:
-        Means of q(z|x), `(n, latent_dim)`.
-    """
-    return vae.encoder(digits.binarised(), None)[0]
 
 
 def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int = 10, chunk: int = 500) -> Tensor:

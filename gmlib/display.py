@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from gmlib.experiment import VAERecipe
+from gmlib.train.history import History
 
 
 class Shown:
@@ -29,11 +30,11 @@ class Shown:
         return self.markdown
 
 
-def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe) -> Shown:
-    """Show what a thing is: the code of a function or class, the layers of a network, the settings of a recipe.
+def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe | History | dict[str, Any]) -> Shown:
+    """Show what a thing is: code, layers of a network, settings of a recipe, epochs of a run, the verdict on a claim.
 
     Args:
-        thing: a function, a class, a network or a recipe.
+        thing: a function, a class, a network, a recipe, a history, or what `claim` gave.
 
     Returns:
         Markdown: the code that runs, without docstrings; or a table.
@@ -42,6 +43,10 @@ def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe) -> Shown:
         return _layers(thing)
     if isinstance(thing, VAERecipe):
         return _settings(thing)
+    if isinstance(thing, History):
+        return _epochs(thing)
+    if isinstance(thing, dict):
+        return _verdict(thing)
     return Shown(f"```python\n{_without_docstrings(inspect.getsource(thing))}\n```")
 
 
@@ -90,6 +95,22 @@ def _settings(recipe: VAERecipe) -> Shown:
             [{"what": d.what, "theirs": d.theirs, "ours": d.ours, "why": d.why} for d in recipe.departures]
         ).markdown
     return Shown(text)
+
+
+def _epochs(history: History) -> Shown:
+    """Pick epochs that lie ever further apart, and the last."""
+    rows = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
+    return table({key: value if value is None else round(value, 1) for key, value in row.items()} for row in rows)
+
+
+def _verdict(claim: dict[str, Any]) -> Shown:
+    """Say what came of a claim."""
+    low, high = claim["interval"]
+    return Shown(
+        f"**{claim['id']}** (report, {claim['section']}): *{claim['claim']}*\n\n{claim['experiment']}\n\n"
+        f"{claim['effect']:.2f} {claim['unit']}, 95 % interval {low:.2f} to {high:.2f} over {claim['seeds']} seeds.\n\n"
+        f"**{claim['verdict'].capitalize()}**: {claim['because']}."
+    )
 
 
 def _without_docstrings(source: str) -> str:

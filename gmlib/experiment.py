@@ -32,25 +32,26 @@ class Departure(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VAERecipe:
     """What a VAE is made of and how it is trained.
 
-    The last four fields describe; they, and the length of the quick profile, stand outside comparison and hash.
+    The defaults are neutral and never change; every recipe states the rest. The last four fields describe; they, and the
+    length of the quick profile, stand outside comparison and hash.
     """
 
+    hidden: int
+    latent_dim: int
+    lr: float
+    batch_size: int
+    epochs: int
     encoder: Callable[..., nn.Module] = MLPEncoder
     decoder: Callable[..., nn.Module] = MLPDecoder
-    hidden: int = 100
-    latent_dim: int = 2
     num_classes: int = 0
-    batch_norm: bool = True
+    batch_norm: bool = False
     optimiser: Callable[..., torch.optim.Optimizer] = torch.optim.Adam
-    lr: float = 1e-2
-    decay: bool = True
-    batch_size: int = 128
-    epochs: int = 100
-    quick_epochs: int = field(default=40, compare=False)
+    decay: bool = False
+    quick_epochs: int = field(compare=False)
     name: str = field(default="", compare=False)
     about: str = field(default="", compare=False)
     paper: str = field(default="", compare=False)
@@ -65,7 +66,7 @@ class VAERecipe:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     def differences(self) -> dict[str, Any]:
-        """Give the settings that differ from the defaults.
+        """Give the settings that differ from the defaults, or have none.
 
         Returns:
             Field to value, by name where the value is a class.

@@ -14,6 +14,14 @@ from gmlib.train.history import History
 VAE = VAERecipe(
     name="vae",
     about="The report's VAE: one hidden layer of 100, two latents, batch norm.",
+    hidden=100,
+    latent_dim=2,
+    batch_norm=True,
+    lr=1e-2,
+    decay=True,
+    batch_size=128,
+    epochs=100,
+    quick_epochs=40,
     paper="Kingma & Welling 2014, Auto-Encoding Variational Bayes",
     departures=(
         Departure(

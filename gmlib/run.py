@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
+from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.files import write_whole
 from gmlib.models.vae import VAE
-from gmlib.shapes import Image
+from gmlib.shapes import Image, Labels, Latent
 from gmlib.train.history import History
 
 if TYPE_CHECKING:
@@ -68,6 +69,31 @@ class Run:
         z = torch.randn(n, self.vae.latent_dim, generator=generator, device=device)
         decoder = self.vae.decoder
         return decoder.mean(z, labels) if mean else decoder.sample(z, labels, generator=generator)
+
+    @torch.inference_mode()
+    def latents(self, digits: Digits) -> Latent:
+        """Encode digits, binarised once.
+
+        Args:
+            digits: what to encode, on the networks' device; labels go in if the recipe has classes.
+
+        Returns:
+            Means of q(z|x), `(n, latent_dim)`.
+        """
+        return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
+
+    @torch.inference_mode()
+    def decode(self, z: Latent, labels: Labels | None = None) -> Image:
+        """Give the probability of ink at each pixel.
+
+        Args:
+            z: latents `(n, latent_dim)`.
+            labels: int64 `(n,)` for a conditional model, otherwise None.
+
+        Returns:
+            Images `(n, 1, 28, 28)` in [0, 1].
+        """
+        return self.vae.decoder.mean(z, labels)
 
     def save(self, folder: Path, root: Path | str | None = None) -> "Run":
         """Write `NAME.safetensors` and `NAME.json`, and measure what was written.

@@ -1,5 +1,7 @@
 """The latent plane: where digits lie in it, and what it decodes to."""
 
+from collections.abc import Sequence
+
 import matplotlib.patheffects as effects
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -33,22 +35,24 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
     return figure
 
 
-def decoded_plane(images: Image, extent: float, title: str = "") -> Figure:
-    """Show a square grid of decoded latents in place of their coordinates.
+def decoded_plane(images: Image, ticks: Sequence[float]) -> Figure:
+    """Show a square grid of decoded latents, each in the place of its coordinates.
 
     Args:
         images: `(m · m, 1, h, w)`, row by row from the top left (z_1 rises to the right, z_2 upwards).
-        extent: the grid runs from -extent to extent on both axes.
-        title: above the plane.
+        ticks: the m values of z_1, and of z_2, in rising order.
 
     Returns:
         The figure.
     """
-    side = round(len(images) ** 0.5)
     with drawing(height=6.4, width=6.2) as (figure, axes):
         ax = axes[0, 0]
-        sheet = tile(images.detach().cpu(), side, gap=0)
-        ax.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, extent=(-extent, extent, -extent, extent))
+        m = len(ticks)
+        sheet = tile(images.detach().cpu(), m, gap=0)
+        ax.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, extent=(0, m, 0, m))
+        shown = range(1, m, max(1, m // 6))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_ticks([i + 0.5 for i in shown], [f"{ticks[i]:.1f}" for i in shown])
         ax.grid(visible=False)
-        ax.set(title=title, xlabel="$z_1$", ylabel="$z_2$")
+        ax.set(xlabel="$z_1$", ylabel="$z_2$")
     return figure
