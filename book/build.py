@@ -156,13 +156,19 @@ def failure(committed: NotebookNode, ran: NotebookNode, process: subprocess.Comp
         Cell and error in one line.
     """
     results = {cell.id: cell for cell in ran.cells}
+    last = "did not start"
     for number, cell in enumerate(code_cells(committed), 1):
         result = results.get(cell.id, cell)
         errors = [output for output in result.get("outputs", []) if output.output_type == "error"]
         if errors and "raises-exception" not in tags(cell):
-            return f"code cell {number} ({cell.id}) failed with {errors[0].ename}: {errors[0].evalue}"
-        if process.returncode and result.metadata.get("papermill", {}).get("status") != "completed":
-            return f"code cell {number} ({cell.id}) did not finish: {last_line(process.stderr)}"
+            reason = f"failed with {errors[0].ename}: {errors[0].evalue}"
+            if errors[0].ename == "KeyboardInterrupt":
+                reason = f"was interrupted, or did not finish in {TIMEOUT} s"
+            return f"code cell {number} ({cell.id}) {reason}"
+        if result.metadata.get("papermill", {}).get("duration") is not None:
+            last = f"code cell {number} ({cell.id}) did not finish"
+    if process.returncode and "PapermillExecutionError" not in process.stderr:  # that one is a cell's own error
+        return f"{last}: {last_line(process.stderr)}"
     return ""
 
 

@@ -91,20 +91,20 @@ def finished(returncode: int, stderr: str = "") -> subprocess.CompletedProcess[s
 def test_a_cell_that_should_raise_is_no_failure():
     notebook = chapter("1 / 0")
     notebook.cells[-1].metadata["tags"] = ["raises-exception"]
-    notebook.cells[-1].outputs = [new_output("error", ename="ZeroDivisionError", evalue="", traceback=[])]
-    for cell in notebook.cells:
-        cell.metadata["papermill"] = {"status": "completed"}
-    assert build.failure(notebook, notebook, finished(1)) == ""
+    notebook.cells[-1].outputs = [new_output("error", ename="ZeroDivisionError", evalue="by zero", traceback=[])]
+    stopped = finished(1, "papermill.exceptions.PapermillExecutionError: ...")
+    assert build.failure(notebook, notebook, stopped) == ""
     notebook.cells[-1].metadata["tags"] = []
-    assert "code cell 5 (c5) failed with ZeroDivisionError" in build.failure(notebook, notebook, finished(1))
+    assert build.failure(notebook, notebook, stopped) == "code cell 5 (c5) failed with ZeroDivisionError: by zero"
 
 
 def test_a_kernel_that_dies_is_a_failure_of_the_cell_it_ran():
     notebook = chapter("x = 1")
-    for cell in notebook.cells[:-1]:
-        cell.metadata["papermill"] = {"status": "completed"}
-    failure = build.failure(notebook, notebook, finished(1, "trace\nDeadKernelError: Kernel died\n"))
-    assert failure == "code cell 5 (c5) did not finish: DeadKernelError: Kernel died"
+    stopped = finished(1, "trace\nDeadKernelError: Kernel died\n")
+    assert build.failure(notebook, notebook, stopped) == "did not start: DeadKernelError: Kernel died"
+    for cell in notebook.cells[:-1]:  # papermill gives the others a duration of None
+        cell.metadata["papermill"] = {"status": "completed", "duration": 0.1}
+    assert build.failure(notebook, notebook, stopped) == "code cell 4 (c4) did not finish: DeadKernelError: Kernel died"
 
 
 def test_longest_chapters_go_first(repository):
