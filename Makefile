@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup book lab test check update bench full clean
+.PHONY: setup book lab test check update bench full claims constraints clean
 
 setup: .venv/installed  ## everything into .venv, once
 
@@ -42,6 +42,12 @@ bench: setup  ## one table of timings
 
 full: setup  ## train every recipe on all of MNIST; interrupted, it resumes
 	for name in vae vae_no_bn; do $(BIN)/gmlib train $$name --profile full --out runs/full/$$name --resume || exit 1; done
+
+claims: setup  ## the report's claims over seeds, on all of MNIST
+	$(BIN)/python -m claims
+
+constraints: setup  ## renew the pinned versions
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra book --extra test --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml - -o constraints.txt
 
 clean:  ## what can be made again, but not .venv and runs
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

@@ -74,14 +74,15 @@ def _cell(value: Any) -> str:
 
 
 def _layers(network: nn.Module) -> Shown:
-    """List the leaves of a network and their parameters."""
-    leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
-    rows = [
-        {"layer": name, "module": f"`{module}`", "parameters": sum(p.numel() for p in module.parameters())}
-        for name, module in leaves
-    ]
-    total = {"layer": "**all**", "module": "", "parameters": sum(p.numel() for p in network.parameters())}
-    return table([*rows, total])
+    """List the leaves of a network, the shapes of their weights, and how many parameters that makes."""
+    rows: list[dict[str, Any]] = []
+    for name, module in network.named_modules():
+        if not list(module.children()):
+            shapes = " + ".join("×".join(map(str, p.shape)) for p in module.parameters())
+            count = sum(p.numel() for p in module.parameters())
+            rows.append({"layer": name, "module": type(module).__name__, "weights": shapes, "parameters": count})
+    total = sum(p.numel() for p in network.parameters())
+    return table([*rows, {"layer": "**all**", "module": "", "weights": "", "parameters": total}])
 
 
 def _settings(recipe: VAERecipe) -> Shown:

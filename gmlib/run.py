@@ -45,7 +45,7 @@ class Run:
         """The network of a VAE recipe."""
         return cast(VAE, self.networks["vae"])
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def sample(
         self, n: int, labels: Tensor | None = None, *, generator: Generator | None = None, mean: bool = False
     ) -> Image:
@@ -70,7 +70,7 @@ class Run:
         decoder = self.vae.decoder
         return decoder.mean(z, labels) if mean else decoder.sample(z, labels, generator=generator)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def latents(self, digits: Digits) -> Latent:
         """Encode digits, binarised once.
 
@@ -82,7 +82,7 @@ class Run:
         """
         return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, z: Latent, labels: Labels | None = None) -> Image:
         """Give the probability of ink at each pixel.
 

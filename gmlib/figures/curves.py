@@ -17,7 +17,6 @@ def lines(
     x: str,
     y: str,
     height: float = 3.2,
-    marks: Sequence[tuple[float, float, str]] = (),
     bottom: float | None = None,
 ) -> Figure:
     """Draw lines in one panel or several beside each other.
@@ -27,7 +26,6 @@ def lines(
         x: label of the horizontal axis, with its unit.
         y: label of the vertical axis, with its unit.
         height: inches.
-        marks: points `(x, y, text)` to mark in the first panel.
         bottom: where the vertical axis begins; None lets the lines decide.
 
     Returns:
@@ -39,13 +37,11 @@ def lines(
                 # every line has its own dash as well as its colour
                 ax.plot(xs, ys, label=name, linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1.8)
             ax.set(title=title, xlabel=x)
+            ax.xaxis.get_major_locator().set_params(integer=all(v == int(v) for xs, _ in named.values() for v in xs))
             ax.legend()
         axes[0, 0].set_ylabel(y)
         if bottom is not None:
             axes[0, 0].set_ylim(bottom=bottom)
-        for mark_x, mark_y, text in marks:
-            axes[0, 0].plot(mark_x, mark_y, "o", color=INK, markersize=5)
-            axes[0, 0].annotate(text, (mark_x, mark_y), xytext=(8, -14), textcoords="offset points", color=INK)
     return figure
 
 

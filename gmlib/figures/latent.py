@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib.patheffects as effects
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from gmlib.figures.grids import tile
@@ -21,7 +22,7 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
     Returns:
         The figure.
     """
-    with drawing(1, len(planes), height=7.2 / len(planes), sharex=True, sharey=True) as (figure, axes):
+    with drawing(1, len(planes), height=7.2 / len(planes) + 0.4, sharex=True, sharey=True) as (figure, axes):
         for ax, (title, (mu, labels)) in zip(axes[0], planes.items(), strict=True):
             for digit in range(10):
                 z = mu[labels == digit]
@@ -32,6 +33,8 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
                 text.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
             ax.set(title=title, xlabel="$z_1$", xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
         axes[0, 0].set_ylabel("$z_2$")
+        colours = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in DIGIT_COLOURS]
+        figure.legend(colours, map(str, range(10)), loc="outside lower center", ncols=10, handletextpad=0)
     return figure
 
 
