@@ -72,11 +72,11 @@ def load_run(folder: Path, name: str) -> Run:
     path = folder / f"{name}.json"
     try:
         record = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        history, metrics = History(record.pop("history")), record.pop("metrics")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"cannot read {path} ({error}), expected the record of a finished run: make it with gmlib train {name} --out {folder}"
         ) from error
-    history, metrics = History(record.pop("history")), record.pop("metrics")
     return Run(recipe, read_networks(path.with_suffix(".safetensors"), recipe), history, metrics, record)
 
 
