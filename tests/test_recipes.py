@@ -1,0 +1,170 @@
+"""Every experiment on one page: what it is, what differs, what it weighs, and that it runs."""
+
+import hashlib
+import json
+import math
+from dataclasses import fields, make_dataclass, replace
+
+import pytest
+import torch
+
+from gmlib import recipes
+from gmlib.experiment import VAERecipe
+from gmlib.recipes import ALL, VAE, VAE_NO_BN
+
+# 784 -> hidden -> mean and log-variance; latent -> hidden -> 784; batch norm has a scale and a shift, and needs no bias
+PARAMETERS = {
+    "vae": (784 * 100 + 200 + 100 * 4 + 4) + (2 * 100 + 200 + 100 * 784 + 784),
+    "vae_no_bn": (784 * 100 + 100 + 100 * 4 + 4) + (2 * 100 + 100 + 100 * 784 + 784),
+}
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    left, right = a.state_dict(), b.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
+
+
+def test_recipes_go_by_their_names():
+    assert set(ALL) >= {"vae", "vae_no_bn"}
+    for name, recipe in ALL.items():
+        assert recipe.name == name
+        assert recipe.about
+        assert recipe.paper
+        assert recipes.by_name(name) is recipe
+    assert len({recipe.hash for recipe in ALL.values()}) == len(ALL)
+
+
+@pytest.mark.parametrize(("given", "meant"), [("vea", "'vae'"), ("vae-no-bn", "'vae_no_bn'"), ("VAE_NO_BN", None)])
+def test_an_unknown_recipe(refused, given, meant):
+    parts = [f"got recipe {given!r}", "expected one of vae, vae_no_bn"] + ([f"did you mean {meant}"] if meant else [])
+    with refused(*parts):
+        recipes.by_name(given)
+
+
+def test_vae_no_bn_is_the_vae_without_batch_norm():
+    ours, parents = VAE_NO_BN.settings(), VAE.settings()
+    assert {name for name in parents if ours[name] != parents[name]} == {"batch_norm"}
+    assert VAE_NO_BN.quick_epochs == VAE.quick_epochs
+    kinds = [type(module) for module in VAE.build()["vae"].modules()]
+    assert kinds.count(torch.nn.BatchNorm1d) == 2
+    assert torch.nn.BatchNorm1d not in [type(module) for module in VAE_NO_BN.build()["vae"].modules()]
+
+
+def test_the_vae_is_the_reports():
+    settings = VAE.settings()
+    expected = {"hidden": 100, "latent_dim": 2, "num_classes": 0, "batch_norm": True, "lr": 1e-2}
+    assert {name: settings[name] for name in expected} == expected
+    assert settings["optimiser"] is torch.optim.Adam
+
+
+# the hash
+
+
+def test_hash_is_that_of_the_differences():
+    plain = VAERecipe(hidden=3, latent_dim=2, lr=0.5, batch_size=4, epochs=1, quick_epochs=1)
+    required = '{"batch_size": 4, "epochs": 1, "hidden": 3, "latent_dim": 2, "lr": 0.5}'
+    assert plain.hash == hashlib.sha256(required.encode()).hexdigest()
+    text = required.replace("{", '{"batch_norm": true, ', 1)
+    assert replace(plain, batch_norm=True).hash == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_hash_and_comparison_leave_out_what_describes():
+    described = replace(VAE, name="x", about="y", paper="z", departures=(), quick_epochs=1)
+    assert described == VAE
+    assert described.hash == VAE.hash
+
+
+def test_hash_and_comparison_change_with_each_setting():
+    def other(value):
+        if isinstance(value, bool):
+            return not value
+        return value * 2 + 1 if isinstance(value, int | float) else torch.nn.Identity
+
+    changed = {name: replace(VAE, **{name: other(value)}) for name, value in VAE.settings().items()}
+    described = {"name", "about", "paper", "departures", "quick_epochs"}
+    assert set(changed) == {f.name for f in fields(VAERecipe)} - described
+    hashes = {recipe.hash for recipe in changed.values()}
+    assert len(hashes) == len(changed)
+    assert VAE.hash not in hashes
+    assert VAE not in changed.values()
+
+
+def test_a_new_field_with_a_neutral_default_changes_no_hash():
+    grown = make_dataclass("Grown", [("dropout", float, 0.0)], bases=(VAERecipe,), frozen=True, kw_only=True)
+    ours = {f.name: getattr(VAE, f.name) for f in fields(VAE)}
+    assert grown(**ours).hash == VAE.hash
+    assert grown(**ours, dropout=0.3).hash != VAE.hash
+
+
+# networks
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_parameters_are_pinned(name):
+    networks = ALL[name].build()
+    assert sum(p.numel() for network in networks.values() for p in network.parameters()) == PARAMETERS[name]
+    assert PARAMETERS["vae"] == 158_588
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_build_depends_on_its_generator_only(name):
+    def built(seed: int) -> torch.nn.Module:
+        return ALL[name].build(torch.Generator().manual_seed(seed))["vae"]
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = built(5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert same(first, built(5))
+    assert not same(first, built(6))
+    assert same(ALL[name].build()["vae"], ALL[name].build()["vae"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_recipe_runs_in_seconds(name, few_digits):
+    recipe = replace(ALL[name], batch_size=16, quick_epochs=3)
+    run = recipe.fit("quick", seed=1)
+    assert run.history.column("epoch") == [1, 2, 3]
+    assert all(math.isfinite(value) for row in run.history.rows for value in row.values())
+    assert run.history.column("validation_elbo")[-1] > run.history.column("validation_elbo")[0]
+    assert not any(module.training for network in run.networks.values() for module in network.modules())
+    assert run.sample(5, generator=torch.Generator().manual_seed(0)).shape == (5, 1, 28, 28)
+
+
+# what is shipped
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_shipped_runs_load(name):
+    if not recipes.is_shipped(name):
+        pytest.skip(f"no full run of {name} is shipped")
+    run = recipes.pretrained(name)
+    assert run.recipe is ALL[name]
+    assert run.about["profile"] == "full"
+    assert len(run.history) == ALL[name].epochs == run.about["epochs"]
+    draws = run.sample(4, generator=torch.Generator().manual_seed(0))
+    assert set(draws.unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_reports_vae_is_shipped():
+    assert recipes.is_shipped("vae")
+    assert recipes.is_shipped("vae_no_bn")
+
+
+def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(recipes, "WEIGHTS", tmp_path)
+    with refused("no full run of vae is shipped", "gmlib train vae --profile full"):
+        recipes.pretrained("vae")
+    with refused("got recipe 'vea'", "did you mean 'vae'"):
+        recipes.pretrained("vea")
+
+
+def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(recipes, "WEIGHTS", tmp_path)
+    with refused("got claim 'C02'", "make claims"):
+        recipes.claim("C02")
+    (tmp_path / "claims.json").write_text(json.dumps([{"id": "C02", "effect": 1.5}, {"id": "C05", "effect": 2.5}]))
+    assert recipes.claim("C05") == {"id": "C05", "effect": 2.5}
+    with refused("got claim 'C99'", "C02, C05"):
+        recipes.claim("C99")
