@@ -1,12 +1,13 @@
 """Figures: data in, a matplotlib Figure out."""
 
-from gmlib.figures.curves import Bounds, bounds_below, history_curves, lines
+from gmlib.figures.curves import Bounds, bounds_below, compare, history_curves, lines
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
 
 __all__ = [
     "Bounds",
     "bounds_below",
+    "compare",
     "decoded_plane",
     "history_curves",
     "image_grid",

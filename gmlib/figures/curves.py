@@ -104,3 +104,22 @@ def bounds_below(
         if bottom is not None:
             axes[0, 0].set_ylim(bottom=bottom)
     return figure
+
+
+def compare(panels: dict[str, dict[str, History]], column: str, y: str, bottom: float | None = None) -> Figure:
+    """Draw one quantity of several runs over their epochs, in one panel or several beside each other.
+
+    Args:
+        panels: title of each panel to its runs, and name of each run to its history.
+        column: of the histories.
+        y: label of the vertical axis, with its unit.
+        bottom: where the vertical axis begins; None lets the lines decide.
+
+    Returns:
+        The figure.
+    """
+    drawn = {
+        title: {name: (history.column("epoch"), history.column(column)) for name, history in runs.items()}
+        for title, runs in panels.items()
+    }
+    return lines(drawn, x="epoch", y=y, bottom=bottom)  # type: ignore[arg-type]
