@@ -84,15 +84,15 @@ def train(
         run = recipe.fit(
             profile, seed, root=data, device=choose_device(device), out=out, resume=resume, on_epoch=progress
         )
+        run = run.save(out, data)
     except KeyboardInterrupt:
-        progress.close()
         raise InputError(
-            f"stopped; {out} keeps the run up to epoch {progress.done}: go on with the same command and --resume"
-            if progress.done
+            f"stopped; {out} keeps the run up to its last whole epoch: go on with the same command and --resume"
+            if (out / "checkpoint.safetensors").is_file()
             else "stopped before the first epoch was done: nothing was kept, start again with the same command"
         ) from None
-    progress.close()
-    run = run.save(out, data)
+    finally:
+        progress.close()
     typer.echo("\n".join(f"{key:<22} {value}" for key, value in run.metrics.items()))
     typer.echo(f"wrote {out / name}.safetensors and .json; look at it with: gmlib sample {out}")
 
@@ -182,7 +182,6 @@ class Progress:
         Args:
             epochs: how many there will be.
         """
-        self.done = 0
         self.bar = tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty())
 
     def __call__(self, state: State) -> None:
@@ -196,7 +195,6 @@ class Progress:
         self.bar.set_postfix_str(_short(row))
         if self.bar.disable:
             typer.echo(f"epoch {state.epoch:>4}  {_short(row)}  {state.seconds:.1f} s")
-        self.done = state.epoch
 
     def close(self) -> None:
         """Leave the terminal tidy."""
