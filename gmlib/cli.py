@@ -122,7 +122,7 @@ def sample(
     if out.suffix.lower() != ".png":
         raise InputError(f"got --out {out}, expected a name that ends in .png")
     run = find_run(source)
-    labels = None if label is None else torch.full((n,), label)
+    labels = None if label is None else torch.full((max(n, 0),), label)
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
     write_whole(out, png(image_grid(images, columns=math.ceil(math.sqrt(n)))))
     typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}")
