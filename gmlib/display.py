@@ -62,7 +62,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Shown:
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {column: all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns}
-    lines = [" | ".join(columns), " | ".join("---:" if numeric[column] else "---" for column in columns)]
+    lines = [" | ".join(map(_cell, columns)), " | ".join("---:" if numeric[column] else "---" for column in columns)]
     lines += [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
     return Shown("\n".join(f"| {line} |" for line in lines))
 
@@ -70,7 +70,8 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Shown:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return text.replace("|", "\\|")  # as in p(x|z): a bare bar would begin the next column
 
 
 def _layers(network: nn.Module) -> Shown:
