@@ -78,9 +78,17 @@ def rows_of_images(rows: dict[str, Image], title: str = "") -> Figure:
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if the rows are not equally long, or there is none.
     """
     names: Sequence[str] = list(rows)
-    n = len(rows[names[0]])
+    lengths = {len(images) for images in rows.values()}
+    if len(lengths) != 1:
+        raise InputError(
+            f"got rows of {sorted(lengths)} images, expected the same number in each row, and a row: cut the longer ones"
+        )
+    (n,) = lengths
     sheet = tile(torch.cat([rows[name].detach().cpu() for name in names]), n)
     with drawing(height=6.0 * sheet.shape[0] / sheet.shape[1] + (0.4 if title else 0.1)) as (figure, axes):
         ax = axes[0, 0]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from gmlib.errors import InputError
 from gmlib.figures.grids import tile
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
 from gmlib.shapes import Image
@@ -27,7 +28,7 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
             for digit in range(10):
                 z = mu[labels == digit]
                 ax.scatter(*z.T.numpy(), s=3, alpha=0.5, linewidths=0, color=DIGIT_COLOURS[digit], rasterized=True)
-            for digit in range(10):
+            for digit in labels.unique().tolist():  # a digit that is not there has no median
                 x, y = mu[labels == digit].median(0).values.tolist()
                 text = ax.text(x, y, str(digit), color=INK, fontsize=15, weight="bold", ha="center", va="center")
                 text.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
@@ -47,7 +48,14 @@ def decoded_plane(images: Image, ticks: Sequence[float]) -> Figure:
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if there are not m · m images.
     """
+    if len(images) != len(ticks) ** 2:
+        raise InputError(
+            f"got {len(images)} images for {len(ticks)} ticks, expected {len(ticks) ** 2}: decode every pair of ticks once"
+        )
     with drawing(height=6.4, width=6.2) as (figure, axes):
         ax = axes[0, 0]
         m = len(ticks)
