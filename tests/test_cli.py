@@ -1,0 +1,328 @@
+"""The command line: what it writes, and that a mistake costs one sentence and status 2."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from gmlib import recipes
+from gmlib.cli import main
+from gmlib.figures.grids import tile
+
+SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
+
+
+@pytest.fixture
+def gmlib(capsys):
+    """Run a command; give its status, output and error output."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        return left.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def mistake(gmlib):
+    """Run a command that has to end with status 2, nothing on stdout and one line, with these parts, on stderr."""
+
+    def check(arguments: list[object], *parts: object) -> None:
+        status, out, err = gmlib(*arguments)
+        assert status == 2
+        assert out == ""
+        assert re.fullmatch(r"gmlib: [^\n]+\n", err), err
+        assert [part for part in parts if str(part) not in err] == [], err
+
+    return check
+
+
+@pytest.fixture
+def short(few_digits, monkeypatch):
+    """A `vae` that trains in a moment."""
+    monkeypatch.setitem(recipes.ALL, "vae", SHORT)
+    return SHORT
+
+
+@pytest.fixture
+def trained(short, tmp_path) -> Path:
+    folder = tmp_path / "trained"
+    short.fit(seed=1, out=folder).save(folder)
+    return folder
+
+
+def test_list_names_every_recipe_and_what_is_shipped(gmlib, tmp_path, monkeypatch):
+    shutil.copytree(recipes.WEIGHTS, tmp_path / "weights")
+    (tmp_path / "weights" / "vae_no_bn.json").unlink()
+    monkeypatch.setattr(recipes, "WEIGHTS", tmp_path / "weights")
+    status, out, err = gmlib("list")
+    assert (status, err) == (0, "")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert list(lines) == list(recipes.ALL)
+    assert " shipped " in lines["vae"]
+    assert " not shipped " not in lines["vae"]
+    assert " not shipped " in lines["vae_no_bn"]
+    assert all(recipes.ALL[name].about in line for name, line in lines.items())
+
+
+def test_show_prints_settings_departures_and_layers(gmlib):
+    status, out, err = gmlib("show", "vae")
+    assert (status, err) == (0, "")
+    for text in ("batch_norm", "latent_dim", "Adam", "learning rate", "encoder.net.0", "158,588"):
+        assert text in out
+
+
+def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
+    out_folder = tmp_path / "deep" / "run"
+    status, out, err = gmlib("train", "vae", "--seed", 4, "--out", out_folder, "--device", "cpu")
+    assert status == 0, err
+    names = {path.name for path in out_folder.iterdir()}
+    assert names == {"checkpoint.safetensors", "history.csv", "vae.safetensors", "vae.json"}
+    assert len(re.findall(r"^epoch +\d+ .*train_elbo", out, re.M)) == 3
+    run = recipes.load_run(out_folder, "vae")
+    assert run.about["seed"] == 4
+    assert str(run.metrics["mnist5k_test_elbo"]) in out
+    assert f"gmlib sample {out_folder}" in out
+
+
+def test_train_names_the_folder_after_recipe_profile_and_seed(gmlib, short, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert gmlib("train", "vae", "--seed", 2, "--device", "cpu")[0] == 0
+    assert (tmp_path / "runs" / "vae-quick-2" / "vae.json").is_file()
+
+
+# pictures
+
+
+def ink(path: Path) -> np.ndarray:
+    """Read a picture: 1 where it is black, 0 where it is white."""
+    return 1 - np.asarray(Image.open(path).convert("L"), dtype=float) / 255
+
+
+def box(sheet: np.ndarray) -> tuple[slice, slice]:
+    rows, columns = (np.flatnonzero((sheet > 0.5).any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+@pytest.mark.parametrize("options", [["--seed", "3"], ["--seed", "3", "--mean"]])
+def test_sample_writes_the_pixels_that_the_run_draws(gmlib, trained, tmp_path, options):
+    path = tmp_path / "pictures" / "samples.png"
+    status, out, err = gmlib("sample", trained, "-n", 7, "--out", path, *options)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"wrote {path}: 7 {'probability maps' if '--mean' in options else 'draws'} from vae, seed 3")
+
+    run = recipes.load_run(trained, "vae")
+    images = run.sample(7, generator=torch.Generator().manual_seed(3), mean="--mean" in options)
+    sheet = tile(images, 3).numpy()
+    # ink is cut out of both; then the middle of each pixel of the sheet is looked up in the picture
+    picture, expected = ink(path), sheet[box(sheet)]
+    found = picture[box(picture)]
+    rows = ((np.arange(expected.shape[0]) + 0.5) * found.shape[0] / expected.shape[0]).astype(int)
+    columns = ((np.arange(expected.shape[1]) + 0.5) * found.shape[1] / expected.shape[1]).astype(int)
+    assert np.abs(found[np.ix_(rows, columns)] - expected).max() < 0.01
+    assert expected.std() > 0.1
+
+
+def test_sample_from_a_shipped_recipe(gmlib, tmp_path):
+    first, again, other = (tmp_path / name for name in ("a.png", "b.png", "c.PNG"))
+    for path, seed in ((first, 0), (again, 0), (other, 1)):
+        assert gmlib("sample", "vae", "-n", 2, "--seed", seed, "--out", path)[0] == 0
+    assert first.read_bytes() == again.read_bytes()
+    assert first.read_bytes() != other.read_bytes()
+
+
+# mistakes
+
+
+def test_unknown_names(mistake, tmp_path):
+    mistake(["train", "vea"], "got recipe 'vea'", "did you mean 'vae'?")
+    mistake(["show", "vae_nobn"], "got recipe 'vae_nobn'", "did you mean 'vae_no_bn'?")
+    mistake(["sample", "vea", "--out", tmp_path / "x.png"], "got recipe 'vea'", "did you mean 'vae'?")
+    mistake(["train", "vae", "--profile", "ful"], "got profile 'ful'", "quick or full", "did you mean 'full'?")
+    mistake(["train", "vae", "--device", "gpu", "--out", tmp_path / "r"], "got device 'gpu'", "expected auto", "cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that is asked for")
+def test_a_device_that_is_not_there(mistake, tmp_path):
+    mistake(["train", "vae", "--device", "cuda", "--out", tmp_path / "r"], "got device 'cuda'", "cpu")
+
+
+def test_a_data_folder_without_the_files(mistake, tmp_path, monkeypatch):
+    command = ["train", "vae", "--profile", "full", "--device", "cpu", "--out", tmp_path / "run"]
+    mistake([*command, "--data", tmp_path], f"got the data folder {tmp_path}", "--data", "GMLIB_DATA", "--download")
+    monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "elsewhere"))
+    mistake(command, f"got the data folder {tmp_path / 'elsewhere'}", "expected the four MNIST files")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written(gmlib, short, tmp_path):
+    (tmp_path / "file").write_text("here")
+    status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "file" / "run")
+    assert status == 2
+    assert re.fullmatch(r"gmlib: cannot write [^\n]*file/run[^\n]*writable[^\n]*\n", err)
+    assert (tmp_path / "file").read_text() == "here"
+
+
+def test_a_folder_that_holds_a_run(mistake, trained):
+    before = {path: path.read_bytes() for path in trained.iterdir()}
+    mistake(["train", "vae", "--out", trained, "--device", "cpu"], f"{trained} holds a run already", "--resume")
+    assert {path: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_nothing_to_resume(mistake, short, tmp_path):
+    command = ["train", "vae", "--resume", "--device", "cpu", "--out", tmp_path / "none"]
+    mistake(command, f"no checkpoint {tmp_path / 'none'}", "without --resume")
+
+
+def test_a_damaged_checkpoint_and_one_of_another_run(mistake, trained):
+    path = trained / "checkpoint.safetensors"
+    command = ["train", "vae", "--resume", "--out", trained, "--device", "cpu", "--seed"]
+    mistake([*command, 2], "is of seed 1", "this run is of 2", "another --out")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    mistake([*command, 1], f"cannot read the checkpoint {path}", "damaged", "train again")
+
+
+def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):
+    out = ["--out", tmp_path / "x.png"]
+    mistake(["sample", trained, "-n", 0, *out], "got n = 0", "at least one")
+    mistake(["sample", trained, "-n", -1, "--label", 3, *out], "got n = -1", "at least one")
+    mistake(["sample", trained, "--label", 3, *out], "got labels for an unconditional model", "conditional recipe")
+    mistake(["sample", trained, "--out", tmp_path / "x.jpg"], "x.jpg", "ends in .png")
+    mistake(["sample", trained, "--out", trained / "vae.json" / "x.png"], "cannot write", "writable")
+    (trained / "vae.json").unlink()
+    mistake(["sample", trained, *out], f"no finished run in {trained}", "--resume")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_label_that_the_model_does_not_know(mistake, short, tmp_path, monkeypatch):
+    conditional = replace(short, num_classes=10)
+    monkeypatch.setitem(recipes.ALL, "vae", conditional)
+    conditional.fit().save(tmp_path)
+    out = ["--out", tmp_path / "x.png"]
+    mistake(["sample", tmp_path, *out], "got no labels for a conditional model (num_classes = 10)")
+    mistake(["sample", tmp_path, "--label", 12, *out], "12", "0 to 9")
+
+
+def test_damaged_weights(mistake, trained, tmp_path):
+    path = trained / "vae.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    mistake(["sample", trained, "--out", tmp_path / "x.png"], f"cannot read the weights {path}", "gmlib train vae")
+
+
+def test_a_misspelt_option_leaves_with_status_2(gmlib):
+    status, _, err = gmlib("train", "vae", "--sed", 3)
+    assert status == 2
+    assert "--sed" in err
+    assert "Traceback" not in err
+
+
+# Ctrl-C
+
+
+def test_stopped_at_once_by_ctrl_c(gmlib, short, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    command = ["train", "vae", "--device", "cpu", "--out", tmp_path / "run"]
+    monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
+    status, _, err = gmlib(*command)
+    assert status == 2
+    assert re.fullmatch(r"gmlib: stopped before the first epoch[^\n]*nothing was kept[^\n]*\n", err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stopped_again_before_the_first_new_epoch(gmlib, short, trained, monkeypatch):
+    """The checkpoint of the earlier start is still there, and the message must not deny it."""
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    before = (trained / "checkpoint.safetensors").read_bytes()
+    monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
+    status, _, err = gmlib("train", "vae", "--seed", 1, "--device", "cpu", "--resume", "--out", trained)
+    assert status == 2
+    assert re.fullmatch(rf"gmlib: stopped[^\n]*{trained} keeps the run[^\n]*--resume\n", err), err
+    assert (trained / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_stopped_while_the_trained_run_is_measured(gmlib, short, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    command = ["train", "vae", "--device", "cpu", "--out", tmp_path / "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr("gmlib.experiment.mean_elbo", stop)
+        status, _, err = gmlib(*command)
+    assert status == 2
+    assert re.fullmatch(rf"gmlib: stopped; {tmp_path / 'run'} keeps the run[^\n]*--resume\n", err), err
+    assert gmlib(*command, "--resume")[0] == 0
+    assert (tmp_path / "run" / "vae.json").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
+    """The whole way, in a process of its own: train, Ctrl-C after two epochs, resume; equal to one that never stopped."""
+    recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
+    program = (
+        "import sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; "
+        "torch.set_num_threads(1); "
+        "recipes.ALL['vae'] = replace(recipes.VAE, batch_size=200, quick_epochs=6); "
+        "slow = cli.Progress.__call__; "  # time for the signal to arrive
+        "cli.Progress.__call__ = lambda self, state: (slow(self, state), time.sleep(0.3 if state.epoch > 1 else 0)); "
+        "cli.main(sys.argv[1:])"
+    )
+    arguments = ["train", "vae", "--seed", "9", "--device", "cpu", "--out"]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments, str(stopped)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = ""
+        while not line.startswith("epoch    2"):
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 2
+    assert re.fullmatch(rf"gmlib: stopped; {stopped} keeps the run[^\n]*--resume\n", err), err
+    assert sorted(path.name for path in stopped.iterdir()) == ["checkpoint.safetensors", "history.csv"]
+    done = len((stopped / "history.csv").read_text().splitlines()) - 1
+    assert 2 <= done < 6
+
+    monkeypatch.setitem(recipes.ALL, "vae", recipe)
+    status, out, err = gmlib(*arguments, stopped, "--resume")
+    assert status == 0, err
+    assert re.findall(r"^epoch +(\d)", out, re.M) == [str(epoch) for epoch in range(done + 1, 7)]
+    assert gmlib(*arguments, whole)[0] == 0
+    for name in ("vae.safetensors", "checkpoint.safetensors"):
+        found, expected = load_file(stopped / name), load_file(whole / name)
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert (stopped / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+
+
+def test_the_installed_command_speaks(tmp_path):
+    command = Path(sys.executable).with_name("gmlib")
+    if not command.is_file():
+        pytest.skip("the gmlib command is not beside this Python: install the package with pip install -e .")
+    found = subprocess.run([command, "show", "vea"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert re.fullmatch(r"gmlib: got recipe 'vea'[^\n]*did you mean 'vae'\?\n", found.stderr)

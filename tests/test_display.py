@@ -1,0 +1,96 @@
+"""Reading the library aloud: code without docstrings, layers that add up, tables with a dash for what is missing."""
+
+import ast
+
+import pytest
+import torch
+
+from gmlib import models, objectives, recipes, show, table
+from gmlib.display import Shown
+from gmlib.train import History, fit_vae
+
+
+def cells(markdown: str) -> list[list[str]]:
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in markdown.splitlines()
+        if line.startswith("|")
+    ]
+
+
+def code(markdown: str) -> str:
+    assert markdown.startswith("```python\n")
+    assert markdown.endswith("\n```")
+    return markdown.removeprefix("```python\n").removesuffix("\n```")
+
+
+@pytest.mark.parametrize("thing", [objectives.gaussian_kl, objectives.iwae_bound, fit_vae, models.VAE])
+def test_show_quotes_the_code_and_not_the_docstrings(thing):
+    shown = code(show(thing).markdown)
+    (found,) = ast.parse(shown).body
+    assert found.name == thing.__name__
+    assert all(
+        ast.get_docstring(node) is None for node in ast.walk(found) if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    )
+    assert '"""' not in shown
+
+
+def test_show_keeps_every_line_that_runs_and_the_comments():
+    assert code(show(objectives.elbo).markdown).splitlines() == [
+        "def elbo(log_px: PerImage, kl: PerImage) -> PerImage:",
+        "    return log_px - kl",
+    ]
+    assert "# the ELBO is maximised, so its negative is minimised" in show(fit_vae).markdown
+    # what is left of a class still defines all of its methods
+    namespace = ast.parse(code(show(models.VAE).markdown)).body[0].body
+    assert [node.name for node in namespace] == ["__init__", "forward", "log_weights"]
+    assert code(show(models.VAE.forward).markdown).startswith("def forward(")  # without its indentation
+
+
+def test_show_a_network_sums_its_parameters():
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1, bias=False))
+    header, _, *rows = cells(show(network).markdown)
+    assert header == ["layer", "module", "weights", "parameters"]
+    assert rows == [
+        ["0", "Linear", "4×3 + 4", "16"],
+        ["1", "ReLU", "", "0"],
+        ["2", "Linear", "1×4", "4"],
+        ["**all**", "", "", "20"],
+    ]
+    assert "158,588" in cells(show(recipes.VAE.build()["vae"]).markdown)[-1]
+
+
+def test_show_a_recipe_lists_settings_and_departures():
+    shown = show(recipes.VAE).markdown
+    rows = cells(shown)
+    for name, value in recipes.VAE.settings().items():
+        assert [name, f"`{getattr(value, '__name__', value)}`"] in rows
+    for departure in recipes.VAE.departures:
+        assert list(departure) in rows
+    assert recipes.VAE.about in shown
+    assert recipes.VAE.paper in shown
+
+
+def test_show_a_history_picks_epochs_and_the_last():
+    history = History([{"epoch": epoch, "elbo": -200.123 + epoch} for epoch in range(1, 38)])
+    rows = cells(show(history).markdown)[2:]
+    assert [row[0] for row in rows] == ["1", "2", "5", "10", "20", "37"]
+    assert rows[0][1] == "-199.1"
+
+
+def test_table_shows_a_dash_for_what_is_missing():
+    rows = [{"name": "vae", "elbo": -150.25, "n": 10000}, {"name": "gan", "n": None}, {"name": "wgan", "elbo": 0.0}]
+    header, rule, *found = cells(table(rows).markdown)
+    assert header == ["name", "elbo", "n"]
+    assert rule == ["---", "---:", "---:"]  # numbers to the right
+    assert found == [["vae", "-150.25", "10,000"], ["gan", "–", "–"], ["wgan", "0.0", "–"]]
+
+
+def test_table_keeps_columns_apart_where_text_has_bars():
+    (line,) = table([{"term": "log p(x|z)", "value": 1}]).markdown.splitlines()[2:]
+    assert line.replace("\\|", "").count("|") == 3
+
+
+def test_shown_is_markdown_in_a_notebook_and_text_elsewhere():
+    shown = Shown("**a**")
+    assert shown._repr_markdown_() == repr(shown) == str(shown) == "**a**"

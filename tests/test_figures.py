@@ -1,0 +1,221 @@
+"""Figures: the numbers that went in stand in the artists, and nothing stays open in pyplot."""
+
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gmlib.figures import (
+    Bounds,
+    bounds_below,
+    compare,
+    decoded_plane,
+    history_curves,
+    image_grid,
+    image_grids,
+    latent_planes,
+    lines,
+    rows_of_images,
+)
+from gmlib.figures.grids import tile
+from gmlib.figures.style import COLOURS, DIGIT_COLOURS, INK, drawing, png
+from gmlib.train import History
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    before = plt.rcParams.copy()
+    yield
+    assert plt.get_fignums() == []
+    assert plt.rcParams == before
+
+
+def images(n: int, h: int = 3, w: int = 4) -> torch.Tensor:
+    """Image i has the value (i + 1) / 100 in every pixel but its top left corner, which is 1."""
+    values = ((torch.arange(n) + 1) / 100).reshape(n, 1, 1, 1).expand(n, 1, h, w).clone()
+    values[:, :, 0, 0] = 1
+    return values
+
+
+def sheet_of(figure: Figure, panel: int = 0) -> np.ndarray:
+    (image,) = figure.axes[panel].images
+    assert image.origin == "upper"
+    assert image.get_clim() == (0, 1)
+    assert image.cmap(1.0)[:3] == (0, 0, 0)  # ink is dark
+    return np.asarray(image.get_array())
+
+
+# grids
+
+
+@pytest.mark.parametrize(("n", "columns", "gap"), [(7, 3, 2), (6, 3, 1), (1, 1, 2), (5, 8, 0), (4, 2, 0)])
+def test_tile_puts_each_image_in_its_place(n, columns, gap):
+    found = tile(images(n), columns, gap)
+    rows = (n + columns - 1) // columns
+    assert found.shape == (rows * (3 + gap) - gap, columns * (4 + gap) - gap)
+    expected = torch.zeros_like(found)
+    for i in range(n):
+        top, left = (i // columns) * (3 + gap), (i % columns) * (4 + gap)
+        expected[top : top + 3, left : left + 4] = images(n)[i, 0]
+    assert torch.equal(found, expected)
+
+
+def test_tile_needs_an_image_and_a_column(refused):
+    with refused("got 0 images in 3 columns", "at least one"):
+        tile(images(0), 3)
+    with refused("got 2 images in 0 columns", "at least one"):
+        tile(images(2), 0)
+
+
+def test_image_grid_shows_the_sheet():
+    figure = image_grid(images(7), columns=3, title="Seven")
+    np.testing.assert_array_equal(sheet_of(figure), tile(images(7), 3))
+    assert figure.axes[0].get_title() == "Seven"
+
+
+def test_image_grids_stand_side_by_side():
+    figure = image_grids({"left": images(4), "right": images(6)}, columns=2)
+    assert [ax.get_title() for ax in figure.axes] == ["left", "right"]
+    for panel, n in enumerate((4, 6)):
+        np.testing.assert_array_equal(sheet_of(figure, panel), tile(images(n), 2))
+
+
+def test_rows_of_images_name_their_rows():
+    rows = {"originals": images(5), "reconstructions": images(5) / 2}
+    figure = rows_of_images(rows, title="Five")
+    sheet = sheet_of(figure)
+    np.testing.assert_array_equal(sheet[:3], tile(rows["originals"], 5))
+    np.testing.assert_array_equal(sheet[-3:], tile(rows["reconstructions"], 5))
+    (ax,) = figure.axes
+    names = dict(zip([label.get_text() for label in ax.get_yticklabels()], ax.get_yticks(), strict=True))
+    assert 0 < names["originals"] < 3
+    assert len(sheet) - 3 < names["reconstructions"] < len(sheet)
+
+
+def test_rows_of_images_have_one_length(refused):
+    with refused("5", "4", "the same number"):
+        rows_of_images({"originals": images(5), "reconstructions": images(4)})
+
+
+# lines
+
+
+def test_lines_are_the_points():
+    panels = {
+        "one": {"a": ([0.0, 1.0], [2.0, 3.0]), "b": ([0.0, 2.0], [1.0, -1.0])},
+        "two": {"a": ([5.0, 6.0], [0.5, 0.25])},
+    }
+    figure = lines(panels, x="epoch", y="nats", bottom=-2.0)
+    for ax, (title, named) in zip(figure.axes, panels.items(), strict=True):
+        assert (ax.get_title(), ax.get_xlabel()) == (title, "epoch")
+        drawn = {line.get_label(): line for line in ax.get_lines()}
+        assert list(drawn) == [text.get_text() for text in ax.get_legend().get_texts()] == list(named)
+        for name, (xs, ys) in named.items():
+            assert drawn[name].get_xdata().tolist() == xs
+            assert drawn[name].get_ydata().tolist() == ys
+        looks = {(line.get_linestyle(), line.get_color()) for line in drawn.values()}
+        assert len({style for style, _ in looks}) == len({colour for _, colour in looks}) == len(named)
+    assert figure.axes[0].get_ylabel() == "nats"
+    assert figure.axes[0].get_ylim()[0] == -2
+
+
+def test_history_curves_draw_columns_over_epochs():
+    rows = [{"epoch": i, "elbo": -200.0 + i, "kl": 3.0 * i} for i in range(1, 5)]
+    histories = {"with": History(rows), "without": History(rows[:2])}
+    figure = history_curves(histories, {"elbo": "ELBO", "kl": "KL"}, "nats per image")
+    for ax, (title, history) in zip(figure.axes, histories.items(), strict=True):
+        assert ax.get_title() == title
+        drawn = {line.get_label(): line for line in ax.get_lines()}
+        for column, name in (("elbo", "ELBO"), ("kl", "KL")):
+            assert list(drawn[name].get_xdata()) == history.column("epoch")
+            assert list(drawn[name].get_ydata()) == history.column(column)
+
+
+def test_compare_draws_one_column_of_each_run():
+    runs = {"vae": History([{"epoch": 1, "elbo": -3.0}]), "vae_no_bn": History([{"epoch": 1, "elbo": -4.0}])}
+    figure = compare({"panel": runs}, "elbo", "nats")
+    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in figure.axes[0].get_lines()}
+    assert drawn == {"vae": ([1], [-3.0]), "vae_no_bn": ([1], [-4.0])}
+
+
+def test_bounds_lie_under_a_line_in_ink_and_touch_it_where_they_are_said_to():
+    xs = [0.0, 1.0, 2.0]
+    panel = Bounds(
+        "theta", (xs, [1.0, 2.0, 3.0]), {"q": (xs, [0.0, 2.0, 0.0]), "r": (xs, [0.5, 1.0, 3.0])}, [(1.0, 2.0)]
+    )
+    figure = bounds_below({"both": panel}, truth="log p(x)", y="nats", bottom=-1.0)
+    (ax,) = figure.axes
+    truth, first, second, touch = ax.get_lines()
+    assert (truth.get_label(), truth.get_color(), truth.get_ydata().tolist()) == ("log p(x)", INK, [1.0, 2.0, 3.0])
+    assert (first.get_label(), first.get_ydata().tolist()) == ("q", [0.0, 2.0, 0.0])
+    assert (second.get_label(), second.get_ydata().tolist()) == ("r", [0.5, 1.0, 3.0])
+    assert len({line.get_linestyle() for line in (truth, first, second)}) == 3
+    assert (touch.get_xdata().tolist(), touch.get_ydata().tolist(), touch.get_marker()) == ([1.0], [2.0], "o")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim()[0]) == ("theta", "nats", -1)
+
+
+# the latent plane
+
+
+def test_latent_planes_colour_each_digit_and_name_it_at_its_median():
+    labels = torch.arange(30) % 10
+    mu = torch.stack([labels - 4.5, 0.1 * torch.arange(30)], 1)
+    figure = latent_planes({"plane": (mu, labels)}, extent=6.0)
+    (ax,) = figure.axes
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-6, 6), (-6, 6))
+    assert len(ax.collections) == len(ax.texts) == 10
+    for digit, (points, text) in enumerate(zip(ax.collections, ax.texts, strict=True)):
+        np.testing.assert_allclose(points.get_offsets(), mu[labels == digit], rtol=1e-6)
+        np.testing.assert_allclose(points.get_facecolor()[0][:3], DIGIT_COLOURS[digit][:3])
+        assert text.get_text() == str(digit)
+        np.testing.assert_allclose(text.get_position(), (digit - 4.5, 0.1 * (10 + digit)), rtol=1e-5)  # the middle one
+
+
+def test_latent_planes_leave_out_a_digit_that_is_not_there():
+    labels = torch.arange(20) % 9  # no nine
+    figure = latent_planes({"plane": (torch.randn(20, 2, generator=torch.Generator().manual_seed(0)), labels)})
+    named = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert set(named) == set("012345678")
+
+
+def test_decoded_plane_reads_like_its_axes():
+    ticks = [-1.0, -0.5, 0.0, 0.5]
+    figure = decoded_plane(images(16), ticks)
+    sheet = sheet_of(figure)
+    np.testing.assert_array_equal(sheet, tile(images(16), 4, gap=0))
+    (ax,) = figure.axes
+    assert ax.images[0].get_extent() == [0, 4, 0, 4]
+    assert ax.get_ylim() == (0, 4)  # upwards: the first row of images is the highest z_2
+    for axis in (ax.xaxis, ax.yaxis):
+        shown = dict(zip(axis.get_ticklocs(), [text.get_text() for text in axis.get_ticklabels()], strict=True))
+        assert shown
+        assert all(float(text) == ticks[int(place - 0.5)] for place, text in shown.items())
+
+
+def test_decoded_plane_needs_an_image_for_each_place(refused):
+    with refused("15 images", "4", "16"):
+        decoded_plane(images(15), [-1.0, -0.5, 0.0, 0.5])
+
+
+# the frame
+
+
+def test_png_is_a_picture_of_the_figure():
+    figure = image_grid(images(4), columns=2)
+    picture = Image.open(BytesIO(png(figure)))
+    assert picture.format == "PNG"
+    assert picture.size == tuple(round(150 * inches) for inches in figure.get_size_inches())
+
+
+def test_a_figure_whose_drawing_fails_is_closed_too():
+    with pytest.raises(ZeroDivisionError), drawing():
+        _ = 1 / 0
+
+
+def test_colours_are_apart():
+    assert len(set(COLOURS)) == len(COLOURS)
+    assert len({tuple(colour) for colour in DIGIT_COLOURS}) == 10
