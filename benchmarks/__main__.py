@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -151,10 +152,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for recipe in recipes.ALL.values():
             loader = usual_loader(digits, Path(folder), recipe.batch_size)
-            ours, usual = in_turn(
-                lambda recipe=recipe: our_speed(recipe, digits),
-                lambda recipe=recipe, loader=loader: usual_speed(recipe, loader),
-            )
+            ours, usual = in_turn(partial(our_speed, recipe, digits), partial(usual_speed, recipe, loader))
             ratios = [a / b for a, b in zip(ours, usual, strict=True)]
             rows.append(
                 {
