@@ -11,7 +11,7 @@ from torch import Generator
 from tqdm import tqdm
 
 from gmlib import recipes
-from gmlib.data import mnist
+from gmlib.data import mnist_folder
 from gmlib.display import show
 from gmlib.errors import InputError
 from gmlib.files import write_whole
@@ -78,7 +78,7 @@ def train(
     recipe = recipes.by_name(name)
     out = out or Path("runs") / f"{name}-{profile}-{seed}"
     if download:
-        mnist("train", "mnist", data, download=True)
+        data = mnist_folder(data, download=True)
     progress = Progress(recipe.length(profile))
     try:
         run = recipe.fit(

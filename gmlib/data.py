@@ -233,7 +233,7 @@ def mnist(split: str, source: str = "mnist5k", root: Path | str | None = None, *
             part = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
             images, labels = file["images"][part], file["labels"][part]
     else:
-        folder = _mnist_folder(root, download)
+        folder = mnist_folder(root, download=download)
         prefix = "t10k" if split == "test" else "train"
         images, labels = (
             _read_idx(folder, f"{prefix}-images-idx3-ubyte"),
@@ -250,8 +250,19 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmlib"
 
 
-def _mnist_folder(root: Path | str | None, download: bool) -> Path:
-    """Find the folder that holds the four files, or fetch them, or say where they were sought."""
+def mnist_folder(root: Path | str | None = None, *, download: bool = False) -> Path:
+    """Find the folder that holds the four files, or fetch them, or say where they were sought.
+
+    Args:
+        root: as for `mnist`.
+        download: as for `mnist`.
+
+    Returns:
+        The folder with the files in it: a `root` for `mnist`.
+
+    Raises:
+        InputError: if the files are not there and may not or cannot be fetched.
+    """
     top = Path(root or os.environ.get("GMLIB_DATA") or _cache())
     for folder in (top, top / "MNIST" / "raw", top / "raw"):
         if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in MNIST_MD5):
