@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from gmlib import recipes
 from gmlib.cli import main
+from gmlib.data import MNIST_MD5
 from gmlib.figures.grids import tile
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
@@ -165,6 +166,30 @@ def test_a_data_folder_without_the_files(mistake, tmp_path, monkeypatch):
     monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "elsewhere"))
     mistake(command, f"got the data folder {tmp_path / 'elsewhere'}", "expected the four MNIST files")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_was_downloaded_is_what_is_trained_on(gmlib, short, made_up, tmp_path, monkeypatch):
+    """Also where --data or GMLIB_DATA name a folder without the files: that is when a reader asks for the download."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "empty"))
+    raw, asked = tmp_path / "cache" / "gmlib" / "MNIST" / "raw", []
+
+    def fetch(root: str, download: bool) -> None:
+        raw.mkdir(parents=True)
+        for name in MNIST_MD5:
+            (raw / name).write_bytes(b"")
+
+    def note(split, source, root=None):
+        asked.append(root)
+        return made_up
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", fetch)
+    monkeypatch.setattr("gmlib.experiment.mnist", note)
+    monkeypatch.setitem(recipes.ALL, "vae", replace(short, epochs=1))
+    command = ["train", "vae", "--profile", "full", "--download", "--device", "cpu", "--out", tmp_path / "run"]
+    status, _, err = gmlib(*command)
+    assert status == 0, err
+    assert set(asked) == {raw}
 
 
 def test_a_folder_that_cannot_be_written(gmlib, short, tmp_path):
