@@ -104,7 +104,7 @@ def test_cosine_decay_at_its_ends_and_middle():
 
 def test_batch_norm_learns_in_training_only(made_up):
     state, modes, validation_modes = start(made_up, batch_norm=True), [], []
-    vae = state.networks["vae"]
+    vae = state.networks["vae"].eval()  # as it comes out of a Run
 
     def note(module, inputs):
         found = {m.training for m in vae.modules()}
