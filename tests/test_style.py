@@ -184,7 +184,7 @@ MADE_UP = {"tests/test_book.py"}
 
 def test_no_absolute_path_is_committed():
     pattern = re.compile(r"(?<![\w.}~])/(?:home|root|work|Users|tmp|mnt)/\w+|\b[A-Z]:\\\\?\w+\\")
-    assert pattern.search("see /home/ada/x")
+    assert pattern.search("see /" + "home/ada/x")
     found = {name: match[0] for name, text in tracked_text().items() if (match := pattern.search(text))}
     assert {name: match for name, match in found.items() if name not in MADE_UP} == {}
 
@@ -195,8 +195,8 @@ def test_no_registry_address_is_committed():
         r"|registry\.npm|artifactory|nexus)|--(?:extra-)?index-url[ =]\S*:|\bindex-url\s*=",
         re.I,
     )
-    assert pattern.search("https://pypi.org/simple")
-    assert pattern.search("https://download.pytorch.org/whl/cpu")
+    assert pattern.search("https:/" + "/pypi.org/simple")
+    assert pattern.search("https:/" + "/download.pytorch.org/whl/cpu")
     assert {name: match[0] for name, text in tracked_text().items() if (match := pattern.search(text))} == {}
 
 
