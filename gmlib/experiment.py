@@ -143,9 +143,11 @@ class VAERecipe:
             The trained run, its networks in eval mode.
 
         Raises:
-            InputError: if `out` holds a run already and `resume` is not set.
+            InputError: if the seed is negative or too large, or `out` holds a run already and `resume` is not set.
         """
         epochs, source = self.length(profile), PROFILES[profile]
+        if not 0 <= seed < 2**31:
+            raise InputError(f"got seed {seed}, expected a whole number from 0 to 2,147,483,647: choose another")
         train, validation = (mnist(split, source, root).to(device) for split in ("train", "validation"))
         about = {
             "recipe": self.name,
@@ -171,8 +173,14 @@ class VAERecipe:
 
             if out is not None and resume:
                 load_checkpoint(out / "checkpoint.safetensors", state, about)
-            elif out is not None and (out / "checkpoint.safetensors").exists():
-                raise InputError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+            elif out is not None:
+                if (out / "checkpoint.safetensors").exists():
+                    raise InputError(
+                        f"{out} holds a run already: add --resume to go on with it, or choose another --out"
+                    )
+                save_checkpoint(
+                    out / "checkpoint.safetensors", state, about
+                )  # now, so that a folder that cannot be written to costs no epoch
             fit_vae(state, epochs=epochs, lr=self.lr, decay=self.decay, validation=validation, on_epoch=keep)
         for network in networks.values():
             network.eval()
@@ -191,7 +199,7 @@ class VAERecipe:
 
         Returns:
             "test_elbo", "test_log_px", "kl" and "n" on the official test digits if `full`, and their twins
-            "mnist5k_…" on the embedded ones; nats per image.
+            `mnist5k_…` on the embedded ones; nats per image.
         """
         metrics: dict[str, float] = {}
         for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:

@@ -66,7 +66,7 @@ def load_run(folder: Path, name: str) -> Run:
         The run, its networks on the CPU in eval mode.
 
     Raises:
-        InputError: if it is not there, or is damaged.
+        InputError: if it is not there, is damaged, or the recipe has changed since.
     """
     recipe = by_name(name)
     path = folder / f"{name}.json"
@@ -77,6 +77,11 @@ def load_run(folder: Path, name: str) -> Run:
         raise InputError(
             f"cannot read {path} ({error}), expected the record of a finished run: make it with gmlib train {name} --out {folder}"
         ) from error
+    if record.get("recipe_hash") != recipe.hash:
+        raise InputError(
+            f"{path} is of an earlier recipe {name} (hash {str(record.get('recipe_hash'))[:12]}, now {recipe.hash[:12]}): "
+            f"train it again with gmlib train {name}"
+        )
     return Run(recipe, read_networks(path.with_suffix(".safetensors"), recipe), history, metrics, record)
 
 

@@ -22,7 +22,8 @@ def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
         size: the only `(c, h, w)` that is taken.
 
     Raises:
-        InputError: if the shape or the dtype is another.
+        InputError: if the shape, the dtype or the range is another. The range is looked at on the CPU only:
+            elsewhere the device would have to be waited for.
     """
     if x.ndim != 4 or tuple(x.shape[1:]) != size:
         expected = ", ".join(map(str, size))
@@ -33,3 +34,6 @@ def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
         raise InputError(
             f"got images of dtype {x.dtype}, expected floats in [0, 1]: use Digits.grey() or Digits.binarised()"
         )
+    if x.device.type == "cpu" and x.numel() and not 0 <= float(x.min()) <= float(x.max()) <= 1:
+        low, high = float(x.min()), float(x.max())
+        raise InputError(f"got images with values from {low:g} to {high:g}, expected [0, 1]: divide bytes by 255")

@@ -192,8 +192,10 @@ def test_what_was_downloaded_is_what_is_trained_on(gmlib, short, made_up, tmp_pa
     assert set(asked) == {raw}
 
 
-def test_a_folder_that_cannot_be_written(gmlib, short, tmp_path):
+def test_a_folder_that_cannot_be_written(gmlib, short, tmp_path, monkeypatch):
+    """It is found out before an epoch is spent."""
     (tmp_path / "file").write_text("here")
+    monkeypatch.setattr("gmlib.experiment.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
     status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "file" / "run")
     assert status == 2
     assert re.fullmatch(r"gmlib: cannot write [^\n]*file/run[^\n]*writable[^\n]*\n", err)
@@ -261,8 +263,20 @@ def test_stopped_at_once_by_ctrl_c(gmlib, short, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     command = ["train", "vae", "--device", "cpu", "--out", tmp_path / "run"]
-    monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
-    status, _, err = gmlib(*command)
+    with monkeypatch.context() as patch:
+        patch.setattr("gmlib.experiment.fit_vae", stop)
+        status, _, err = gmlib(*command)
+    assert status == 2
+    assert re.fullmatch(rf"gmlib: stopped; {tmp_path / 'run'} keeps the run[^\n]*--resume\n", err), err
+    assert gmlib(*command, "--resume")[0] == 0
+
+
+def test_stopped_while_the_data_is_read(gmlib, short, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmlib.experiment.mnist", stop)
+    status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "run")
     assert status == 2
     assert re.fullmatch(r"gmlib: stopped before the first epoch[^\n]*nothing was kept[^\n]*\n", err)
     assert not (tmp_path / "run").exists()

@@ -88,6 +88,12 @@ def test_a_folder_gets_a_checkpoint_and_the_history_after_each_epoch(few_digits,
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.safetensors", "history.csv"]
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31, 10**20])
+def test_a_seed_out_of_range(few_digits, refused, seed):
+    with refused(f"got seed {seed}", "from 0 to 2,147,483,647"):
+        SHORT.fit(seed=seed)
+
+
 def test_a_folder_that_holds_a_run(few_digits, tmp_path, refused):
     SHORT.fit(out=tmp_path)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()

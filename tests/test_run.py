@@ -15,7 +15,8 @@ SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=2)
 
 
 @pytest.fixture
-def run(few_digits):
+def run(few_digits, monkeypatch):
+    monkeypatch.setitem(recipes.ALL, "vae", SHORT)
     return SHORT.fit(seed=5)
 
 
@@ -125,6 +126,13 @@ def test_a_damaged_record(run, tmp_path, refused, record):
     path = tmp_path / "vae.json"
     path.unlink() if record is None else path.write_text(record)
     with refused(f"cannot read {path}", "expected the record of a finished run", "gmlib train vae"):
+        load_run(tmp_path, "vae")
+
+
+def test_a_run_of_an_earlier_recipe(run, tmp_path, refused):
+    run.about["recipe_hash"] = "0" * 64
+    run.save(tmp_path)
+    with refused(f"{tmp_path / 'vae.json'} is of an earlier recipe vae", "hash 000000000000", "train it again"):
         load_run(tmp_path, "vae")
 
 

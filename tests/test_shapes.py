@@ -32,3 +32,10 @@ def test_images_of_another_dtype(refused, dtype):
 def test_images_as_they_should_be():
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         require_image(torch.zeros(4, 1, 28, 28, dtype=dtype), (1, 28, 28))
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(255.0, 0.0), (2.0, -1.0), (1.001, 0.0), (1.0, float("nan"))])
+def test_images_of_another_range(refused, scale, shift):
+    images = scale * torch.linspace(0, 1, 784).reshape(1, 1, 28, 28) + shift
+    with refused("got images with values from", "expected [0, 1]", "divide"):
+        require_image(images, (1, 28, 28))

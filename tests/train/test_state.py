@@ -23,7 +23,8 @@ class Noisy(MLPEncoder):
     """Dropout draws from the global generator, which a State carries too."""
 
     def forward(self, x, y=None):
-        return super().forward(torch.nn.functional.dropout(x, 0.1, self.training), y)
+        mu, logvar = super().forward(x, y)
+        return torch.nn.functional.dropout(mu, 0.1, self.training), logvar
 
 
 def start(digits, optimiser: str = "adam", seed: int = 0) -> State:
