@@ -315,7 +315,8 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     """The whole way, in a process of its own: train, Ctrl-C after two epochs, resume; equal to one that never stopped."""
     recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
     program = (
-        "import sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; "
+        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background has it ignored
         "torch.set_num_threads(1); "
         "recipes.ALL['vae'] = replace(recipes.VAE, batch_size=200, quick_epochs=6); "
         "slow = cli.Progress.__call__; "  # time for the signal to arrive
