@@ -6,8 +6,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from torch import nn
+import numpy as np
+from torch import Tensor, nn
 
+from gmlib.errors import InputError
 from gmlib.experiment import VAERecipe
 from gmlib.train.history import History
 
@@ -50,26 +52,56 @@ def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe | History | di
     return Shown(f"```python\n{_without_docstrings(inspect.getsource(thing))}\n```")
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> Shown:
-    """Lay out rows of values.
+def table(rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], digits: int | None = None) -> Shown:
+    """Lay out values in rows and columns.
 
     Args:
-        rows: mappings with the same keys, which become the columns; a missing value or None shows as a dash.
+        rows: mappings with the same keys, which become the columns; or one mapping of each column's name to its values,
+            equally many in all. A missing value or None shows as a dash, a tensor in a cell as the one number it holds;
+            a tensor as a column gives its numbers in order, whatever its shape.
+        digits: decimals of every float; None shows it in full.
 
     Returns:
         A Markdown table, numbers to the right.
+
+    Raises:
+        InputError: if columns are of unequal length, or a cell holds a tensor of several numbers.
     """
-    rows = list(rows)
+    rows = _rows(rows) if isinstance(rows, Mapping) else rows
+    rows = [{column: _plain(column, value) for column, value in row.items()} for row in rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {column: all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns}
     lines = [" | ".join(map(_cell, columns)), " | ".join("---:" if numeric[column] else "---" for column in columns)]
-    lines += [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
+    lines += [" | ".join(_cell(row.get(column), digits) for column in columns) for row in rows]
     return Shown("\n".join(f"| {line} |" for line in lines))
 
 
-def _cell(value: Any) -> str:
+def _rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Turn columns into rows."""
+    values = [
+        list(column.reshape(-1) if isinstance(column, Tensor | np.ndarray) else column) for column in columns.values()
+    ]
+    if len(set(map(len, values))) > 1:
+        lengths = ", ".join(f"{name!r} has {len(column)}" for name, column in zip(columns, values, strict=True))
+        raise InputError(f"got columns of unequal length: {lengths}; give None where a value is missing")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _plain(column: str, value: Any) -> Any:
+    """Take the number out of a tensor or an array that holds one."""
+    if not isinstance(value, Tensor | np.ndarray | np.generic):
+        return value
+    if np.prod(value.shape) != 1:
+        shape = tuple(value.shape)
+        raise InputError(f"got a tensor of shape {shape} in a cell of column {column!r}: a cell holds one number")
+    return value.item()
+
+
+def _cell(value: Any, digits: int | None = None) -> str:
     if value is None:
         return "–"
+    if isinstance(value, float):
+        return f"{value:z}" if digits is None else f"{value:z,.{digits}f}"  # z: no minus before a zero
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     return text.replace("|", "\\|")  # as in p(x|z): a bare bar would begin the next column
 
@@ -102,7 +134,7 @@ def _settings(recipe: VAERecipe) -> Shown:
 def _epochs(history: History) -> Shown:
     """Pick epochs that lie ever further apart, and the last."""
     rows = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
-    return table({key: value if value is None else round(value, 1) for key, value in row.items()} for row in rows)
+    return table(rows, digits=1)
 
 
 def _verdict(claim: dict[str, Any]) -> Shown:

@@ -2,10 +2,11 @@
 
 import ast
 
+import numpy as np
 import pytest
 import torch
 
-from gmlib import models, objectives, recipes, show, table
+from gmlib import InputError, models, objectives, recipes, show, table
 from gmlib.display import Shown
 from gmlib.train import History, fit_vae
 
@@ -89,6 +90,50 @@ def test_table_shows_a_dash_for_what_is_missing():
 def test_table_keeps_columns_apart_where_text_has_bars():
     (line,) = table([{"term": "log p(x|z)", "value": 1}]).markdown.splitlines()[2:]
     assert line.replace("\\|", "").count("|") == 3
+
+
+def test_table_rounds_floats_and_shows_no_minus_before_a_zero():
+    rows = [{"x": 1234.56789, "n": 1234}, {"x": -0.0004, "n": 2}, {"x": float("-inf"), "n": 3}, {"x": 0.5}]
+    found = cells(table(rows, digits=3).markdown)[2:]
+    assert found == [["1,234.568", "1,234"], ["0.000", "2"], ["-inf", "3"], ["0.500", "–"]]
+    # without digits a float is whole, and its zero has no sign either
+    assert [row[0] for row in cells(table([{"x": 0.1 + 0.2}, {"x": -0.0}, {"x": 1e-7}]).markdown)[2:]] == [
+        "0.30000000000000004",
+        "0.0",
+        "1e-07",
+    ]
+
+
+def test_table_takes_the_number_out_of_what_holds_one():
+    held = [torch.tensor(1.25), torch.tensor([[2]]), np.float32(0.5), np.int64(7), torch.ones(1, requires_grad=True)]
+    header, rule, *found = cells(table([{"x": each} for each in held], digits=2).markdown)
+    assert (header, rule) == (["x"], ["---:"])
+    assert found == [["1.25"], ["2"], ["0.50"], ["7"], ["1.00"]]
+    with pytest.raises(InputError, match=r"shape \(2,\) in a cell of column 'x'"):
+        table([{"x": torch.ones(2)}])
+
+
+def test_table_of_columns_is_the_table_of_their_rows():
+    weights = {"a": 0.5, "b": 1.5, "c": None}
+    columns = {
+        "name": weights,
+        "k": range(3),
+        "row": torch.tensor([[0.25, -0.0, 3.0]]),
+        "array": np.arange(3.0),
+        "values": weights.values(),
+    }
+    rows = [
+        {"name": "a", "k": 0, "row": 0.25, "array": 0.0, "values": 0.5},
+        {"name": "b", "k": 1, "row": 0.0, "array": 1.0, "values": 1.5},
+        {"name": "c", "k": 2, "row": 3.0, "array": 2.0, "values": None},
+    ]
+    for digits in (None, 1):
+        assert table(columns, digits).markdown == table(rows, digits).markdown
+
+
+def test_table_refuses_columns_of_unequal_length():
+    with pytest.raises(InputError, match=r"unequal length: 'q' has 3, 'ELBO' has 2"):
+        table({"q": ["a", "b", "c"], "ELBO": torch.zeros(2, 1)})
 
 
 def test_shown_is_markdown_in_a_notebook_and_text_elsewhere():
