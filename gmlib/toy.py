@@ -8,10 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from gmlib.objectives.variational import gaussian_log_prob
+from gmlib.errors import InputError
+from gmlib.objectives.variational import elbo, gaussian_kl, gaussian_log_prob
 
 Points = Float[Tensor, "n d"]
+Guesses = Float[Tensor, "#n d"]  # one row stands for all
 Observed = Float[Tensor, "n p"]
+Given = Float[Tensor, "#n p"]
 PerPoint = Float[Tensor, " n"]
 
 
@@ -43,6 +46,40 @@ class LinearGaussian:
         self.weight = weight
         self.bias = bias
         self.noise = noise
+
+    @classmethod
+    def maximum_likelihood(cls, points: Observed, latent_dim: int, noise: float) -> "LinearGaussian":
+        r"""The model under which points are most likely, its noise given.
+
+        $$b = \bar{x}, \qquad W = U (\Lambda - s^2 I)^{1/2}$$
+
+        The columns of U are the first d eigenvectors of the points' covariance (that divides by n), the diagonal of
+        $\Lambda$ their eigenvalues. One that is below $s^2$ is noise: its column of W is zero. Any rotation of the
+        latents is as likely; here the largest entry of each column is positive.
+
+        Args:
+            points: x `(n, p)`.
+            latent_dim: d, at most p.
+            noise: s, the standard deviation of the noise.
+
+        Returns:
+            The model, its weight `(p, d)`.
+
+        Raises:
+            InputError: if there are more latents than observed numbers or none, or the noise is not positive.
+
+        Source: Tipping & Bishop 1999, equation 7.
+        """
+        if not 1 <= latent_dim <= points.shape[1]:
+            p = points.shape[1]
+            raise InputError(f"got latent_dim {latent_dim} for points of {p} numbers, expected 1 to {p}")
+        if not noise > 0:
+            raise InputError(f"got noise {noise}, expected a standard deviation above 0")
+        bias = points.mean(0)
+        values, vectors = torch.linalg.eigh((points - bias).T @ (points - bias) / len(points))
+        values, vectors = values.flip(0)[:latent_dim], vectors.flip(1)[:, :latent_dim]
+        sign = vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()
+        return cls(sign * vectors * (values - noise**2).clamp(min=0).sqrt(), bias, noise)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Observed:
         """Draw points.
@@ -87,15 +124,15 @@ class LinearGaussian:
         inverse = torch.linalg.inv(m)
         return Posterior((x - self.bias) @ self.weight @ inverse, self.noise**2 * inverse)
 
-    def expected_log_px(self, x: Observed, mu: Points, logvar: Points) -> PerPoint:
+    def expected_log_px(self, x: Given, mu: Guesses, logvar: Guesses) -> PerPoint:
         r"""The reconstruction term of the ELBO, with its expectation done by hand.
 
         $$\mathbb{E}_{q}[\log p(x \mid z)] = \log \mathcal{N}(x;\, W\mu + b,\, s^2 I) - \frac{1}{2 s^2} \sum_j \sigma_j^2 \, \|W_{\cdot j}\|^2$$
 
         Args:
-            x: points `(n, p)`.
-            mu: means of q `(n, d)`.
-            logvar: log-variances of q `(n, d)`.
+            x: points `(n, p)`, or `(1, p)` for all.
+            mu: means of q `(n, d)`, or `(1, d)` for all.
+            logvar: log-variances of q `(n, d)`, or `(1, d)` for all.
 
         Returns:
             Nats per point, `(n,)`.
@@ -105,24 +142,103 @@ class LinearGaussian:
         variance = self.noise**2
         return -0.5 * (x.shape[1] * math.log(2 * math.pi * variance) + (error + spread) / variance)
 
+    def elbo(self, x: Given, mu: Guesses, logvar: Guesses) -> PerPoint:
+        r"""The ELBO of a Gaussian q, without a draw.
+
+        $$\mathrm{ELBO}(x) = \mathbb{E}_{q}[\log p(x \mid z)] - \mathrm{KL}(q(z) \,\|\, p(z)) \le \log p(x)$$
+
+        Args:
+            x: points `(n, p)`, or `(1, p)` for all.
+            mu: means of q `(n, d)`, or `(1, d)` for all.
+            logvar: log-variances of q `(n, d)`, or `(1, d)` for all.
+
+        Returns:
+            Nats per point, `(n,)`.
+        """
+        x, mu, logvar = _same_length(x, mu, logvar)
+        return elbo(self.expected_log_px(x, mu, logvar), gaussian_kl(mu, logvar))
+
     def log_weights(
-        self, x: Observed, mu: Points, logvar: Points, samples: int, generator: torch.Generator
+        self, x: Given, mu: Guesses, logvar: Guesses, samples: int, generator: torch.Generator
     ) -> Float[Tensor, "k n"]:
         """Importance weights log p(x, z) - log q(z|x) for draws of z from a Gaussian q: the argument of `iwae_bound`.
 
         Args:
-            x: points `(n, p)`.
-            mu: means of q `(n, d)`.
-            logvar: log-variances of q `(n, d)`.
+            x: points `(n, p)`, or `(1, p)` for all.
+            mu: means of q `(n, d)`, or `(1, d)` for all.
+            logvar: log-variances of q `(n, d)`, or `(1, d)` for all.
             samples: k, draws a point.
             generator: source of randomness.
 
         Returns:
             `(k, n)`, in nats.
         """
+        x, mu, logvar = _same_length(x, mu, logvar)
         eps = torch.randn(samples, *mu.shape, generator=generator, dtype=mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps
         noise = torch.full_like(x, 2 * math.log(self.noise))
         log_px = torch.stack([gaussian_log_prob(x, draw @ self.weight.T + self.bias, noise) for draw in z])
         zero = torch.zeros_like(mu)
         return log_px + gaussian_log_prob(z, zero, zero) - gaussian_log_prob(z, mu, logvar)
+
+
+class Climb(NamedTuple):
+    """Where gradient ascent on the ELBO ended, and how high it was at each step."""
+
+    model: LinearGaussian
+    mu: Points
+    logvar: Float[Tensor, "1 d"]
+    elbo: list[float]
+    log_px: list[float]
+
+
+def climb(
+    points: Observed,
+    latent_dim: int,
+    noise: float,
+    *,
+    beta: float = 1.0,
+    steps: int = 400,
+    lr: float = 0.05,
+) -> Climb:
+    r"""Find model and q at once, by gradient ascent on the ELBO alone: the smallest VAE, its encoder linear too.
+
+    $$\max_{W, b, A, c, \sigma} \; \tfrac1n \sum_i \mathbb{E}_{q}[\log p(x_i \mid z)] - \beta \, \mathrm{KL}(q(z \mid x_i) \,\|\, p(z)), \qquad q(z \mid x) = \mathcal{N}(A^\top x + c,\, \mathrm{diag}(\sigma^2))$$
+
+    Args:
+        points: x `(n, p)`.
+        latent_dim: d.
+        noise: s, which is known.
+        beta: what the KL divergence is multiplied by.
+        steps: how many.
+        lr: Adam's step size.
+
+    Returns:
+        The model, means `(n, d)` and log-variances `(1, d)` of q, and for each step the objective (the ELBO, if beta
+        is 1) and the likelihood, in nats per point.
+    """
+    p, d = points.shape[1], latent_dim
+    weight = 0.1 * torch.eye(p, d, dtype=points.dtype)  # at zero it has no gradient
+    sizes = p, (p, d), d, (1, d)
+    bias, a, c, logvar = (torch.zeros(size, dtype=points.dtype) for size in sizes)
+    parameters = [each.requires_grad_() for each in (weight, bias, a, c, logvar)]
+    optimiser = torch.optim.Adam(parameters, lr=lr)
+    model = LinearGaussian(weight, bias, noise)
+    heights, log_px = [], []
+    for _ in range(steps):
+        mu = points @ a + c
+        kl = gaussian_kl(mu, logvar.expand_as(mu))
+        value = elbo(model.expected_log_px(points, mu, logvar), beta * kl).mean()
+        heights.append(value.item())
+        log_px.append(model.log_prob(points).mean().item())  # only noted
+        optimiser.zero_grad()
+        (-value).backward()  # an optimiser minimises
+        optimiser.step()
+    model = LinearGaussian(weight.detach(), bias.detach(), noise)
+    return Climb(model, (points @ a + c).detach(), logvar.detach(), heights, log_px)
+
+
+def _same_length(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Repeat the tensors of one row until all have as many as the longest."""
+    n = max(map(len, tensors))
+    return tuple(tensor.expand(n, -1) for tensor in tensors)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
+from torch.distributions import MultivariateNormal, kl_divergence
 
-from gmlib.toy import LinearGaussian
+from gmlib import InputError
+from gmlib.toy import LinearGaussian, climb
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -57,6 +59,102 @@ def test_expected_log_px_is_the_integral(model, x):
         mean = z @ model.weight.numpy().T + model.bias.numpy()
         expected += weights[i] * weights[j] / (2 * math.pi) * norm(mean, model.noise).logpdf(x.numpy()).sum(1)
     np.testing.assert_allclose(model.expected_log_px(x, mu, logvar), expected, rtol=1e-12)
+
+
+def test_elbo_is_the_likelihood_less_the_divergence_from_the_posterior(model, x):
+    mu, logvar = randn(5, 2, seed=4), randn(5, 2, seed=5)
+    covariance = joint(model)
+    gain = covariance[:2, 2:] @ np.linalg.inv(covariance[2:, 2:])
+    spread = torch.from_numpy(covariance[:2, :2] - gain @ covariance[2:, :2])
+    posterior = MultivariateNormal((x - model.bias) @ torch.from_numpy(gain).T, spread)
+    gap = kl_divergence(MultivariateNormal(mu, torch.diag_embed(logvar.exp())), posterior)
+    evidence = multivariate_normal(model.bias.numpy(), covariance[2:, 2:]).logpdf(x.numpy())
+    np.testing.assert_allclose(model.elbo(x, mu, logvar), evidence - gap.numpy(), rtol=1e-11)
+    assert (gap > 0.1).all()
+
+
+def test_one_row_stands_for_all(model, x):
+    mu, logvar = randn(5, 2, seed=4), randn(5, 2, seed=5)
+
+    def rng() -> torch.Generator:
+        return torch.Generator().manual_seed(9)
+
+    for given in itertools.product((x, x[:1]), (mu, mu[:1]), (logvar, logvar[:1])):
+        n = max(map(len, given))
+        whole = [each.expand(n, -1) for each in given]
+        for bound in (model.elbo, model.expected_log_px):
+            torch.testing.assert_close(bound(*given), bound(*whole))
+            assert bound(*given).shape == (n,)
+        torch.testing.assert_close(model.log_weights(*given, 3, rng()), model.log_weights(*whole, 3, rng()))
+
+
+def mean_log_prob(weight: torch.Tensor, bias: torch.Tensor, noise: float, points: torch.Tensor) -> float:
+    """The likelihood by scipy, nats per point."""
+    covariance = weight @ weight.T + noise**2 * torch.eye(len(bias), dtype=weight.dtype)
+    return multivariate_normal(bias.numpy(), covariance.numpy()).logpdf(points.numpy()).mean()
+
+
+@pytest.mark.parametrize(("latent_dim", "noise"), [(1, 0.5), (2, 0.8), (3, 0.1), (4, 0.5), (2, 3.0)])
+def test_no_neighbour_is_likelier_than_maximum_likelihood(model, latent_dim, noise):
+    points = model.sample(50, torch.Generator().manual_seed(6))
+    best = LinearGaussian.maximum_likelihood(points, latent_dim, noise)
+    assert best.weight.shape == (4, latent_dim)
+    assert best.noise == noise
+    highest = mean_log_prob(best.weight, best.bias, noise, points)
+    for seed, scale in itertools.product(range(50), (1e-4, 1e-2, 1.0)):
+        step, shift = scale * randn(4, latent_dim, seed=seed), scale * randn(4, seed=100 + seed)
+        assert mean_log_prob(best.weight + step, best.bias + shift, noise, points) < highest
+    # a stationary point, and what the discarded eigenvalues leave
+    weight, bias = best.weight.clone().requires_grad_(), best.bias.clone().requires_grad_()
+    slopes = torch.autograd.grad(LinearGaussian(weight, bias, noise).log_prob(points).sum(), [weight, bias])
+    assert all(slope.abs().max() < 1e-8 for slope in slopes)
+
+
+def test_maximum_likelihood_turns_weights_the_same_way_and_drops_what_is_noise(model):
+    points = model.sample(50, torch.Generator().manual_seed(6))
+    for signs in itertools.product((1.0, -1.0), repeat=4):  # LAPACK turns some of these the other way
+        weight = LinearGaussian.maximum_likelihood(points * torch.tensor(signs, dtype=points.dtype), 2, 0.5).weight
+        assert (weight.gather(0, weight.abs().argmax(0, keepdim=True)) > 0).all()
+        lengths = weight.norm(dim=0)
+        assert lengths[0] > lengths[1] > 0
+    variances = np.linalg.eigvalsh(np.cov(points.numpy(), rowvar=False, bias=True))[::-1]
+    between = float(np.sqrt((variances[0] + variances[1]) / 2))
+    weight = LinearGaussian.maximum_likelihood(points, 2, between).weight
+    np.testing.assert_allclose((weight**2).sum(0), [variances[0] - between**2, 0], atol=1e-12)
+
+
+def test_maximum_likelihood_refuses_what_has_none():
+    points = randn(5, 2)
+    for latent_dim in (0, 3):
+        with pytest.raises(InputError, match=f"got latent_dim {latent_dim} for points of 2 numbers, expected 1 to 2"):
+            LinearGaussian.maximum_likelihood(points, latent_dim, 0.5)
+    with pytest.raises(InputError, match=r"got noise 0\.0, expected a standard deviation above 0"):
+        LinearGaussian.maximum_likelihood(points, 1, 0.0)
+
+
+def test_climbing_the_elbo_ends_at_maximum_likelihood_and_at_the_posterior():
+    points = LinearGaussian(randn(2, 1, seed=1), randn(2, seed=2), 0.5).sample(200, torch.Generator().manual_seed(3))
+    found = climb(points, 1, 0.5)
+    best = LinearGaussian.maximum_likelihood(points, 1, 0.5)
+    posterior = best.posterior(points)
+    sign = (found.model.weight * best.weight).sum().sign()
+    torch.testing.assert_close(sign * found.model.weight, best.weight, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.model.bias, best.bias, atol=1e-4, rtol=0)
+    torch.testing.assert_close(sign * found.mu, posterior.mean, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.logvar.exp(), posterior.covariance, atol=1e-4, rtol=0)
+    assert len(found.elbo) == len(found.log_px) == 400
+    assert all(below <= above + 1e-12 for below, above in zip(found.elbo, found.log_px, strict=True))
+    top = best.log_prob(points).mean().item()
+    assert found.elbo[-1] == pytest.approx(top, abs=1e-6)
+    assert max(found.log_px) <= top + 1e-12
+
+
+def test_climbing_with_a_dearer_kl_is_climbing_with_more_noise():
+    points = LinearGaussian(randn(2, 1, seed=1), randn(2, seed=2), 0.5).sample(200, torch.Generator().manual_seed(3))
+    found = climb(points, 1, 0.5, beta=2.0)
+    noisier = LinearGaussian.maximum_likelihood(points, 1, 0.5 * 2**0.5)
+    assert noisier.weight.norm() > 0.1
+    assert found.model.weight.norm().item() == pytest.approx(noisier.weight.norm().item(), abs=1e-4)
 
 
 def test_log_weights_are_joint_over_proposal(model, x):
