@@ -129,16 +129,17 @@ def in_turn(a: Callable[[], float], b: Callable[[], float]) -> tuple[list[float]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def import_seconds(statement: str) -> float:
+def import_seconds(statement: str, after: str = "pass") -> float:
     """Time a statement in a fresh Python.
 
     Args:
-        statement: such as "import torch".
+        statement: such as "import gmlib".
+        after: what ran before it, untimed.
 
     Returns:
         Median of five, in seconds, with the files warm on disk.
     """
-    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+    code = f"import time; {after}; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     runs = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(6)]
     return statistics.median(runs[1:])
 
@@ -163,8 +164,10 @@ def main() -> None:
                     "lowest ratio": round(min(ratios), 2),
                 }
             )
-    alone, both = import_seconds("import torch"), import_seconds("import torch; import gmlib")
-    start = {"import torch": round(alone, 2), "import gmlib beyond it": round(both - alone, 3)}
+    start = {
+        "import torch": round(import_seconds("import torch"), 2),
+        "import gmlib beyond it": round(import_seconds("import gmlib", after="import torch"), 3),
+    }
     print(table(rows))
     print("\n".join(f"{name}: {seconds} s" for name, seconds in start.items()))
     machine = {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), "versions": versions()}
