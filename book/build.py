@@ -39,7 +39,9 @@ TIMEOUT = 600  # seconds for one cell
 MAX_BYTES = 1_500_000  # a committed chapter
 CHECKED_CELLS = 3  # cells a chapter whose outputs nbval compares
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+)
 KERNEL = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
@@ -49,7 +51,9 @@ VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\b0x(?:7f[0-9a-f]{6,}|[0-9a-f]{9,16})\b")
-ABSOLUTE = re.compile(r"(?<![\w.:/~-])(?:/(?:home|Users|root|tmp|private|var|opt|mnt|usr|work)/|[A-Z]:\\\w)[\w./\\-]*")
+ABSOLUTE = re.compile(
+    r"(?<![\w.:/~-])(?:/(?:home|Users|root|tmp|private|var|opt|mnt|usr|work)/|[A-Z]:\\\w)[\w./\\-]*"
+)
 
 
 class BookError(Exception):
@@ -67,7 +71,9 @@ def stage(root: Path, folder: Path, skip: str = "") -> None:
         folder: the copy, from which the site is rendered.
         skip: a pattern of files to leave as they are there.
     """
-    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "build.py", skip)
+    ignore = shutil.ignore_patterns(
+        "__pycache__", ".ipynb_checkpoints", "build.py", skip
+    )
     shutil.copytree(root / "book", folder / "book", ignore=ignore, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, folder / name)
@@ -86,13 +92,24 @@ def execute(root: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     stage(root, folder)
     usual = seconds_before(root)
-    report: dict[str, Any] = {"chapters": {chapter.stem: {"status": "not run"} for chapter in chapters(root)}}
-    report |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
+    report: dict[str, Any] = {
+        "chapters": {chapter.stem: {"status": "not run"} for chapter in chapters(root)}
+    }
+    report |= {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "versions": versions(),
+    }
     failures = []
     pool = ThreadPoolExecutor(KERNELS)
     try:
-        longest_first = sorted(chapters(root), key=lambda c: -usual.get(c.stem, math.inf))
-        running = {pool.submit(run, c, folder / "book" / c.name, root): c.stem for c in longest_first}
+        longest_first = sorted(
+            chapters(root), key=lambda c: -usual.get(c.stem, math.inf)
+        )
+        running = {
+            pool.submit(run, c, folder / "book" / c.name, root): c.stem
+            for c in longest_first
+        }
         for done in as_completed(running):
             if done.cancelled():
                 continue
@@ -102,7 +119,9 @@ def execute(root: Path) -> None:
                 pool.shutdown(wait=False, cancel_futures=True)
     finally:
         pool.shutdown(cancel_futures=True)
-        (root / "_build" / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+        (root / "_build" / "report.json").write_text(
+            json.dumps(report, indent=2) + "\n"
+        )
     if failures:
         raise BookError("\n".join(failures))
 
@@ -121,10 +140,29 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
     committed = nbformat.read(chapter, as_version=4)
     say(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
     start = time.perf_counter()
-    command = [sys.executable, "-m", "papermill", str(chapter), str(copy_path), "-p", "profile", PROFILE]
-    command += ["--kernel", "python3", "--language", "python", "--no-progress-bar", "--execution-timeout", str(TIMEOUT)]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(chapter),
+        str(copy_path),
+        "-p",
+        "profile",
+        PROFILE,
+    ]
+    command += [
+        "--kernel",
+        "python3",
+        "--language",
+        "python",
+        "--no-progress-bar",
+        "--execution-timeout",
+        str(TIMEOUT),
+    ]
     environment = os.environ | ONE_THREAD | KERNEL
-    process = subprocess.run(command, cwd=copy_path.parent, env=environment, capture_output=True, text=True)
+    process = subprocess.run(
+        command, cwd=copy_path.parent, env=environment, capture_output=True, text=True
+    )
     seconds = round(time.perf_counter() - start, 1)
     result = nbformat.read(copy_path, as_version=4)
     error = failure(committed, result, process)
@@ -141,7 +179,11 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
     return {"status": "ok", "seconds": seconds}
 
 
-def failure(committed: NotebookNode, ran: NotebookNode, process: subprocess.CompletedProcess[str]) -> str:
+def failure(
+    committed: NotebookNode,
+    ran: NotebookNode,
+    process: subprocess.CompletedProcess[str],
+) -> str:
     """Say where and why an executed chapter failed; empty if it did not.
 
     papermill also stops with an error where a cell tagged `raises-exception` raised, as it should; so its exit
@@ -159,7 +201,11 @@ def failure(committed: NotebookNode, ran: NotebookNode, process: subprocess.Comp
     last = "did not start"
     for number, cell in enumerate(code_cells(committed), 1):
         result = results.get(cell.id, cell)
-        errors = [output for output in result.get("outputs", []) if output.output_type == "error"]
+        errors = [
+            output
+            for output in result.get("outputs", [])
+            if output.output_type == "error"
+        ]
         if errors and "raises-exception" not in tags(cell):
             reason = f"failed with {errors[0].ename}: {errors[0].evalue}"
             if errors[0].ename == "KeyboardInterrupt":
@@ -167,12 +213,16 @@ def failure(committed: NotebookNode, ran: NotebookNode, process: subprocess.Comp
             return f"code cell {number} ({cell.id}) {reason}"
         if result.metadata.get("papermill", {}).get("duration") is not None:
             last = f"code cell {number} ({cell.id}) did not finish"
-    if process.returncode and "PapermillExecutionError" not in process.stderr:  # that one is a cell's own error
+    if (
+        process.returncode and "PapermillExecutionError" not in process.stderr
+    ):  # that one is a cell's own error
         return f"{last}: {last_line(process.stderr)}"
     return ""
 
 
-def merge(committed: NotebookNode, ran: NotebookNode, name: str, root: Path) -> NotebookNode:
+def merge(
+    committed: NotebookNode, ran: NotebookNode, name: str, root: Path
+) -> NotebookNode:
     """Give a committed chapter the outputs of its executed copy, matched by cell id.
 
     What differs from run to run or machine to machine stays out: papermill's own cell and metadata, the kernel's
@@ -210,7 +260,11 @@ def merge(committed: NotebookNode, ran: NotebookNode, name: str, root: Path) -> 
             cell.metadata.pop(key, None)
     for key in ("papermill", "widgets"):
         merged.metadata.pop(key, None)
-    merged.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    merged.metadata.kernelspec = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
     merged.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
     return merged
 
@@ -232,7 +286,10 @@ def tidy(value: Any, root: Path) -> Any:
     if isinstance(value, list):
         return [tidy(part, root) for part in value]
     if isinstance(value, dict):
-        parts = {key: part if key.startswith("image/") else tidy(part, root) for key, part in value.items()}
+        parts = {
+            key: part if key.startswith("image/") else tidy(part, root)
+            for key, part in value.items()
+        }
         return nbformat.from_dict(parts)
     return value
 
@@ -253,10 +310,14 @@ def render(root: Path, committed: bool = False) -> None:
         BookError: if nothing was executed, or jupyter-book warns or fails.
     """
     folder = root / "_build" / ("committed" if committed else "executed")
-    report = root / "book" / "status.json" if committed else root / "_build" / "report.json"
+    report = (
+        root / "book" / "status.json" if committed else root / "_build" / "report.json"
+    )
     if not report.exists():
         command = "make update" if committed else "make book"
-        raise BookError(f"There is no {report.relative_to(root)}: `{command}` writes it.")
+        raise BookError(
+            f"There is no {report.relative_to(root)}: `{command}` writes it."
+        )
     if committed:
         shutil.rmtree(folder, ignore_errors=True)
         stage(root, folder)
@@ -264,14 +325,31 @@ def render(root: Path, committed: bool = False) -> None:
         stage(root, folder, skip="*.ipynb")
         for chapter in chapters(root):
             nbformat.write(executed(chapter, root), folder / "book" / chapter.name)
-    (folder / "book" / "status-table.md").write_text(status_table(json.loads(report.read_text())))
-    mathjax = resources.files("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js"
+    (folder / "book" / "status-table.md").write_text(
+        status_table(json.loads(report.read_text()))
+    )
+    mathjax = (
+        resources.files("sphinx-mathjax-offline")
+        / "static"
+        / "mathjax"
+        / "tex-svg-full.js"
+    )
     (folder / "book" / "assets" / "mathjax.js").write_bytes(mathjax.read_bytes())
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     say("rendering the site")
-    build = [sys.executable, "-c", JUPYTER_BOOK, "build", str(folder), "--path-output", str(root)]
+    build = [
+        sys.executable,
+        "-c",
+        JUPYTER_BOOK,
+        "build",
+        str(folder),
+        "--path-output",
+        str(root),
+    ]
     if subprocess.run([*build, "-W", "-n", "--keep-going", "-q"]).returncode:
-        raise BookError("The site was not rendered cleanly: see the warnings above, each one counts as an error.")
+        raise BookError(
+            "The site was not rendered cleanly: see the warnings above, each one counts as an error."
+        )
     say("the book is ready: open _build/html/index.html")
 
 
@@ -284,11 +362,18 @@ def status_table(report: dict[str, Any]) -> str:
     Returns:
         Markdown: one sentence on when and where, then a row a chapter.
     """
-    with_versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    lines = [f"Run on {report['date']} on {report['machine']}, with {with_versions}.", ""]
+    with_versions = ", ".join(
+        f"{name} {version}" for name, version in report["versions"].items()
+    )
+    lines = [
+        f"Run on {report['date']} on {report['machine']}, with {with_versions}.",
+        "",
+    ]
     lines += ["| chapter | status | seconds |", "|---|---|---:|"]
     for name, chapter in report["chapters"].items():
-        lines.append(f"| {{doc}}`{name}` | {chapter['status']} | {chapter.get('seconds', '')} |")
+        lines.append(
+            f"| {{doc}}`{name}` | {chapter['status']} | {chapter.get('seconds', '')} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -304,8 +389,13 @@ def freeze(root: Path) -> None:
     Raises:
         BookError: if the last run is missing or failed, or a frozen chapter would have a fault; then no file changes.
     """
-    frozen = {chapter: nbformat.writes(executed(chapter, root)) + "\n" for chapter in chapters(root)}
-    problems = [fault for c, text in frozen.items() for fault in faults(text, f"book/{c.name}")]
+    frozen = {
+        chapter: nbformat.writes(executed(chapter, root)) + "\n"
+        for chapter in chapters(root)
+    }
+    problems = [
+        fault for c, text in frozen.items() for fault in faults(text, f"book/{c.name}")
+    ]
     if problems:
         raise BookError("\n".join([*problems, "Nothing was frozen."]))
     for chapter, text in frozen.items():
@@ -323,7 +413,11 @@ def hygiene(root: Path) -> None:
     Raises:
         BookError: with every fault found, one a line.
     """
-    problems = [f for c in chapters(root) for f in faults(c.read_text(encoding="utf-8"), f"book/{c.name}")]
+    problems = [
+        f
+        for c in chapters(root)
+        for f in faults(c.read_text(encoding="utf-8"), f"book/{c.name}")
+    ]
     if problems:
         raise BookError("\n".join(problems))
     say(f"{len(chapters(root))} chapters are clean")
@@ -357,7 +451,11 @@ def faults(text: str, name: str) -> Iterator[str]:
     number = 0
     for position, cell in enumerate(notebook.cells, 1):
         number += cell.cell_type == "code"
-        where = f"code cell {number}" if cell.cell_type == "code" else f"{cell.cell_type} cell {position}"
+        where = (
+            f"code cell {number}"
+            if cell.cell_type == "code"
+            else f"{cell.cell_type} cell {position}"
+        )
         for fault in cell_faults(cell):
             yield f"{name}, {where} ({cell.get('id')}): {fault}"
 
@@ -374,15 +472,25 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     outputs = cell.get("outputs", [])
     data = [output.get("data", {}) for output in outputs]
     words = [cell.source, *(words for output in outputs for words in strings(output))]
-    if path := next((found[0] for text in words if (found := ABSOLUTE.search(text))), None):
+    if path := next(
+        (found[0] for text in words if (found := ABSOLUTE.search(text))), None
+    ):
         yield f"holds the absolute path {path}: make it relative"
-    if address := next((found[0] for text in words if (found := ADDRESS.search(text))), None):
+    if address := next(
+        (found[0] for text in words if (found := ADDRESS.search(text))), None
+    ):
         yield f"holds the memory address {address}: give the object a repr, or `make update`"
     if cell.cell_type != "code":
         return
-    if cell.source.strip() and not cell.get("execution_count") and "nbval-skip" not in tags(cell):
+    if (
+        cell.source.strip()
+        and not cell.get("execution_count")
+        and "nbval-skip" not in tags(cell)
+    ):
         yield "was not run: `make update`, or tag it `nbval-skip`"
-    if any(output.output_type == "error" for output in outputs) and "raises-exception" not in tags(cell):
+    if any(
+        output.output_type == "error" for output in outputs
+    ) and "raises-exception" not in tags(cell):
         yield "holds an error: mend it, or tag it `raises-exception`"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "wrote to stderr: a chapter shows no warnings and no progress bars"
@@ -393,7 +501,9 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     figures = sum(any(kind.startswith("image/") for kind in part) for part in data)
     options = cell.metadata.get("mystnb", {})
     figure, image = options.get("figure", {}), options.get("image", {})
-    if figures and not (figure.get("name") and figure.get("caption") and image.get("alt")):
+    if figures and not (
+        figure.get("name") and figure.get("caption") and image.get("alt")
+    ):
         yield "shows a figure without name, caption or alt text: set mystnb.figure.name, .caption and mystnb.image.alt"
     if figures > 1:
         yield f"shows {figures} figures: one a cell, so that each has its caption"
@@ -451,9 +561,16 @@ def executed(chapter: Path, root: Path) -> NotebookNode:
     results = json.loads(report.read_text())["chapters"] if report.exists() else {}
     status = results.get(chapter.stem, {"status": "not run"})["status"]
     if status != "ok":
-        raise BookError(f"book/{chapter.name}: {status} in the last run: `python book/build.py execute` first.")
+        raise BookError(
+            f"book/{chapter.name}: {status} in the last run: `python book/build.py execute` first."
+        )
     copy_path = root / "_build" / "executed" / "book" / chapter.name
-    return merge(nbformat.read(chapter, as_version=4), nbformat.read(copy_path, as_version=4), chapter.name, root)
+    return merge(
+        nbformat.read(chapter, as_version=4),
+        nbformat.read(copy_path, as_version=4),
+        chapter.name,
+        root,
+    )
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -491,7 +608,11 @@ def seconds_before(root: Path) -> dict[str, float]:
     """
     path = root / "book" / "status.json"
     chapters = json.loads(path.read_text())["chapters"] if path.exists() else {}
-    return {name: chapter["seconds"] for name, chapter in chapters.items() if "seconds" in chapter}
+    return {
+        name: chapter["seconds"]
+        for name, chapter in chapters.items()
+        if "seconds" in chapter
+    }
 
 
 def machine() -> str:
@@ -509,8 +630,12 @@ def versions() -> dict[str, str]:
     Returns:
         Python's and the main packages', those that are installed.
     """
-    installed = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
-    return {"Python": platform.python_version()} | {name: installed[name] for name in VERSIONS if name in installed}
+    installed = {
+        d.metadata["Name"].lower(): d.version for d in metadata.distributions()
+    }
+    return {"Python": platform.python_version()} | {
+        name: installed[name] for name in VERSIONS if name in installed
+    }
 
 
 def last_line(text: str) -> str:
@@ -546,15 +671,21 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     Returns:
         The exit status: 1 with a sentence if something is wrong, 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=["execute", "render", "freeze", "hygiene"])
-    parser.add_argument("--committed", action="store_true", help="render the chapters as committed")
+    parser.add_argument(
+        "--committed", action="store_true", help="render the chapters as committed"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "render":
             render(root, options.committed)
         else:
-            {"execute": execute, "freeze": freeze, "hygiene": hygiene}[options.command](root)
+            {"execute": execute, "freeze": freeze, "hygiene": hygiene}[options.command](
+                root
+            )
     except BookError as error:
         print(error, file=sys.stderr)
         return 1

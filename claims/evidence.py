@@ -25,7 +25,7 @@ class Evidence:
         section: where the report makes it.
         experiment: what was run and measured.
         effect: mean over the seeds.
-        interval: 95 % interval of that mean.
+        interval: 95% interval of that mean.
         unit: of effect and interval.
         verdict: "confirmed", "refuted" or "depends".
         because: the reason, in a sentence.
@@ -75,7 +75,7 @@ def train(recipe: VAERecipe, seed: int) -> Run:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    r"""Mean and its 95 % interval by Student's t.
+    r"""Mean and its 95% interval by Student's t.
 
     $$\bar v \pm t_{0.975,\, n - 1} \, s / \sqrt{n}$$
 

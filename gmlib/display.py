@@ -133,8 +133,9 @@ def _settings(recipe: VAERecipe) -> Shown:
 
 def _epochs(history: History) -> Shown:
     """Pick epochs that lie ever further apart, and the last."""
-    rows = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
-    return table(rows, digits=1)
+    shown = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
+    # headings of several words, so that a narrow page can break them
+    return table([{key.replace("_", " "): value for key, value in row.items()} for row in shown], digits=1)
 
 
 def _verdict(claim: dict[str, Any]) -> Shown:
@@ -142,7 +143,7 @@ def _verdict(claim: dict[str, Any]) -> Shown:
     low, high = claim["interval"]
     return Shown(
         f"**{claim['id']}** (report, {claim['section']}): *{claim['claim']}*\n\n{claim['experiment']}\n\n"
-        f"{claim['effect']:.2f} {claim['unit']}, 95 % interval {low:.2f} to {high:.2f} over {claim['seeds']} seeds.\n\n"
+        f"{claim['effect']:.2f} {claim['unit']}, 95% interval {low:.2f} to {high:.2f} over {claim['seeds']} seeds.\n\n"
         f"**{claim['verdict'].capitalize()}**: {claim['because']}."
     )
 

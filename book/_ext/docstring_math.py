@@ -6,7 +6,9 @@ from typing import Any
 from sphinx.application import Sphinx
 
 
-def translate(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
+def translate(
+    app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]
+) -> None:
     """Rewrite one docstring in place, before napoleon reads it.
 
     Args:
@@ -18,7 +20,11 @@ def translate(app: Sphinx, what: str, name: str, obj: object, options: Any, line
         lines: the docstring.
     """
     text = "\n".join(lines)
-    text = re.sub(r"(?ms)^( *)\$\$(.+?)\$\$", lambda m: f"{m[1]}.. math:: {' '.join(m[2].split())}\n", text)
+    text = re.sub(
+        r"(?ms)^( *)\$\$(.+?)\$\$",
+        lambda m: f"{m[1]}.. math:: {' '.join(m[2].split())}\n",
+        text,
+    )
     text = re.sub(r"(?<![\w$\\])\$([^$\n]+?)\$(?!\w)", r":math:`\1`", text)
     lines[:] = text.split("\n")
 
@@ -33,5 +39,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         That pages may be read in parallel.
     """
     app.setup_extension("sphinx.ext.autodoc")
-    app.connect("autodoc-process-docstring", translate, priority=400)  # napoleon has 500
+    app.connect(
+        "autodoc-process-docstring", translate, priority=400
+    )  # napoleon has 500
     return {"parallel_read_safe": True}

@@ -56,29 +56,36 @@ def fit_vae(
     Returns:
         A row an epoch: ELBO, log p(x|z) and KL of the training batches, and of validation, in nats per image.
     """
-    vae, optimiser, batches = cast(VAE, state.networks["vae"]), state.optimisers["vae"], state.batches
+    vae = cast(VAE, state.networks["vae"])
+    optimiser, batches = state.optimisers["vae"], state.batches
     steps = epochs * len(batches)
 
     while state.epoch < epochs:
         started = time.perf_counter()
         vae.train()
         for x, y in batches:
-            optimiser.param_groups[0]["lr"] = cosine_decay(lr, state.step / steps) if decay else lr
+            progress = state.step / steps
+            optimiser.param_groups[0]["lr"] = cosine_decay(lr, progress) if decay else lr
             optimiser.zero_grad()
             log_px, kl = vae(x, y if vae.num_classes else None, state.generator)
-            loss = -elbo(log_px, kl).mean()  # the ELBO is maximised, so its negative is minimised
+            # the ELBO is maximised, so its negative is minimised
+            loss = -elbo(log_px, kl).mean()
             loss.backward()
             optimiser.step()
-            state.totals += torch.stack([log_px.detach().mean(), kl.detach().mean()])  # no .item(): nothing waits
+            # no .item() here: nothing waits for the device
+            state.totals += torch.stack([log_px, kl]).detach().mean(1)
             state.step += 1
             if on_step:
                 on_step(state)
 
-        log_px, kl = (state.totals / len(batches)).tolist()  # the one synchronisation of an epoch
+        # the one synchronisation of an epoch
+        log_px, kl = (state.totals / len(batches)).tolist()
         state.totals.zero_()
-        row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl, "train_log_px": log_px, "train_kl": kl}
+        row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl}
+        row |= {"train_log_px": log_px, "train_kl": kl}
         if validation is not None:
-            row |= {f"validation_{name}": value for name, value in mean_elbo(vae, validation).items()}
+            measured = mean_elbo(vae, validation)
+            row |= {f"validation_{name}": value for name, value in measured.items()}
         state.history.rows.append(row)
         state.epoch += 1
         state.seconds += time.perf_counter() - started
