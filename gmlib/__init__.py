@@ -7,7 +7,7 @@ from gmlib import evaluate, models, objectives, recipes, toy, train
 from gmlib.data import Batches, Digits, binarise, mnist
 from gmlib.display import show, table
 from gmlib.errors import InputError
-from gmlib.recipes import claim, pretrained
+from gmlib.recipes import claim, load_run, pretrained
 from gmlib.run import Run
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "binarise",
     "claim",
     "evaluate",
+    "load_run",
     "mnist",
     "models",
     "objectives",
