@@ -119,14 +119,14 @@ def _layers(network: nn.Module) -> Shown:
 
 
 def _settings(recipe: VAERecipe) -> Shown:
-    """List the settings of a recipe, then its departures from the source."""
+    """List the settings of a recipe, then its departures from the report."""
     settings = {name: getattr(value, "__name__", value) for name, value in recipe.settings().items()}
-    text = f"**{recipe.name}**: {recipe.about} Source: {recipe.paper}.\n\n"
+    text = f"**{recipe.name}**: {recipe.about} Model: {recipe.paper}.\n\n"
     text += table([{"setting": name, "value": f"`{value}`"} for name, value in settings.items()]).markdown
     if recipe.departures:
-        text += "\n\nWhere we depart from the source:\n\n"
+        text += "\n\nWhere we depart from the report:\n\n"
         text += table(
-            [{"what": d.what, "theirs": d.theirs, "ours": d.ours, "why": d.why} for d in recipe.departures]
+            [{"what": d.what, "the report's": d.theirs, "ours": d.ours, "why": d.why} for d in recipe.departures]
         ).markdown
     return Shown(text)
 

@@ -24,7 +24,7 @@ PROFILES = {"quick": "mnist5k", "full": "mnist"}  # and the data that each train
 
 
 class Departure(NamedTuple):
-    """One place where a recipe does otherwise than its source, and why."""
+    """One place where a recipe does otherwise than the report, and why."""
 
     what: str
     theirs: str

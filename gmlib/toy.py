@@ -161,7 +161,7 @@ class LinearGaussian:
     def log_weights(
         self, x: Given, mu: Guesses, logvar: Guesses, samples: int, generator: torch.Generator
     ) -> Float[Tensor, "k n"]:
-        """Importance weights log p(x, z) - log q(z|x) for draws of z from a Gaussian q: the argument of `iwae_bound`.
+        """Log-weights log p(x, z) - log q(z|x) for draws of z from a Gaussian q: the argument of `iwae_bound`.
 
         Args:
             x: points `(n, p)`, or `(1, p)` for all.

@@ -13,7 +13,7 @@ from gmlib.shapes import Image, Latent, LogWeights, PerImage
 def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
     r"""Log-likelihood of binary images under independent Bernoulli pixels, summed over pixels.
 
-    $$\log p(x \mid l) = \sum_i x_i l_i - \log(1 + e^{l_i})$$
+    $$\log p(x \mid l) = \sum_i \big[ x_i l_i - \log(1 + e^{l_i}) \big]$$
 
     The sum over pixels is what makes the number a log-likelihood: a mean would scale the ELBO's two terms apart.
 
@@ -32,7 +32,7 @@ def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
 def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) -> Float[Tensor, "*k b"]:
     r"""Log-density of a Gaussian with diagonal covariance.
 
-    $$\log \mathcal{N}(z; \mu, \sigma^2) = -\tfrac12 \sum_j \log 2\pi + \log\sigma_j^2 + (z_j - \mu_j)^2 / \sigma_j^2$$
+    $$\log \mathcal{N}(z; \mu, \sigma^2) = -\tfrac12 \sum_j \big[ \log 2\pi + \log\sigma_j^2 + (z_j - \mu_j)^2 / \sigma_j^2 \big]$$
 
     Args:
         z: points `(b, d)`, or `(k, b, d)` for k points an image.
@@ -48,7 +48,7 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
 def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
     r"""KL divergence from the standard Gaussian prior to a Gaussian with diagonal covariance.
 
-    $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2$$
+    $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \big[ \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2 \big]$$
 
     Args:
         mu: means `(b, d)`.
@@ -69,7 +69,7 @@ def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
 
     Args:
         log_px: log p(x|z), its expectation under q or one draw of it, `(b,)`.
-        kl: the KL divergence from prior to posterior, `(b,)`.
+        kl: KL(q(z|x) || p(z)), in closed form or one draw of it, `(b,)`.
 
     Returns:
         Nats per image, `(b,)`.
