@@ -41,7 +41,9 @@ bench: setup  ## one table of timings
 	$(BIN)/python -m benchmarks
 
 full: setup  ## train every recipe on all of MNIST; interrupted, it resumes
-	for name in vae vae_no_bn; do $(BIN)/gmlib train $$name --profile full --out runs/full/$$name --resume || exit 1; done
+	for name in $$($(BIN)/gmlib list | cut -d' ' -f1); do out=runs/full/$$name; resume=; \
+	  test ! -f $$out/checkpoint.safetensors || resume=--resume; \
+	  $(BIN)/gmlib train $$name --profile full --out $$out $$resume || exit 1; done
 
 claims: setup  ## the report's claims over seeds, on all of MNIST
 	$(BIN)/python -m claims
@@ -51,4 +53,4 @@ constraints: setup  ## renew the pinned versions
 
 clean:  ## what can be made again, but not .venv and runs
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache
-	find gmlib book tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +

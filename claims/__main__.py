@@ -4,7 +4,7 @@ import json
 import sys
 
 from claims.vae import c02, c05, c06, c07
-from gmlib.errors import nearest
+from gmlib.errors import InputError, nearest
 from gmlib.files import write_whole
 from gmlib.recipes import WEIGHTS
 
@@ -18,7 +18,7 @@ def main(names: list[str]) -> int:
         names: such as "C02"; none means all.
 
     Returns:
-        0, or 2 if a name is unknown.
+        0, or 2 if a name is unknown or the data is missing.
     """
     for name in names:
         if name not in CLAIMS:
@@ -26,7 +26,11 @@ def main(names: list[str]) -> int:
             return 2
     path = WEIGHTS / "claims.json"
     for name in names or CLAIMS:
-        evidence = CLAIMS[name]()
+        try:
+            evidence = CLAIMS[name]()
+        except InputError as error:
+            print(f"claims: {error}", file=sys.stderr)
+            return 2
         print(f"{name} {evidence.verdict}: {evidence.effect} {evidence.interval} {evidence.unit}; {evidence.because}")
         # read again each time: another process may have written meanwhile
         found = {entry["id"]: entry for entry in json.loads(path.read_text())} if path.exists() else {}

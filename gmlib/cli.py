@@ -13,7 +13,7 @@ from tqdm import tqdm
 from gmlib import recipes
 from gmlib.data import mnist_folder
 from gmlib.display import show
-from gmlib.errors import InputError
+from gmlib.errors import InputError, require_seed
 from gmlib.files import write_whole
 from gmlib.run import Run
 from gmlib.train.history import Row
@@ -22,6 +22,7 @@ from gmlib.train.state import State
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # a mistake gets a plain sentence, not a box
     pretty_exceptions_enable=False,
     help="Deep generative models on handwritten digits: train them, sample from them, read their recipes.",
 )
@@ -77,9 +78,16 @@ def train(
     """
     recipe = recipes.by_name(name)
     out = out or Path("runs") / f"{name}-{profile}-{seed}"
+    epochs = recipe.length(profile)
+    if out == Path():  # what an empty word becomes
+        raise InputError("got an empty --out, expected the folder of the run: name one, or leave --out away")
+    if download and profile != "full":
+        raise InputError(
+            "got --download with the quick profile, whose digits are embedded: leave it away, or add --profile full"
+        )
     if download:
         data = mnist_folder(data, download=True)
-    progress = Progress(recipe.length(profile))
+    progress = Progress(epochs)
     try:
         run = recipe.fit(
             profile, seed, root=data, device=choose_device(device), out=out, resume=resume, on_epoch=progress
@@ -121,8 +129,13 @@ def sample(
 
     if out.suffix.lower() != ".png":
         raise InputError(f"got --out {out}, expected a name that ends in .png")
+    if not 1 <= n <= 10_000:
+        raise InputError(f"got n = {n} samples, expected 1 or more, and at most 10,000 on one picture")
+    if label is not None and not 0 <= label <= 9:
+        raise InputError(f"got --label {label}, expected a digit from 0 to 9")
+    require_seed(seed)
     run = find_run(source)
-    labels = None if label is None else torch.full((max(n, 0),), label)
+    labels = None if label is None else torch.full((n,), label)
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
     write_whole(out, png(image_grid(images, columns=math.ceil(math.sqrt(n)))))
     typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}")
@@ -143,11 +156,15 @@ def find_run(source: str) -> Run:
     folder = Path(source)
     if not folder.is_dir():
         return recipes.pretrained(source)
-    names = [path.stem for path in folder.glob("*.json") if path.stem in recipes.ALL]
+    names = sorted(path.stem for path in folder.glob("*.json") if path.stem in recipes.ALL)
     if not names:
         raise InputError(
             f"found no finished run in {folder}, expected NAME.json and NAME.safetensors: "
             "finish it with gmlib train NAME --resume and the same --out"
+        )
+    if len(names) > 1:
+        raise InputError(
+            f"found several runs in {folder} ({', '.join(names)}), expected one: keep each in its own folder"
         )
     return recipes.load_run(folder, names[0])
 
@@ -219,5 +236,8 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return app(arguments)
     except InputError as error:
-        typer.echo(f"gmlib: {error}", err=True)
-        sys.exit(2)
+        message = str(error)
+    except OSError as error:  # a path that may not be looked at, or is too long for the file system
+        message = f"cannot use {error.filename} ({error.strerror}): name a path that you may read and write"
+    typer.echo(f"gmlib: {message}", err=True)
+    sys.exit(2)

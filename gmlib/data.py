@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from gmlib.errors import InputError
+from gmlib.errors import InputError, one_line
 from gmlib.shapes import Bytes, Image, Labels
 
 SPLITS = ("train", "validation", "test")
@@ -283,7 +283,7 @@ def _download() -> Path:
         MNIST(str(_cache()), download=True)
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"could not download MNIST into {_cache()} ({error}): check the network, "
+            f"could not download MNIST into {_cache()} ({one_line(error)}): check the network, "
             "or put the four files in a folder and name it with --data"
         ) from error
     return _cache() / "MNIST" / "raw"

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, nn
 
 from gmlib.data import Batches, mnist
-from gmlib.errors import InputError, nearest
+from gmlib.errors import InputError, nearest, require_seed
 from gmlib.evaluate.likelihood import mean_elbo
 from gmlib.files import write_whole
 from gmlib.models.mlp import MLPDecoder, MLPEncoder
@@ -143,11 +143,10 @@ class VAERecipe:
             The trained run, its networks in eval mode.
 
         Raises:
-            InputError: if the seed is negative or too large, or `out` holds a run already and `resume` is not set.
+            InputError: if `out` holds a run already and `resume` is not set.
         """
         epochs, source = self.length(profile), PROFILES[profile]
-        if not 0 <= seed < 2**31:
-            raise InputError(f"got seed {seed}, expected a whole number from 0 to 2,147,483,647: choose another")
+        require_seed(seed)
         train, validation = (mnist(split, source, root).to(device) for split in ("train", "validation"))
         about = {
             "recipe": self.name,
@@ -156,6 +155,7 @@ class VAERecipe:
             "epochs": epochs,
             "seed": seed,
             "data": train.name,
+            "device": torch.device(device).type,
         }
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -1,5 +1,6 @@
 """Writing that leaves either the old file or the new one, never half of one."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise InputError(
             f"cannot write {path} ({error.strerror}): give a folder that exists or can be made, and is writable"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):  # renamed already, or never made
+            temporary.unlink()

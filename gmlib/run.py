@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
-from gmlib.errors import InputError
+from gmlib.errors import InputError, one_line
 from gmlib.files import write_whole
 from gmlib.models.vae import VAE
 from gmlib.shapes import Image, Labels, Latent
@@ -149,7 +149,7 @@ def read_networks(path: Path, recipe: "VAERecipe") -> dict[str, nn.Module]:
             network.eval()
     except (SafetensorError, OSError, RuntimeError) as error:
         raise InputError(
-            f"cannot read the weights {path} ({str(error).splitlines()[0]}), expected a whole file of recipe {recipe.name}: "
+            f"cannot read the weights {path} ({one_line(error)}), expected a whole file of recipe {recipe.name}: "
             f"make it again with gmlib train {recipe.name}"
         ) from error
     return networks

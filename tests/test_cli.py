@@ -223,14 +223,42 @@ def test_a_damaged_checkpoint_and_one_of_another_run(mistake, trained):
 
 def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):
     out = ["--out", tmp_path / "x.png"]
-    mistake(["sample", trained, "-n", 0, *out], "got n = 0", "at least one")
-    mistake(["sample", trained, "-n", -1, "--label", 3, *out], "got n = -1", "at least one")
+    mistake(["sample", trained, "-n", 0, *out], "got n = 0", "expected 1 or more")
+    mistake(["sample", trained, "-n", -1, "--label", 3, *out], "got n = -1", "expected 1 or more")
+    mistake(["sample", trained, "-n", 10**12, *out], "got n = 1000000000000", "at most 10,000")
+    for label in (12, -1, 10**20):
+        mistake(["sample", trained, "--label", label, *out], f"got --label {label}", "from 0 to 9")
+    for seed in (-1, 10**20):
+        mistake(["sample", trained, "--seed", seed, *out], f"got seed {seed}", "from 0 to 2,147,483,647")
     mistake(["sample", trained, "--label", 3, *out], "got labels for an unconditional model", "conditional recipe")
     mistake(["sample", trained, "--out", tmp_path / "x.jpg"], "x.jpg", "ends in .png")
     mistake(["sample", trained, "--out", trained / "vae.json" / "x.png"], "cannot write", "writable")
     (trained / "vae.json").unlink()
     mistake(["sample", trained, *out], f"no finished run in {trained}", "--resume")
     assert not (tmp_path / "x.png").exists()
+
+
+def test_a_folder_of_several_runs(mistake, trained, tmp_path):
+    for name in recipes.ALL:
+        shutil.copy(recipes.WEIGHTS / f"{name}.json", trained)
+    mistake(["sample", trained, "--out", tmp_path / "x.png"], "several runs", "vae, vae_no_bn", "its own folder")
+
+
+@pytest.mark.parametrize("path", ["x" * 300, Path("y" * 300, "run")])
+def test_a_path_that_the_file_system_does_not_take(mistake, short, tmp_path, path):
+    mistake(
+        ["train", "vae", "--device", "cpu", "--out", tmp_path / path],
+        "cannot",
+        "x" * 9 if path == "x" * 300 else "y" * 9,
+    )
+    mistake(["sample", tmp_path / path, "--out", tmp_path / "x.png"], "cannot use", "read and write")
+
+
+def test_options_of_train_that_make_no_sense(mistake, short, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mistake(["train", "vae", "--out", ""], "empty --out", "name one")
+    mistake(["train", "vae", "--download"], "--download with the quick profile", "--profile full")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_label_that_the_model_does_not_know(mistake, short, tmp_path, monkeypatch):

@@ -160,3 +160,12 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up):
         elbo = metrics[f"{prefix}test_log_px"] - metrics[f"{prefix}kl"]
         assert metrics[f"{prefix}test_elbo"] == pytest.approx(elbo, abs=2e-4)
     assert sorted(SHORT.measure(SHORT.build())) == sorted(f"mnist5k_{name}" for name in names)
+
+
+def test_a_checkpoint_of_another_device(few_digits, tmp_path, refused, monkeypatch):
+    """A generator's state cannot move between devices, so the run cannot either."""
+    SHORT.fit(out=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'\\"device\\": \\"cpu\\"', b'\\"device\\": \\"gpu\\"'))
+    with refused("is of device 'gpu'", "this run is of 'cpu'", "another --out"):
+        SHORT.fit(out=tmp_path, resume=True)

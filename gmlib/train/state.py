@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from gmlib.data import Batches
-from gmlib.errors import InputError
+from gmlib.errors import InputError, one_line
 from gmlib.files import write_whole
 from gmlib.train.history import History
 
@@ -83,7 +83,7 @@ def save_checkpoint(path: Path, state: State, about: dict[str, Any]) -> None:
     Args:
         path: the file; it is whole or it is the one before.
         state: the run.
-        about: what the run is of (recipe, seed, data), to be compared when it goes on.
+        about: what the run is of (recipe, seed, data, device), to be compared when it goes on.
     """
     tensors: dict[str, Tensor] = {}
     tree = _split(state.state_dict(), "", tensors)
@@ -99,29 +99,32 @@ def load_checkpoint(path: Path, state: State, about: dict[str, Any]) -> None:
         about: what the run is of, as for `save_checkpoint`.
 
     Raises:
-        InputError: if the file is missing or damaged, or of another recipe, seed or data.
+        InputError: if the file is missing or damaged, or of another recipe, seed, data or device.
     """
     if not path.is_file():
         raise InputError(
             f"found no checkpoint {path}: train without --resume first, or name the folder of the run with --out"
         )
+    damaged = (
+        "expected a whole file written by gmlib train: it is damaged; remove it and train again, or restore a copy"
+    )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         saved, tree = json.loads(metadata["about"]), json.loads(metadata["state"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"cannot read the checkpoint {path} ({error}), expected a whole file written by gmlib train: "
-            "it is damaged; remove it and train again, or restore a copy"
-        ) from error
+        raise InputError(f"cannot read the checkpoint {path} ({error}), {damaged}") from error
     for key, expected in about.items():
-        if saved.get(key) != expected:
+        if saved.get(key, expected) != expected:
             raise InputError(
-                f"the checkpoint {path} is of {key} {saved.get(key)!r}, this run is of {expected!r}: "
+                f"the checkpoint {path} is of {key} {saved[key]!r}, this run is of {expected!r}: "
                 "resume with what it was started with, or choose another --out"
             )
-    state.load_state_dict(_join(tree, tensors))
+    try:
+        state.load_state_dict(_join(tree, tensors))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"cannot use the checkpoint {path} ({one_line(error)}), {damaged}") from error
 
 
 def _split(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from gmlib.data import Batches
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
@@ -153,6 +154,16 @@ def test_a_damaged_checkpoint(checkpoint, fresh, refused, damage):
     else:
         checkpoint.write_bytes(damaged[damage])
     with refused(f"cannot read the checkpoint {checkpoint}", "expected a whole file", "damaged", "train again"):
+        load_checkpoint(checkpoint, fresh, ABOUT)
+
+
+def test_a_checkpoint_without_one_of_its_tensors(checkpoint, fresh, refused):
+    tensors = load_file(checkpoint)
+    with safe_open(checkpoint, "pt") as file:
+        metadata = file.metadata()
+    del tensors["/batches/generator"]
+    save_file(tensors, checkpoint, metadata=metadata)
+    with refused(f"cannot use the checkpoint {checkpoint}", "/batches/generator", "damaged"):
         load_checkpoint(checkpoint, fresh, ABOUT)
 
 
