@@ -168,3 +168,13 @@ def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
     assert recipes.claim("C05") == {"id": "C05", "effect": 2.5}
     with refused("got claim 'C99'", "C02, C05"):
         recipes.claim("C99")
+
+
+@pytest.mark.parametrize("name", recipes.ALL)
+def test_departures_state_the_settings_as_they_are(name):
+    """The text of a departure is written by hand, so it is held to the fields that it speaks of."""
+    recipe = recipes.ALL[name]
+    ours = {departure.what: departure.ours for departure in recipe.departures}
+    assert ours["epochs"] == f"{recipe.epochs} ({recipe.quick_epochs} on the embedded digits)"
+    assert float(ours["learning rate"].split(",")[0]) == recipe.lr
+    assert ("half a cosine" in ours["learning rate"]) == recipe.decay
