@@ -8,15 +8,15 @@ from typing import Annotated, Any
 import torch
 import typer
 from torch import Generator
-from tqdm import tqdm
 
-from gmlib import recipes
+from gmlib import parallel, recipes
 from gmlib.data import mnist_folder
 from gmlib.display import show
-from gmlib.errors import InputError, require_seed
+from gmlib.errors import InputError
 from gmlib.files import write_whole
+from gmlib.progress import Progress, TensorBoard
 from gmlib.run import Run
-from gmlib.train.history import Row
+from gmlib.seeds import require_seed
 from gmlib.train.state import State
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ app = typer.Typer(
     help="Deep generative models on handwritten digits: train them, sample from them, read their recipes.",
 )
 
-Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it")]
+Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it, or classifier")]
 
 
 @app.command("list")
@@ -60,11 +60,18 @@ def train(
     download: Annotated[bool, typer.Option("--download", help="fetch MNIST into the cache folder if missing")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the run [default: runs/NAME-PROFILE-SEED]")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="go on from the checkpoint in the folder of the run")
+        bool,
+        typer.Option("--resume", help="go on from the newest checkpoint in the folder of the run, if there is one"),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="float32 or bfloat16, in which networks compute [default: the recipe's]")
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="write curves for TensorBoard too")] = False,
 ) -> None:
-    """Train a recipe; the folder of the run gets a checkpoint an epoch, and weights, history and metrics at the end.
+    """Train a recipe; the folder of the run gets checkpoints on the way, and weights, history and metrics at the end.
+
+    Started by torchrun, several processes train together.
 
     Args:
         name: of the recipe.
@@ -75,6 +82,8 @@ def train(
         out: folder of the run.
         resume: whether to go on with what is there.
         device: where to train.
+        precision: in which the networks compute.
+        tensorboard: whether TensorBoard gets the numbers of each epoch.
     """
     recipe = recipes.by_name(name)
     out = out or Path("runs") / f"{name}-{profile}-{seed}"
@@ -87,22 +96,45 @@ def train(
         )
     if download:
         data = mnist_folder(data, download=True)
-    progress = Progress(epochs)
+    where = parallel.meet(choose_device(device))
+    progress = Progress(epochs, typer.echo if parallel.rank() == 0 else lambda row: None)
+    board = TensorBoard(out) if tensorboard and parallel.rank() == 0 else None
+
+    def on_epoch(state: State) -> None:
+        progress.epoch(state)
+        if board:
+            board.epoch(state)
+
     try:
         run = recipe.fit(
-            profile, seed, root=data, device=choose_device(device), out=out, resume=resume, on_epoch=progress
+            profile,
+            seed,
+            root=data,
+            device=where,
+            precision=precision,
+            out=out,
+            resume=resume,
+            on_step=progress.step,
+            on_epoch=on_epoch,
         )
+        progress.close()
+        if parallel.rank() > 0:
+            return  # the first process measures and writes
         run = run.save(out, data)
     except KeyboardInterrupt:
         raise InputError(
-            f"stopped; {out} keeps the run up to its last whole epoch: go on with the same command and --resume"
-            if (out / "checkpoint.safetensors").is_file()
-            else "stopped before the first epoch was done: nothing was kept, start again with the same command"
+            f"stopped; {out} keeps the run up to its last checkpoint: go on with the same command and --resume"
+            if any(out.glob("checkpoint-*.safetensors"))
+            else "stopped before the first step was done: nothing was kept, start again with the same command"
         ) from None
     finally:
         progress.close()
+        if board:
+            board.close()
+        parallel.part_ways()
     typer.echo("\n".join(f"{key:<22} {value}" for key, value in run.metrics.items()))
-    typer.echo(f"wrote {out / name}.safetensors and .json; look at it with: gmlib sample {out}")
+    look = f"; look at it with: gmlib sample {out}" if name in recipes.ALL else ""
+    typer.echo(f"wrote {out / name}.safetensors and .json{look}")
 
 
 @app.command()
@@ -190,40 +222,6 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-class Progress:
-    """Training as seen from outside: a bar in a terminal, a row an epoch elsewhere."""
-
-    def __init__(self, epochs: int) -> None:
-        """Begin.
-
-        Args:
-            epochs: how many there will be.
-        """
-        self.bar = tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty())
-
-    def __call__(self, state: State) -> None:
-        """Show one more epoch.
-
-        Args:
-            state: the run.
-        """
-        row = state.history.rows[-1]
-        self.bar.update(state.epoch - self.bar.n)
-        self.bar.set_postfix_str(_short(row))
-        if self.bar.disable:
-            typer.echo(f"epoch {state.epoch:>4}  {_short(row)}  {state.seconds:.1f} s")
-
-    def close(self) -> None:
-        """Leave the terminal tidy."""
-        self.bar.close()
-
-
-def _short(row: Row) -> str:
-    """Name the numbers that matter of a row."""
-    names = [name for name in ("train_elbo", "validation_elbo", "validation_kl") if row.get(name) is not None]
-    return "  ".join(f"{name} {row[name]:.1f}" for name in names)
-
-
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; a user's mistake prints one sentence and leaves with status 2.
 
@@ -239,5 +237,6 @@ def main(arguments: list[str] | None = None) -> Any:
         message = str(error)
     except OSError as error:  # a path that may not be looked at, or is too long for the file system
         message = f"cannot use {error.filename} ({error.strerror}): name a path that you may read and write"
-    typer.echo(f"gmlib: {message}", err=True)
+    if parallel.rank() == 0:
+        typer.echo(f"gmlib: {message}", err=True)
     sys.exit(2)

@@ -15,6 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError, one_line
+from gmlib.parallel import part, require_divisible
+from gmlib.seeds import stream
 from gmlib.shapes import Bytes, Image, Labels
 
 SPLITS = ("train", "validation", "test")
@@ -111,7 +113,7 @@ class Digits:
 
         Source: Salakhutdinov & Murray 2008, section 6.2.
         """
-        return binarise(self.images, Generator(self.images.device).manual_seed(seed))
+        return binarise(self.images, stream(seed, "binarised", self.images.device))
 
 
 def binarise(images: Bytes, generator: Generator) -> Image:
@@ -148,20 +150,21 @@ class Batches:
             seed: fixes order and draws.
 
         Raises:
-            InputError: if the batch size is below 1 or above the number of digits.
+            InputError: if the batch size is below 1 or above the number of digits, or the processes cannot share it.
         """
         if not 1 <= batch_size <= len(digits):
             raise InputError(
                 f"got batch size {batch_size} for {len(digits)} digits of {digits.name}, "
                 f"expected 1 to {len(digits)}: choose a smaller batch or more data"
             )
+        require_divisible(batch_size)
         self.digits = digits
         self.batch_size = batch_size
         self.binarised = binarised
         self.seed = seed
         self.epoch = 0
         self.position = 0  # batches already given in this epoch
-        self.generator = Generator(digits.images.device).manual_seed(seed)
+        self.generator = stream(seed, "binarisation", digits.images.device)
 
     def __len__(self) -> int:
         """Count the batches of an epoch.
@@ -175,15 +178,16 @@ class Batches:
         """Give what is left of this epoch, then turn to the next.
 
         Yields:
-            Images `(b, 1, 28, 28)` in [0, 1] and labels `(b,)`.
+            Images `(b, 1, 28, 28)` in [0, 1] and labels `(b,)`; of several processes, each gets its rows.
         """
-        images, labels = self.digits.images, self.digits.labels
-        shuffle = Generator().manual_seed(self.seed * 1_000_003 + self.epoch)  # a prime keeps seeds' epochs apart
+        images, labels, mine = self.digits.images, self.digits.labels, part()
+        shuffle = stream(self.seed, f"order of epoch {self.epoch}")
         order = torch.randperm(len(images), generator=shuffle).to(images.device)
         for index in order.split(self.batch_size)[self.position : len(self)]:
             self.position += 1
             batch = images.index_select(0, index)
-            yield binarise(batch, self.generator) if self.binarised else batch.float() / 255, labels[index]
+            x = binarise(batch, self.generator) if self.binarised else batch.float() / 255
+            yield mine(x), mine(labels[index])
         self.epoch, self.position = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, Any]:

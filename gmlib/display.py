@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.experiment import VAERecipe
+from gmlib.experiment import Recipe
 from gmlib.train.history import History
 
 
@@ -32,7 +32,7 @@ class Shown:
         return self.markdown
 
 
-def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe | History | dict[str, Any]) -> Shown:
+def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History | dict[str, Any]) -> Shown:
     """Show what a thing is: code, layers of a network, settings of a recipe, epochs of a run, the verdict on a claim.
 
     Args:
@@ -43,7 +43,7 @@ def show(thing: type | Callable[..., Any] | nn.Module | VAERecipe | History | di
     """
     if isinstance(thing, nn.Module):
         return _layers(thing)
-    if isinstance(thing, VAERecipe):
+    if isinstance(thing, Recipe):
         return _settings(thing)
     if isinstance(thing, History):
         return _epochs(thing)
@@ -118,7 +118,7 @@ def _layers(network: nn.Module) -> Shown:
     return table([*rows, {"layer": "**all**", "module": "", "weights": "", "parameters": total}])
 
 
-def _settings(recipe: VAERecipe) -> Shown:
+def _settings(recipe: Recipe) -> Shown:
     """List the settings of a recipe, then its departures from the report."""
     settings = {name: getattr(value, "__name__", value) for name, value in recipe.settings().items()}
     text = f"**{recipe.name}**: {recipe.about} Model: {recipe.paper}.\n\n"

@@ -8,17 +8,8 @@ class InputError(ValueError):
     """A mistake in what the caller gave. The command line prints its text and leaves with status 2."""
 
 
-def require_seed(seed: int) -> None:
-    """Refuse a seed that not every generator takes.
-
-    Args:
-        seed: a whole number.
-
-    Raises:
-        InputError: if it is negative or above 2³¹ - 1.
-    """
-    if not 0 <= seed < 2**31:
-        raise InputError(f"got seed {seed}, expected a whole number from 0 to 2,147,483,647: choose another")
+class DivergedError(InputError):
+    """Training has left the finite numbers: its settings do not work."""
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

@@ -2,25 +2,32 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Generator, nn
 
-from gmlib.data import Batches, mnist
-from gmlib.errors import InputError, nearest, require_seed
+from gmlib import parallel
+from gmlib.data import Batches, Digits, mnist
+from gmlib.errors import InputError, nearest
+from gmlib.evaluate.classifier import Classifier, accuracy, fit_classifier
 from gmlib.evaluate.likelihood import mean_elbo
-from gmlib.files import write_whole
 from gmlib.models.mlp import MLPDecoder, MLPEncoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.run import Run, versions
-from gmlib.train.state import State, load_checkpoint, save_checkpoint
+from gmlib.seeds import require_seed, stream, substream
+from gmlib.train.folder import Folder, train_in
+from gmlib.train.history import History
+from gmlib.train.state import State
 from gmlib.train.vae import fit_vae
 
 PROFILES = {"quick": "mnist5k", "full": "mnist"}  # and the data that each trains on
+PRECISIONS = ("float32", "bfloat16")
 
 
 class Departure(NamedTuple):
@@ -33,29 +40,69 @@ class Departure(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAERecipe:
-    """What a VAE is made of and how it is trained.
+class Recipe(ABC):
+    """What is trained and how: the part that every kind of model shares.
 
-    The defaults are neutral and never change; every recipe states the rest. The last four fields describe; they, and the
-    length of the quick profile, stand outside comparison and hash.
+    The defaults are neutral and never change; every recipe states the rest. The last four fields describe; they, the
+    length of the quick profile and the precision, which a caller may choose, stand outside comparison and hash.
     """
 
-    hidden: int
-    latent_dim: int
     lr: float
     batch_size: int
     epochs: int
-    encoder: Callable[..., nn.Module] = MLPEncoder
-    decoder: Callable[..., nn.Module] = MLPDecoder
-    num_classes: int = 0
-    batch_norm: bool = False
     optimiser: Callable[..., torch.optim.Optimizer] = torch.optim.Adam
     decay: bool = False
+    ema: float = 0.0
     quick_epochs: int = field(compare=False)
+    precision: str = field(default="float32", compare=False)
     name: str = field(default="", compare=False)
     about: str = field(default="", compare=False)
     paper: str = field(default="", compare=False)
     departures: tuple[Departure, ...] = field(default=(), compare=False)
+
+    @abstractmethod
+    def networks(self) -> dict[str, nn.Module]:
+        """Make fresh networks; their weights come from the global generator.
+
+        Returns:
+            Networks by name.
+        """
+
+    @abstractmethod
+    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+        """Put together what a run starts with.
+
+        Args:
+            networks: fresh, on the device of the digits.
+            train: digits to train on.
+            seed: of the run.
+
+        Returns:
+            The state before the first step.
+        """
+
+    @abstractmethod
+    def loop(self) -> Callable[..., History]:
+        """Give the loop that trains this kind of model, with what this recipe says about it.
+
+        Returns:
+            A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
+        """
+
+    @abstractmethod
+    def measure(
+        self, networks: dict[str, nn.Module], *, full: bool = False, root: Path | str | None = None
+    ) -> dict[str, float]:
+        """Measure networks on digits that were never used to choose anything.
+
+        Args:
+            networks: by name, on the CPU.
+            full: also on the 10,000 official test digits, which have to be at hand.
+            root: folder of the full data, as for `mnist`.
+
+        Returns:
+            Name to number: on the official test digits if `full`, and their twins `mnist5k_…` on the embedded ones.
+        """
 
     def settings(self) -> dict[str, Any]:
         """Give all that the recipe is, without what describes it.
@@ -81,24 +128,18 @@ class VAERecipe:
         return hashlib.sha256(json.dumps(self.differences(), sort_keys=True).encode()).hexdigest()
 
     def build(self, generator: Generator | None = None) -> dict[str, nn.Module]:
-        """Make fresh networks; the global generator stays as it was.
+        """Make fresh networks.
 
         Args:
             generator: source of the initial weights; without one they are those of seed 0.
 
         Returns:
-            The networks by name: "vae".
+            The networks by name, such as "vae".
         """
         seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator))
-        sizes = {
-            "latent_dim": self.latent_dim,
-            "num_classes": self.num_classes,
-            "hidden": self.hidden,
-            "batch_norm": self.batch_norm,
-        }
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return {"vae": VAE(self.encoder(**sizes), BernoulliDecoder(self.decoder(**sizes)))}
+            return self.networks()
 
     def length(self, profile: str) -> int:
         """Say how long a profile trains.
@@ -124,8 +165,10 @@ class VAERecipe:
         *,
         root: Path | str | None = None,
         device: torch.device | str = "cpu",
+        precision: str | None = None,
         out: Path | None = None,
         resume: bool = False,
+        on_step: Callable[[State], None] | None = None,
         on_epoch: Callable[[State], None] | None = None,
     ) -> Run:
         """Train the recipe.
@@ -135,18 +178,24 @@ class VAERecipe:
             seed: fixes weights, order, binarisation and latents.
             root: folder of the full data, as for `mnist`.
             device: where to train.
-            out: folder for a checkpoint and the history after each epoch; None keeps everything in memory.
-            resume: go on from the checkpoint in `out`.
+            precision: "float32" or "bfloat16", in which the networks compute; None takes the recipe's.
+            out: folder for checkpoints and history; None keeps everything in memory.
+            resume: go on from the newest checkpoint in `out`, if there is one.
+            on_step: called after each step.
             on_epoch: called after each epoch.
 
         Returns:
             The trained run, its networks in eval mode.
 
         Raises:
-            InputError: if `out` holds a run already and `resume` is not set.
+            InputError: if `out` holds a run already and `resume` is not set, or holds another run.
+            DivergedError: if the run leaves the finite numbers.
         """
-        epochs, source = self.length(profile), PROFILES[profile]
+        epochs, source, precision = self.length(profile), PROFILES[profile], precision or self.precision
         require_seed(seed)
+        if precision not in PRECISIONS:
+            raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
+        device = parallel.meet(device)
         train, validation = (mnist(split, source, root).to(device) for split in ("train", "validation"))
         about = {
             "recipe": self.name,
@@ -155,45 +204,80 @@ class VAERecipe:
             "epochs": epochs,
             "seed": seed,
             "data": train.name,
-            "device": torch.device(device).type,
+            "device": device.type,
+            "precision": precision,
         }
+        loop = partial(self.loop(), epochs=epochs, bfloat16=precision == "bfloat16", validation=validation)
         with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            networks = {name: network.to(device) for name, network in self.build(Generator().manual_seed(seed)).items()}
-            optimiser = self.optimiser(networks["vae"].parameters(), lr=self.lr, fused=True)
-            batches = Batches(train, self.batch_size, binarised=True, seed=seed)
-            state = State(networks, {"vae": optimiser}, batches, Generator(device).manual_seed(seed))
-
-            def keep(state: State) -> None:
-                if out is not None:
-                    save_checkpoint(out / "checkpoint.safetensors", state, about)
-                    write_whole(out / "history.csv", state.history.csv())
-                if on_epoch is not None:
-                    on_epoch(state)
-
-            if out is not None and resume:
-                load_checkpoint(out / "checkpoint.safetensors", state, about)
-            elif out is not None:
-                if (out / "checkpoint.safetensors").exists():
-                    raise InputError(
-                        f"{out} holds a run already: add --resume to go on with it, or choose another --out"
-                    )
-                save_checkpoint(
-                    out / "checkpoint.safetensors", state, about
-                )  # now, so that a folder that cannot be written to costs no epoch
-            fit_vae(state, epochs=epochs, lr=self.lr, decay=self.decay, validation=validation, on_epoch=keep)
-        for network in networks.values():
-            network.eval()
-        about |= {"device": str(device), "seconds": round(state.seconds, 1), "versions": versions()}
+            networks = self.build(stream(seed, "weights"))
+            torch.manual_seed(substream(seed, "dropout"))
+            shared = {name: parallel.share_batch_norm(network.to(device)) for name, network in networks.items()}
+            state = self.start(shared, train, seed)
+            folder = None if out is None else Folder(out, about)
+            train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
+        networks = {name: network.eval() for name, network in state.result().items()}
+        about |= {"device": str(device), "processes": parallel.processes()}
+        about |= {"seconds": round(state.seconds, 1), "versions": versions()}
         return Run(self, networks, state.history, {}, about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAERecipe(Recipe):
+    """What a VAE is made of and how it is trained."""
+
+    hidden: int
+    latent_dim: int
+    encoder: Callable[..., nn.Module] = MLPEncoder
+    decoder: Callable[..., nn.Module] = MLPDecoder
+    num_classes: int = 0
+    batch_norm: bool = False
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Make a fresh VAE.
+
+        Returns:
+            The network, named "vae".
+        """
+        sizes = {
+            "latent_dim": self.latent_dim,
+            "num_classes": self.num_classes,
+            "hidden": self.hidden,
+            "batch_norm": self.batch_norm,
+        }
+        return {"vae": VAE(self.encoder(**sizes), BernoulliDecoder(self.decoder(**sizes)))}
+
+    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+        """Put together what a run starts with: digits are binarised afresh at each step.
+
+        Args:
+            networks: "vae", on the device of the digits.
+            train: digits to train on.
+            seed: of the run.
+
+        Returns:
+            The state before the first step.
+        """
+        optimiser = self.optimiser(networks["vae"].parameters(), lr=self.lr, fused=True)
+        batches = Batches(train, self.batch_size, binarised=True, seed=seed)
+        latents = parallel.BatchGenerator(train.images.device)
+        latents.manual_seed(substream(seed, "latents"))
+        return State(networks, {"vae": optimiser}, batches, latents, averaged="vae", ema=self.ema)
+
+    def loop(self) -> Callable[..., History]:
+        """Give `fit_vae` with this recipe's learning rate.
+
+        Returns:
+            A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
+        """
+        return partial(fit_vae, lr=self.lr, decay=self.decay)
 
     def measure(
         self, networks: dict[str, nn.Module], *, full: bool = False, root: Path | str | None = None
     ) -> dict[str, float]:
-        """Measure networks on digits that were never used to choose anything.
+        """Measure a VAE on digits that were never used to choose anything.
 
         Args:
-            networks: by name, on the CPU.
+            networks: "vae", on the CPU.
             full: also on the 10,000 official test digits, which have to be at hand.
             root: folder of the full data, as for `mnist`.
 
@@ -207,4 +291,65 @@ class VAERecipe:
             found = mean_elbo(cast(VAE, networks["vae"]), test)
             metrics |= {f"{prefix}test_elbo": found["elbo"], f"{prefix}test_log_px": found["log_px"]}
             metrics |= {f"{prefix}kl": found["kl"], f"{prefix}n": len(test)}
+        return metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierRecipe(Recipe):
+    """How the digit classifier is trained, in whose features samples are measured. It generates nothing."""
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Make a fresh classifier.
+
+        Returns:
+            The network, named "classifier".
+        """
+        return {"classifier": Classifier()}
+
+    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+        """Put together what a run starts with.
+
+        Args:
+            networks: "classifier", on the device of the digits.
+            train: digits to train on.
+            seed: of the run.
+
+        Returns:
+            The state before the first step.
+        """
+        optimiser = self.optimiser(networks["classifier"].parameters(), lr=self.lr, fused=True)
+        batches = Batches(train, self.batch_size, binarised=False, seed=seed)
+        distortions = parallel.BatchGenerator(train.images.device)
+        distortions.manual_seed(substream(seed, "distortions"))
+        return State(networks, {"classifier": optimiser}, batches, distortions, averaged="classifier", ema=self.ema)
+
+    def loop(self) -> Callable[..., History]:
+        """Give `fit_classifier` with this recipe's learning rate.
+
+        Returns:
+            A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
+        """
+        return partial(fit_classifier, lr=self.lr)
+
+    def measure(
+        self, networks: dict[str, nn.Module], *, full: bool = False, root: Path | str | None = None
+    ) -> dict[str, float]:
+        """Measure how many digits are recognised, grey and binarised.
+
+        Args:
+            networks: "classifier", on the CPU.
+            full: also on the 10,000 official test digits, which have to be at hand.
+            root: folder of the full data, as for `mnist`.
+
+        Returns:
+            "test_accuracy", "test_accuracy_binarised" and "n" on the official test digits if `full`, and their twins
+            `mnist5k_…` on the embedded ones.
+        """
+        classifier = cast(Classifier, networks["classifier"])
+        metrics: dict[str, float] = {}
+        for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
+            test = mnist("test", source, root)
+            metrics[f"{prefix}test_accuracy"] = accuracy(classifier, test.grey(), test.labels)
+            metrics[f"{prefix}test_accuracy_binarised"] = accuracy(classifier, test.binarised(), test.labels)
+            metrics[f"{prefix}n"] = len(test)
         return metrics

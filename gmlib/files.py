@@ -1,18 +1,20 @@
 """Writing that leaves either the old file or the new one, never half of one."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
 from gmlib.errors import InputError
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, *, sync: bool = True) -> None:
     """Write a file under a temporary name, sync it to the disk, and rename it.
 
     Args:
         path: the final name; its folder is made if it is missing.
         content: what to write; text is encoded as UTF-8.
+        sync: wait until it is on the disk; without it a power cut, but no kill, may still lose what is written.
 
     Raises:
         InputError: if the folder cannot be made or written to. What stood there before still stands.
@@ -24,12 +26,16 @@ def write_whole(path: Path, content: bytes | str) -> None:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path} ({error.strerror}): give a folder that exists or can be made, and is writable"
-        ) from error
+        advice = (
+            "free some space, and start again; what was there before is untouched"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            else "give a folder that exists or can be made, and is writable"
+        )
+        raise InputError(f"cannot write {path} ({error.strerror}): {advice}") from error
     finally:
         with contextlib.suppress(OSError):  # renamed already, or never made
             temporary.unlink()

@@ -6,8 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gmlib.errors import InputError, nearest
-from gmlib.experiment import Departure, VAERecipe
+from gmlib.experiment import ClassifierRecipe, Departure, Recipe, VAERecipe
 from gmlib.run import Run, read_networks
 from gmlib.train.history import History
 
@@ -35,14 +37,26 @@ VAE = VAERecipe(
 )
 VAE_NO_BN = replace(VAE, name="vae_no_bn", about="The same without batch norm.", batch_norm=False)
 
-ALL: dict[str, VAERecipe] = {recipe.name: recipe for recipe in (VAE, VAE_NO_BN)}
+ALL: dict[str, Recipe] = {recipe.name: recipe for recipe in (VAE, VAE_NO_BN)}
+
+# no generative model: the eye with which their samples are judged
+CLASSIFIER = ClassifierRecipe(
+    name="classifier",
+    about="The digit classifier in whose features samples are measured.",
+    lr=3e-3,
+    batch_size=128,
+    optimiser=torch.optim.AdamW,
+    epochs=24,
+    quick_epochs=12,
+    paper="a small convolutional network, as has been usual since LeCun et al. 1998",
+)
 
 
-def by_name(name: str) -> VAERecipe:
+def by_name(name: str) -> Recipe:
     """Find a recipe.
 
     Args:
-        name: as listed by `gmlib list`.
+        name: as listed by `gmlib list`, or "classifier".
 
     Returns:
         The recipe.
@@ -50,9 +64,10 @@ def by_name(name: str) -> VAERecipe:
     Raises:
         InputError: if there is none of that name; it suggests the nearest.
     """
-    if name not in ALL:
-        raise InputError(f"got recipe {name!r}, expected one of {', '.join(ALL)}{nearest(name, ALL)}")
-    return ALL[name]
+    known = ALL | {CLASSIFIER.name: CLASSIFIER}
+    if name not in known:
+        raise InputError(f"got recipe {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
+    return known[name]
 
 
 def load_run(folder: Path, name: str) -> Run:

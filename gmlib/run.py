@@ -19,7 +19,7 @@ from gmlib.shapes import Image, Labels, Latent
 from gmlib.train.history import History
 
 if TYPE_CHECKING:
-    from gmlib.experiment import VAERecipe
+    from gmlib.experiment import Recipe
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Run:
         about: recipe's name and hash, profile, seed, data, device, seconds and versions.
     """
 
-    recipe: "VAERecipe"
+    recipe: "Recipe"
     networks: dict[str, nn.Module]
     history: History
     metrics: dict[str, float]
@@ -125,7 +125,7 @@ class Run:
         return reloaded
 
 
-def read_networks(path: Path, recipe: "VAERecipe") -> dict[str, nn.Module]:
+def read_networks(path: Path, recipe: "Recipe") -> dict[str, nn.Module]:
     """Build a recipe's networks and fill them from a file of weights.
 
     Args:

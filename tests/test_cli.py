@@ -1,5 +1,7 @@
 """The command line: what it writes, and that a mistake costs one sentence and status 2."""
 
+import io
+import logging
 import os
 import re
 import shutil
@@ -19,6 +21,7 @@ from gmlib import recipes
 from gmlib.cli import main
 from gmlib.data import MNIST_MD5
 from gmlib.figures.grids import tile
+from gmlib.progress import Progress
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
 
@@ -88,9 +91,10 @@ def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
     out_folder = tmp_path / "deep" / "run"
     status, out, err = gmlib("train", "vae", "--seed", 4, "--out", out_folder, "--device", "cpu")
     assert status == 0, err
-    names = {path.name for path in out_folder.iterdir()}
-    assert names == {"checkpoint.safetensors", "history.csv", "vae.safetensors", "vae.json"}
-    assert len(re.findall(r"^epoch +\d+ .*train_elbo", out, re.M)) == 3
+    names = {path.name for path in out_folder.iterdir() if "checkpoint" not in path.name}
+    assert names == {".lock", "history.csv", "history.json", "vae.safetensors", "vae.json"}
+    row = r"^epoch +\d/3  train_elbo -\d+\.\d  validation_elbo .*  [\d,]+ images/s  00:00 left$"
+    assert len(re.findall(row, out, re.M)) == 3
     run = recipes.load_run(out_folder, "vae")
     assert run.about["seed"] == 4
     assert str(run.metrics["mnist5k_test_elbo"]) in out
@@ -208,17 +212,58 @@ def test_a_folder_that_holds_a_run(mistake, trained):
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
-def test_nothing_to_resume(mistake, short, tmp_path):
-    command = ["train", "vae", "--resume", "--device", "cpu", "--out", tmp_path / "none"]
-    mistake(command, f"no checkpoint {tmp_path / 'none'}", "without --resume")
-
-
-def test_a_damaged_checkpoint_and_one_of_another_run(mistake, trained):
-    path = trained / "checkpoint.safetensors"
+def test_damaged_checkpoints_and_those_of_another_run(mistake, trained):
     command = ["train", "vae", "--resume", "--out", trained, "--device", "cpu", "--seed"]
     mistake([*command, 2], "is of seed 1", "this run is of 2", "another --out")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    mistake([*command, 1], f"cannot read the checkpoint {path}", "damaged", "train again")
+    for path in trained.glob("checkpoint-*"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    logging.getLogger("gmlib").disabled = True  # what it reports is tested with the folder
+    try:
+        mistake([*command, 1], f"cannot read any checkpoint in {trained}", "train again")
+    finally:
+        logging.getLogger("gmlib").disabled = False
+
+
+def test_a_run_that_diverges(gmlib, short, tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.ALL, "vae", replace(short, lr=1e30))
+    status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "run")
+    assert status == 2
+    assert "Traceback" not in err
+    assert re.fullmatch(
+        r"gmlib: training has diverged: [^\n]* epoch 1[^\n]*last good checkpoint[^\n]*lower[^\n]*\n", err
+    )
+
+
+def test_curves_for_tensorboard(gmlib, short, tmp_path, monkeypatch, mistake):
+    command = ["train", "vae", "--tensorboard", "--device", "cpu", "--out"]
+    status, _, err = gmlib(*command, tmp_path / "run")
+    assert status == 0, err
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    found = [(event.step, event.value) for event in events.Scalars("validation_elbo")]
+    history = recipes.load_run(tmp_path / "run", "vae").history
+    assert found == [(row["epoch"], pytest.approx(row["validation_elbo"], rel=1e-6)) for row in history.rows]
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    mistake([*command, tmp_path / "other"], "TensorBoard is not installed", "pip install 'gmlib[tensorboard]'")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_bar_where_there_is_a_terminal(few_digits, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    rows = []
+    progress = Progress(3, rows.append)
+    SHORT.fit(on_step=progress.step, on_epoch=progress.epoch)
+    progress.close()
+    last = sys.stderr.getvalue().split("\r")[-1]
+    assert rows == []
+    assert re.search(r"epoch 3/3: 100%.*192/192 \[.*img/s, train_elbo -\d+\.\d  validation_elbo -\d+\.\d", last), last
 
 
 def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):
@@ -306,7 +351,7 @@ def test_stopped_while_the_data_is_read(gmlib, short, tmp_path, monkeypatch):
     monkeypatch.setattr("gmlib.experiment.mnist", stop)
     status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "run")
     assert status == 2
-    assert re.fullmatch(r"gmlib: stopped before the first epoch[^\n]*nothing was kept[^\n]*\n", err)
+    assert re.fullmatch(r"gmlib: stopped before the first step[^\n]*nothing was kept[^\n]*\n", err)
     assert not (tmp_path / "run").exists()
 
 
@@ -316,12 +361,12 @@ def test_stopped_again_before_the_first_new_epoch(gmlib, short, trained, monkeyp
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    before = (trained / "checkpoint.safetensors").read_bytes()
+    before = {path: path.read_bytes() for path in trained.glob("checkpoint-*")}
     monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
     status, _, err = gmlib("train", "vae", "--seed", 1, "--device", "cpu", "--resume", "--out", trained)
     assert status == 2
     assert re.fullmatch(rf"gmlib: stopped[^\n]*{trained} keeps the run[^\n]*--resume\n", err), err
-    assert (trained / "checkpoint.safetensors").read_bytes() == before
+    assert {path: path.read_bytes() for path in trained.glob("checkpoint-*")} == before
 
 
 def test_stopped_while_the_trained_run_is_measured(gmlib, short, tmp_path, monkeypatch):
@@ -343,12 +388,13 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     """The whole way, in a process of its own: train, Ctrl-C after two epochs, resume; equal to one that never stopped."""
     recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
     program = (
-        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; "
+        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; from gmlib.train import folder; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background has it ignored
         "torch.set_num_threads(1); "
         "recipes.ALL['vae'] = replace(recipes.VAE, batch_size=200, quick_epochs=6); "
-        "slow = cli.Progress.__call__; "  # time for the signal to arrive
-        "cli.Progress.__call__ = lambda self, state: (slow(self, state), time.sleep(0.3 if state.epoch > 1 else 0)); "
+        "folder.Folder.keep = folder.Folder.save; "  # a checkpoint after each step
+        "slow = cli.Progress.epoch; "  # time for the signal to arrive
+        "cli.Progress.epoch = lambda self, state: (slow(self, state), time.sleep(0.3 if state.epoch > 1 else 0)); "
         "cli.main(sys.argv[1:])"
     )
     arguments = ["train", "vae", "--seed", "9", "--device", "cpu", "--out"]
@@ -370,16 +416,16 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
         process.kill()
     assert process.returncode == 2
     assert re.fullmatch(rf"gmlib: stopped; {stopped} keeps the run[^\n]*--resume\n", err), err
-    assert sorted(path.name for path in stopped.iterdir()) == ["checkpoint.safetensors", "history.csv"]
+    assert not list(stopped.glob("vae.*"))
     done = len((stopped / "history.csv").read_text().splitlines()) - 1
-    assert 2 <= done < 6
+    assert 1 <= done < 6
 
     monkeypatch.setitem(recipes.ALL, "vae", recipe)
     status, out, err = gmlib(*arguments, stopped, "--resume")
     assert status == 0, err
     assert re.findall(r"^epoch +(\d)", out, re.M) == [str(epoch) for epoch in range(done + 1, 7)]
     assert gmlib(*arguments, whole)[0] == 0
-    for name in ("vae.safetensors", "checkpoint.safetensors"):
+    for name in ("vae.safetensors", "checkpoint-000000120.safetensors"):
         found, expected = load_file(stopped / name), load_file(whole / name)
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[key], expected[key]) for key in expected)

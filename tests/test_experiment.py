@@ -8,7 +8,9 @@ from safetensors.torch import load_file
 
 from gmlib import recipes
 from gmlib.models import VAE
+from gmlib.seeds import stream
 from gmlib.train import State
+from gmlib.train.folder import Folder
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=4)
 
@@ -57,35 +59,29 @@ def stop_after(epochs: int):
     return stop
 
 
+@pytest.fixture
+def always(monkeypatch):
+    """A checkpoint after each step."""
+    monkeypatch.setattr(Folder, "keep", Folder.save)
+
+
 @pytest.mark.parametrize("optimiser", [torch.optim.Adam, torch.optim.SGD])
-def test_stopped_and_resumed_is_never_stopped(few_digits, tmp_path, optimiser):
+def test_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, optimiser):
     recipe = replace(SHORT, optimiser=optimiser, lr=1e-2 if optimiser is torch.optim.Adam else 1e-4)
     whole = recipe.fit(seed=3, out=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         recipe.fit(seed=3, out=tmp_path / "parts", on_epoch=stop_after(2))
     epochs = []
     resumed = recipe.fit(seed=3, out=tmp_path / "parts", resume=True, on_epoch=lambda state: epochs.append(state.epoch))
-    assert epochs == [3, 4]
+    assert epochs == [2, 3, 4]  # the last step of epoch 2 was kept, its row was not yet
     assert equal(whole, resumed)
     assert whole.history == resumed.history
-    for name in ("history.csv",):
+    for name in ("history.csv", "history.json"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    parts, never = (load_file(tmp_path / folder / "checkpoint.safetensors") for folder in ("parts", "whole"))
+    parts, never = (load_file(tmp_path / folder / "checkpoint-000000016.safetensors") for folder in ("parts", "whole"))
     assert parts.keys() == never.keys()
     assert all(torch.equal(parts[key], never[key]) for key in parts)
     assert equal(whole, recipe.fit(seed=3, out=tmp_path / "parts", resume=True))  # nothing is left to do
-
-
-def test_a_folder_gets_a_checkpoint_and_the_history_after_each_epoch(few_digits, tmp_path):
-    lines = []
-
-    def look(state: State) -> None:
-        assert (tmp_path / "run" / "checkpoint.safetensors").is_file()
-        lines.append(len((tmp_path / "run" / "history.csv").read_text().splitlines()))
-
-    SHORT.fit(out=tmp_path / "run", on_epoch=look)
-    assert lines == [2, 3, 4, 5]  # a header and a row an epoch
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.safetensors", "history.csv"]
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 10**20])
@@ -96,10 +92,10 @@ def test_a_seed_out_of_range(few_digits, refused, seed):
 
 def test_a_folder_that_holds_a_run(few_digits, tmp_path, refused):
     SHORT.fit(out=tmp_path)
-    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with refused(f"{tmp_path} holds a run already", "--resume", "another --out"):
         SHORT.fit(out=tmp_path)
-    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -162,10 +158,45 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up):
     assert sorted(SHORT.measure(SHORT.build())) == sorted(f"mnist5k_{name}" for name in names)
 
 
-def test_a_checkpoint_of_another_device(few_digits, tmp_path, refused, monkeypatch):
+def test_a_checkpoint_of_another_device_or_precision(few_digits, tmp_path, refused, monkeypatch):
     """A generator's state cannot move between devices, so the run cannot either."""
     SHORT.fit(out=tmp_path)
-    path = tmp_path / "checkpoint.safetensors"
-    path.write_bytes(path.read_bytes().replace(b'\\"device\\": \\"cpu\\"', b'\\"device\\": \\"gpu\\"'))
-    with refused("is of device 'gpu'", "this run is of 'cpu'", "another --out"):
-        SHORT.fit(out=tmp_path, resume=True)
+    with refused("is of precision 'float32'", "this run is of 'bfloat16'", "another --out"):
+        SHORT.fit(out=tmp_path, resume=True, precision="bfloat16")
+    folder = Folder(tmp_path, {"device": "cuda"})
+    with folder, refused("is of device 'cpu'", "this run is of 'cuda'", "another --out"):
+        folder.open(SHORT.start(SHORT.build(), few_digits, 0), resume=True)
+
+
+def test_bfloat16_computes_otherwise_but_sums_in_float32(few_digits):
+    exact, rough = SHORT.fit(), SHORT.fit(precision="bfloat16")
+    assert rough.about["precision"] == "bfloat16"
+    assert all(parameter.dtype == torch.float32 for parameter in rough.vae.parameters())
+    assert not equal(exact, rough)
+    # eight bits of mantissa in the networks move the bound by less than a percent; sums of 784 in them would not
+    for a, b in zip(exact.history.column("train_elbo"), rough.history.column("train_elbo"), strict=True):
+        assert a == pytest.approx(b, rel=0.01)
+
+
+def test_an_unknown_precision(refused):
+    with refused("got precision 'float16'", "float32 or bfloat16"):
+        SHORT.fit(precision="float16")
+
+
+def test_no_two_streams_of_a_run_draw_the_same_numbers(few_digits):
+    """Order, binarisation, latents, weights and dropout once began with the same seed."""
+    state = SHORT.start(SHORT.build(), few_digits, 3)
+    generators = [state.generator, state.batches.generator, *(stream(3, name) for name in ("weights", "dropout"))]
+    first = [torch.rand(4, generator=generator).tolist() for generator in generators]
+    assert len({tuple(numbers) for numbers in first}) == len(generators)
+    again = SHORT.start(SHORT.build(), few_digits, 4)
+    assert torch.rand(4, generator=again.generator).tolist() not in first
+
+
+def test_the_classifier_learns_made_up_digits(few_digits):
+    short = replace(recipes.CLASSIFIER, batch_size=16, quick_epochs=12)
+    run = short.fit(seed=1)
+    assert run.history.column("validation_accuracy")[-1] > 0.8
+    metrics = short.measure(run.networks)
+    assert sorted(metrics) == ["mnist5k_n", "mnist5k_test_accuracy", "mnist5k_test_accuracy_binarised"]
+    assert metrics["mnist5k_test_accuracy"] > 0.8

@@ -1,6 +1,9 @@
 """A file is whole or it is the one before, whatever fails."""
 
 import builtins
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -27,7 +30,7 @@ def test_a_failing_write_leaves_the_earlier_file_and_nothing_else(tmp_path, monk
     owner, name = (builtins, "open") if fails == "open" else ("gmlib.files.os", fails.removeprefix("os."))
     with monkeypatch.context() as patch:
         patch.setattr(f"{owner}.{name}", full_disk) if isinstance(owner, str) else patch.setattr(owner, name, full_disk)
-        with refused(f"cannot write {path}", "No space left on device", "writable"):
+        with refused(f"cannot write {path}", "No space left on device", "free some space"):
             write_whole(path, b"later")
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
@@ -39,3 +42,20 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path, refused):
         with refused(f"cannot write {path}", "give a folder"):
             write_whole(path, b"content")
     assert (tmp_path / "file").read_text() == "here"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size to set")
+def test_a_disk_that_fills_up_in_the_middle_of_a_file(tmp_path):
+    """A real limit of the system stands in for the small disk: writing fails after the first 100,000 bytes."""
+    program = (
+        "import resource, sys; from pathlib import Path; from gmlib.files import write_whole; from gmlib import InputError\n"
+        "path = Path(sys.argv[1]); write_whole(path, b'earlier')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: write_whole(path, bytes(10**6))\n"
+        "except InputError as error: print(error)"
+    )
+    path = tmp_path / "file"
+    found = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    assert f"cannot write {path} (File too large): free some space" in found.stdout
+    assert path.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [path]

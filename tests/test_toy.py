@@ -1,4 +1,4 @@
-"""The linear-Gaussian model against scipy, conditioning by hand and quadrature."""
+"""The linear-Gaussian model against scipy, conditioning by hand, quadrature and scikit-learn's probabilistic PCA."""
 
 import itertools
 import math
@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
+from sklearn.decomposition import PCA
+from torch import nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from gmlib import InputError
+from gmlib.objectives import elbo, gaussian_kl, gaussian_log_prob
 from gmlib.toy import LinearGaussian, climb
 
 
@@ -130,6 +133,66 @@ def test_maximum_likelihood_refuses_what_has_none():
             LinearGaussian.maximum_likelihood(points, latent_dim, 0.5)
     with pytest.raises(InputError, match=r"got noise 0\.0, expected a standard deviation above 0"):
         LinearGaussian.maximum_likelihood(points, 1, 0.0)
+
+
+def ppca(points: torch.Tensor, latent_dim: int) -> PCA:
+    """Probabilistic PCA by scikit-learn, its noise by maximum likelihood too."""
+    n, mean = len(points), points.mean(0)
+    # scikit-learn divides a covariance by n - 1, maximum likelihood by n
+    return PCA(latent_dim).fit((mean + (points - mean) * math.sqrt((n - 1) / n)).numpy())
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 3])
+def test_maximum_likelihood_is_that_of_probabilistic_pca(latent_dim):
+    points = LinearGaussian(randn(6, 3, seed=1), randn(6, seed=2), 0.5).sample(80, torch.Generator().manual_seed(3))
+    oracle = ppca(points, latent_dim)
+    best = LinearGaussian.maximum_likelihood(points, latent_dim, math.sqrt(oracle.noise_variance_))
+    lengths = best.weight.norm(dim=0)
+    np.testing.assert_allclose(best.bias, oracle.mean_, rtol=1e-12)
+    np.testing.assert_allclose(lengths**2, oracle.explained_variance_ - oracle.noise_variance_, rtol=1e-10)
+    np.testing.assert_allclose((best.weight / lengths).T.abs(), np.abs(oracle.components_), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(best.log_prob(points), oracle.score_samples(points.numpy()), rtol=1e-10)
+    # of all noises, scikit-learn's is the likeliest: our solutions for the others lie below
+    for factor in (0.9, 0.99, 1.01, 1.1):
+        other = LinearGaussian.maximum_likelihood(points, latent_dim, factor * best.noise)
+        assert other.log_prob(points).mean() < oracle.score(points.numpy()) - 1e-5
+
+
+def test_the_optimum_of_a_linear_vae_is_probabilistic_pca():
+    """Lucas et al. 2019: with the noise learnt too, the ELBO's maximum is PPCA's, its latents untangled."""
+    points = LinearGaussian(randn(6, 2, seed=1), randn(6, seed=2), 0.7).sample(100, torch.Generator().manual_seed(3))
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        encoder, decoder = nn.Linear(6, 2, dtype=points.dtype), nn.Linear(2, 6, dtype=points.dtype)
+    logvar, log_noise = (torch.zeros(1, size, dtype=points.dtype, requires_grad=True) for size in (2, 1))
+    # log p(x|z) is quadratic in z, so that the mean over these four z is its expectation under q
+    stencil = math.sqrt(2) * torch.cat([torch.eye(2), -torch.eye(2)]).to(points.dtype)
+    parameters = [*encoder.parameters(), *decoder.parameters(), logvar, log_noise]
+    optimiser = torch.optim.LBFGS(parameters, max_iter=200, tolerance_change=0, line_search_fn="strong_wolfe")
+
+    def bound() -> torch.Tensor:
+        mu = encoder(points)
+        z = (mu + (0.5 * logvar).exp() * stencil.unsqueeze(1)).flatten(0, 1)
+        log_px = gaussian_log_prob(points.repeat(4, 1), decoder(z), log_noise.expand(400, 6)).reshape(4, 100).mean(0)
+        return elbo(log_px, gaussian_kl(mu, logvar.expand(100, 2))).mean()
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = -bound()
+        value.backward()
+        return value
+
+    optimiser.step(loss)  # as many steps as it takes until the gradient is gone
+    oracle = ppca(points, 2)
+    top = oracle.score(points.numpy())
+    assert bound().item() == pytest.approx(top, abs=1e-9)
+    weight, noise = decoder.weight.detach(), log_noise.exp().sqrt().item()
+    found = LinearGaussian(weight, decoder.bias.detach(), noise).log_prob(points).mean().item()
+    assert found == pytest.approx(top, abs=1e-9)
+    assert noise**2 == pytest.approx(oracle.noise_variance_, abs=1e-6)
+    # each column of the decoder is a principal direction: a diagonal q fits no rotation of them
+    alignment = (weight / weight.norm(dim=0)).T.numpy() @ oracle.components_.T
+    np.testing.assert_allclose(np.sort(np.abs(alignment), axis=1), [[0, 1], [0, 1]], atol=1e-4)
 
 
 def test_climbing_the_elbo_ends_at_maximum_likelihood_and_at_the_posterior():

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, nn
 
 from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl, gaussian_log_prob
+from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage
 
 
@@ -34,7 +35,7 @@ class BernoulliDecoder(nn.Module):
         Returns:
             Nats per image, `(b,)`.
         """
-        return bernoulli_log_prob(x, self.logits(z, y))
+        return bernoulli_log_prob(x, self.logits(z, y).to(x.dtype))  # sums are not for bfloat16
 
     def mean(self, z: Latent, y: Labels | None = None) -> Image:
         """Probability that each pixel is 1, which is what most papers print as a sample.
@@ -60,7 +61,7 @@ class BernoulliDecoder(nn.Module):
             Images `(b, 1, 28, 28)` of zeros and ones.
         """
         mean = self.mean(z, y)
-        return (torch.rand(mean.shape, generator=generator, device=mean.device) < mean).to(mean.dtype)
+        return (draw(torch.rand, mean.shape, generator, mean.device) < mean).to(mean.dtype)
 
 
 class VAE(nn.Module):
@@ -92,9 +93,9 @@ class VAE(nn.Module):
         Returns:
             log p(x|z) at the draw and KL(q(z|x) || p(z)) in closed form, each `(b,)`, in nats.
         """
-        mu, logvar = self.encoder(x, y)
+        mu, logvar = (moment.to(x.dtype) for moment in self.encoder(x, y))
         # z = mu + sigma * eps: the randomness stands outside, so that gradients reach mu and sigma
-        eps = torch.randn(mu.shape, generator=generator, device=mu.device)
+        eps = draw(torch.randn, mu.shape, generator, mu.device)
         z = mu + (0.5 * logvar).exp() * eps
         return self.decoder.log_prob(x, z, y), gaussian_kl(mu, logvar)
 
@@ -114,8 +115,8 @@ class VAE(nn.Module):
 
         Source: Burda, Grosse & Salakhutdinov 2016, equation 7.
         """
-        mu, logvar = self.encoder(x, y)
-        eps = torch.randn(samples, *mu.shape, generator=generator, device=mu.device)
+        mu, logvar = (moment.to(x.dtype) for moment in self.encoder(x, y))
+        eps = draw(torch.randn, (samples, *mu.shape), generator, mu.device, dim=1)
         z = mu + (0.5 * logvar).exp() * eps
         xs = x.expand(samples, *x.shape).flatten(0, 1)
         ys = None if y is None else y.repeat(samples)

@@ -1,6 +1,10 @@
 """What a run looked like: rows of numbers, one an epoch."""
 
+import json
+import math
 from dataclasses import dataclass, field
+
+from gmlib.errors import DivergedError
 
 Row = dict[str, float | None]  # a value is None where an epoch had nothing to say
 
@@ -18,6 +22,20 @@ class History:
             Number of rows.
         """
         return len(self.rows)
+
+    def add(self, row: Row) -> None:
+        """Append the row of an epoch.
+
+        Args:
+            row: its numbers; the first is the epoch.
+
+        Raises:
+            DivergedError: if one of them is infinite or no number: training cannot recover from that.
+        """
+        for name, value in row.items():
+            if value is not None and not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} in epoch {row['epoch']}")
+        self.rows.append(row)
 
     def column(self, name: str) -> list[float | None]:
         """Give one quantity over the epochs.
@@ -40,3 +58,11 @@ class History:
         for row in self.rows:
             lines.append(",".join("" if value is None else repr(value) for value in row.values()))
         return "\n".join(lines) + "\n"
+
+    def json(self) -> str:
+        """Write the rows as json, with null for None.
+
+        Returns:
+            A list of objects, one a line.
+        """
+        return "[\n" + ",\n".join(json.dumps(row) for row in self.rows) + "\n]\n"

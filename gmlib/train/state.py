@@ -1,26 +1,41 @@
-"""All that a run is between two steps, and how it gets to disk and back, bit for bit."""
+"""All that a run is between two steps, and how it becomes bytes and comes back, bit for bit."""
 
+import copy
 import json
-from pathlib import Path
+import time
+import zlib
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gmlib.data import Batches
-from gmlib.errors import InputError, one_line
-from gmlib.files import write_whole
+from gmlib.errors import DivergedError, InputError, one_line
 from gmlib.train.history import History
+
+FORMAT = 1  # of checkpoints; raised when an older gmlib could not read what a newer one writes
+
+
+class DamagedError(InputError):
+    """A checkpoint is not what was written."""
 
 
 class State:
-    """Networks, optimisers, place in the data, random generators, epoch, step and history of one run."""
+    """Networks, optimisers, averages, place in the data, random generators, epoch, step and history of one run."""
 
     def __init__(
-        self, networks: dict[str, nn.Module], optimisers: dict[str, Optimizer], batches: Batches, generator: Generator
+        self,
+        networks: dict[str, nn.Module],
+        optimisers: dict[str, Optimizer],
+        batches: Batches,
+        generator: Generator,
+        *,
+        averaged: str | None = None,
+        ema: float = 0.0,
     ) -> None:
         """Gather what a run starts with.
 
@@ -29,16 +44,72 @@ class State:
             optimisers: by name of the network that they train.
             batches: the training data, with its place in the epoch.
             generator: source of the latents' randomness, on the networks' device.
+            averaged: name of the network whose weights are averaged along training.
+            ema: how much of the average stays at each step, below 1; 0 keeps no average.
         """
         self.networks = networks
         self.optimisers = optimisers
         self.batches = batches
         self.generator = generator
+        self.averaged = averaged if ema else None
+        self.ema = ema
+        self.averages = {
+            name: copy.deepcopy(networks[name]).requires_grad_(False) for name in (averaged,) if name and ema
+        }
         self.history = History()
         self.epoch = 0
         self.step = 0
-        self.seconds = 0.0  # spent in training so far
-        self.totals = torch.zeros(2, device=generator.device)  # sums over the steps of this epoch, for its row
+        self.seconds = 0.0  # spent in training, up to the last `tick`
+        self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row
+        self.started = time.perf_counter()
+
+    def result(self) -> dict[str, nn.Module]:
+        """Give what training has made so far.
+
+        Returns:
+            The networks by name, the averaged one where there is an average.
+        """
+        return {**self.networks, **self.averages}
+
+    def average(self) -> None:
+        r"""Move the averages a step towards the networks; nothing is done where none is kept.
+
+        $$\bar\theta \leftarrow \beta \bar\theta + (1 - \beta) \theta$$
+
+        Source: Polyak & Juditsky 1992; with exponential weights, as is usual today.
+        """
+        for name, average in self.averages.items():
+            network = self.networks[name]
+            get_ema_multi_avg_fn(self.ema)(list(average.parameters()), list(network.parameters()), None)
+            for ours, theirs in zip(average.buffers(), network.buffers(), strict=True):
+                ours.copy_(theirs)
+
+    def note(self, numbers: Tensor) -> None:
+        """Add what a step has to say to the sums of its epoch; nothing waits for the device.
+
+        Args:
+            numbers: of one step, always in the same order.
+        """
+        self.totals = numbers.detach().clone() if self.totals is None else self.totals + numbers.detach()
+
+    def noted(self) -> list[float]:
+        """Give the sums of the epoch and begin those of the next: its one synchronisation.
+
+        Returns:
+            In the order of `note`.
+        """
+        totals, self.totals = self.totals, None
+        return [] if totals is None else totals.tolist()
+
+    def tick(self) -> float:
+        """Add the time since the last tick, or since the start, to the seconds spent in training.
+
+        Returns:
+            All seconds so far.
+        """
+        now = time.perf_counter()
+        self.seconds, self.started = self.seconds + now - self.started, now
+        return self.seconds
 
     def state_dict(self) -> dict[str, Any]:
         """Give everything, as a tree of dicts and lists with tensors and plain numbers as leaves.
@@ -50,12 +121,13 @@ class State:
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "batches": self.batches.state_dict(),
+            "averages": {name: network.state_dict() for name, network in self.averages.items()},
             "generator": self.generator.get_state(),
-            "global_generator": torch.get_rng_state(),  # dropout draws from it
+            "global_generator": _global_generator(self.generator.device).get_rng_state(),  # dropout draws from it
             "history": [dict(row) for row in self.history.rows],
             "epoch": self.epoch,
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.tick(),
             "totals": self.totals,
         }
 
@@ -69,62 +141,86 @@ class State:
             network.load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
+        for name, average in self.averages.items():
+            average.load_state_dict(state["averages"][name])
         self.batches.load_state_dict(state["batches"])
         self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["global_generator"])
-        self.totals.copy_(state["totals"])
+        _global_generator(self.generator.device).set_rng_state(state["global_generator"])
+        self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
         self.history = History(state["history"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.started = time.perf_counter()
 
 
-def save_checkpoint(path: Path, state: State, about: dict[str, Any]) -> None:
-    """Write a state as one safetensors file: tensors as tensors, the rest as json in its header. No pickle.
+def pack(state: State, about: dict[str, Any]) -> bytes:
+    """Turn a state into a safetensors file: tensors as tensors, the rest as json in its header. No pickle.
 
     Args:
-        path: the file; it is whole or it is the one before.
         state: the run.
         about: what the run is of (recipe, seed, data, device), to be compared when it goes on.
+
+    Returns:
+        The file's content, with a checksum over all of it in the header.
+
+    Raises:
+        DivergedError: if a number of the run is not finite, for nothing good comes of such a checkpoint.
     """
     tensors: dict[str, Tensor] = {}
     tree = _split(state.state_dict(), "", tensors)
-    write_whole(path, save(tensors, metadata={"state": json.dumps(tree), "about": json.dumps(about)}))
+    sick = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if sick:
+        raise DivergedError(f"{sick[0].strip('/')} is not finite in epoch {state.epoch + 1}, step {state.step}")
+    tensors = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+    metadata = {"format": str(FORMAT), "state": json.dumps(tree), "about": json.dumps(about)}
+    return save(tensors, metadata={**metadata, "crc32": str(_checksum(metadata, tensors))})
 
 
-def load_checkpoint(path: Path, state: State, about: dict[str, Any]) -> None:
+def unpack(content: bytes, state: State, about: dict[str, Any]) -> None:
     """Bring a run back to where its checkpoint was written.
 
     Args:
-        path: the file that `save_checkpoint` wrote.
+        content: what `pack` gave.
         state: a fresh state of the same recipe; it becomes the saved one.
-        about: what the run is of, as for `save_checkpoint`.
+        about: what the run is of, as for `pack`.
 
     Raises:
-        InputError: if the file is missing or damaged, or of another recipe, seed, data or device.
+        DamagedError: if the content is not what `pack` gave.
+        InputError: if it is of a newer gmlib, or of another recipe, seed, data or device.
     """
-    if not path.is_file():
-        raise InputError(
-            f"found no checkpoint {path}: train without --resume first, or name the folder of the run with --out"
-        )
-    damaged = (
-        "expected a whole file written by gmlib train: it is damaged; remove it and train again, or restore a copy"
-    )
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        saved, tree = json.loads(metadata["about"]), json.loads(metadata["state"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"cannot read the checkpoint {path} ({error}), {damaged}") from error
-    for key, expected in about.items():
-        if saved.get(key, expected) != expected:
+        tensors = load(content)
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        found, expected = metadata.pop("crc32"), str(_checksum(metadata, tensors))
+        saved, tree, version = json.loads(metadata["about"]), json.loads(metadata["state"]), int(metadata["format"])
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(f"it cannot be read ({one_line(error)})") from error
+    if version > FORMAT:
+        raise InputError(
+            f"it was written by a newer gmlib (format {version}, this one reads up to {FORMAT}): update gmlib to go on with it"
+        )
+    if found != expected:
+        raise DamagedError(f"its checksum is {expected}, it was written with {found}")
+    for key, value in about.items():
+        if saved.get(key, value) != value:
             raise InputError(
-                f"the checkpoint {path} is of {key} {saved[key]!r}, this run is of {expected!r}: "
+                f"it is of {key} {saved[key]!r}, this run is of {value!r}: "
                 "resume with what it was started with, or choose another --out"
             )
-    try:
-        state.load_state_dict(_join(tree, tensors))
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"cannot use the checkpoint {path} ({one_line(error)}), {damaged}") from error
+    state.load_state_dict(_join(tree, tensors))
+
+
+def _checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> int:
+    """CRC-32 of everything, in a fixed order."""
+    total = zlib.crc32(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        data: Any = tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy()
+        total = zlib.crc32(data, zlib.crc32(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode(), total))
+    return total
+
+
+def _global_generator(device: torch.device) -> Any:
+    """Give the module that holds a device's global generator: torch, torch.cuda or torch.mps."""
+    return torch if device.type == "cpu" else torch.get_device_module(device)
 
 
 def _split(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -1,17 +1,17 @@
 """The loop of every VAE."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import cast
 
 import torch
 
+from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.evaluate.likelihood import mean_elbo
 from gmlib.models.vae import VAE
 from gmlib.objectives.variational import elbo
-from gmlib.train.history import History
+from gmlib.train.history import History, Row
 from gmlib.train.state import State
 
 
@@ -38,6 +38,7 @@ def fit_vae(
     epochs: int,
     lr: float,
     decay: bool = False,
+    bfloat16: bool = False,
     validation: Digits | None = None,
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
@@ -49,46 +50,51 @@ def fit_vae(
         epochs: how many epochs the whole run has.
         lr: learning rate, at the start if it decays.
         decay: whether the rate falls to 0 along half a cosine over the run.
+        bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
         validation: digits whose ELBO is noted after each epoch, binarised once.
-        on_step: called after each step.
+        on_step: called after each step; an epoch may be left there and gone on with later.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
         A row an epoch: ELBO, log p(x|z) and KL of the training batches, and of validation, in nats per image.
+
+    Raises:
+        DivergedError: if a number of the row is infinite or none.
     """
     vae = cast(VAE, state.networks["vae"])
     optimiser, batches = state.optimisers["vae"], state.batches
     steps = epochs * len(batches)
 
     while state.epoch < epochs:
-        started = time.perf_counter()
         vae.train()
         for x, y in batches:
             progress = state.step / steps
             optimiser.param_groups[0]["lr"] = cosine_decay(lr, progress) if decay else lr
             optimiser.zero_grad()
-            log_px, kl = vae(x, y if vae.num_classes else None, state.generator)
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
+                log_px, kl = vae(x, y if vae.num_classes else None, state.generator)
             # the ELBO is maximised, so its negative is minimised
             loss = -elbo(log_px, kl).mean()
             loss.backward()
+            # over all processes, if there are several
+            means = parallel.average(vae.parameters(), torch.stack([log_px, kl]).detach().mean(1))
             optimiser.step()
+            state.average()
             # no .item() here: nothing waits for the device
-            state.totals += torch.stack([log_px, kl]).detach().mean(1)
+            state.note(means)
             state.step += 1
             if on_step:
                 on_step(state)
 
         # the one synchronisation of an epoch
-        log_px, kl = (state.totals / len(batches)).tolist()
-        state.totals.zero_()
-        row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl}
-        row |= {"train_log_px": log_px, "train_kl": kl}
+        log_px, kl = (total / len(batches) for total in state.noted())
+        row: Row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl, "train_log_px": log_px, "train_kl": kl}
         if validation is not None:
-            measured = mean_elbo(vae, validation)
+            measured = mean_elbo(cast(VAE, state.result()["vae"]), validation)
             row |= {f"validation_{name}": value for name, value in measured.items()}
-        state.history.rows.append(row)
+        state.history.add(row)
         state.epoch += 1
-        state.seconds += time.perf_counter() - started
+        state.tick()
         if on_epoch:
             on_epoch(state)
     return state.history

@@ -1,16 +1,17 @@
 """Stopped and resumed equals never stopped, bit for bit; and a checkpoint is whole, of this run, or refused."""
 
+import json
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 
 from gmlib.data import Batches
+from gmlib.errors import DivergedError, InputError
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.train import State, fit_vae
-from gmlib.train.state import load_checkpoint, save_checkpoint
+from gmlib.train.state import FORMAT, DamagedError, pack, unpack
 
 ABOUT = {"recipe": "vae", "recipe_hash": "0123", "seed": 0, "data": "made-up/train"}
 OPTIMISERS = {
@@ -33,7 +34,8 @@ def start(digits, optimiser: str = "adam", seed: int = 0) -> State:
     vae = VAE(Noisy(2, hidden=20), BernoulliDecoder(MLPDecoder(2, hidden=20)))
     batches = Batches(digits, 24, binarised=True, seed=seed)  # 16 images are left over in each epoch
     generator = torch.Generator().manual_seed(seed)
-    return State({"vae": vae}, {"vae": OPTIMISERS[optimiser](vae.parameters())}, batches, generator)
+    optimisers = {"vae": OPTIMISERS[optimiser](vae.parameters())}
+    return State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=0.9)
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:
@@ -48,7 +50,7 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
-def test_resumed_equals_never_stopped(made_up, tmp_path, optimiser):
+def test_resumed_equals_never_stopped(made_up, optimiser):
     fit = {"epochs": 4, "lr": 1e-2 if optimiser.startswith("adam") else 1e-4, "decay": True, "validation": made_up}
     whole = start(made_up, optimiser)
     fit_vae(whole, **fit)
@@ -57,36 +59,66 @@ def test_resumed_equals_never_stopped(made_up, tmp_path, optimiser):
     class KilledError(Exception):
         pass
 
+    saved = []
+
     def kill(state: State) -> None:
         if state.epoch == 2:
-            save_checkpoint(tmp_path / "checkpoint", state, ABOUT)
+            saved.append(pack(state, ABOUT))
             raise KilledError
 
     with pytest.raises(KilledError):
         fit_vae(start(made_up, optimiser), **fit, on_epoch=kill)
     fresh = start(made_up, optimiser, seed=7)  # whatever it starts from, it becomes the saved run
     fresh.batches.seed = 0
-    load_checkpoint(tmp_path / "checkpoint", fresh, ABOUT)
+    unpack(saved[0], fresh, ABOUT)
     assert (fresh.epoch, fresh.step, len(fresh.history)) == (2, 4, 2)
     fit_vae(fresh, **fit)
     assert differences(fresh.state_dict(), expected) == []
 
 
-def test_resumed_from_the_middle_of_an_epoch(made_up, tmp_path):
-    whole = start(made_up)
-    fit_vae(whole, epochs=3, lr=1e-2)
+@pytest.mark.parametrize("step", [1, 3, 4])
+def test_resumed_from_the_middle_of_an_epoch(made_up, step):
+    """The fourth step is the last of the second epoch: its row is not written yet."""
+    whole, saved = start(made_up), []
+    fit_vae(whole, epochs=3, lr=1e-2, validation=made_up)
     expected = whole.state_dict()
 
-    def save(state: State) -> None:
-        if state.step == 3:
-            save_checkpoint(tmp_path / "checkpoint", state, ABOUT)
+    def save_one(state: State) -> None:
+        if state.step == step:
+            saved.append(pack(state, ABOUT))
 
-    fit_vae(start(made_up), epochs=3, lr=1e-2, on_step=save)
-    fresh = start(made_up)
-    load_checkpoint(tmp_path / "checkpoint", fresh, ABOUT)
-    assert (fresh.epoch, fresh.step, fresh.batches.position) == (1, 3, 1)
-    fit_vae(fresh, epochs=3, lr=1e-2)
+    fit_vae(start(made_up), epochs=3, lr=1e-2, validation=made_up, on_step=save_one)
+    fresh = start(made_up, seed=5)
+    fresh.batches.seed = 0
+    unpack(saved[0], fresh, ABOUT)
+    assert (fresh.epoch, fresh.step, fresh.batches.position) == ((step - 1) // 2, step, (step - 1) % 2 + 1)
+    fit_vae(fresh, epochs=3, lr=1e-2, validation=made_up)
     assert differences(fresh.state_dict(), expected) == []
+
+
+def test_the_average_follows_the_weights(made_up):
+    state, by_hand = start(made_up), None
+    parameter = next(state.networks["vae"].parameters())
+    by_hand = parameter.detach().clone()
+    averages = []
+
+    def check(state: State) -> None:
+        nonlocal by_hand
+        by_hand = 0.9 * by_hand + 0.1 * parameter.detach()
+        averages.append(next(state.result()["vae"].parameters()).detach().clone())
+        torch.testing.assert_close(averages[-1], by_hand)
+
+    fit_vae(state, epochs=2, lr=1e-2, on_step=check)
+    assert len(averages) == 4
+    assert not torch.equal(averages[-1], parameter)
+    assert state.result()["vae"] is not state.networks["vae"]
+
+
+def test_without_an_average_the_result_is_the_network_itself(made_up):
+    whole = start(made_up)
+    state = State(whole.networks, whole.optimisers, whole.batches, whole.generator, averaged="vae")
+    state.average()
+    assert state.result() == state.networks
 
 
 def test_differences_sees_a_single_bit(made_up):
@@ -98,9 +130,9 @@ def test_differences_sees_a_single_bit(made_up):
     assert differences(a.state_dict(), b.state_dict()) == ["/networks/vae/encoder.net.0.weight"]
 
 
-def test_saving_changes_nothing_in_the_run(made_up, tmp_path):
+def test_packing_changes_nothing_in_the_run(made_up):
     watched, plain = start(made_up), start(made_up)
-    fit_vae(watched, epochs=2, lr=1e-2, on_epoch=lambda state: save_checkpoint(tmp_path / "c", state, ABOUT))
+    fit_vae(watched, epochs=2, lr=1e-2, on_step=lambda state: pack(state, ABOUT))
     state = watched.state_dict()
     torch.manual_seed(0)
     plain = start(made_up)
@@ -109,12 +141,10 @@ def test_saving_changes_nothing_in_the_run(made_up, tmp_path):
 
 
 @pytest.fixture
-def checkpoint(made_up, tmp_path):
+def checkpoint(made_up) -> bytes:
     state = start(made_up)
     fit_vae(state, epochs=1, lr=1e-2)
-    path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, state, ABOUT)
-    return path
+    return pack(state, ABOUT)
 
 
 @pytest.fixture
@@ -130,58 +160,62 @@ def fresh(made_up):
     ("key", "value"), [("recipe", "vae_no_bn"), ("recipe_hash", "4567"), ("seed", 1), ("data", "mnist/train")]
 )
 def test_a_checkpoint_of_another_run(checkpoint, fresh, refused, key, value):
-    with refused(str(checkpoint), f"is of {key} {ABOUT[key]!r}", repr(value), "--out"):
-        load_checkpoint(checkpoint, fresh, ABOUT | {key: value})
+    with refused(f"is of {key} {ABOUT[key]!r}", repr(value), "--out"):
+        unpack(checkpoint, fresh, ABOUT | {key: value})
 
 
-def test_a_checkpoint_that_is_not_there(tmp_path, fresh, refused):
-    with refused(f"no checkpoint {tmp_path / 'none'}", "without --resume"):
-        load_checkpoint(tmp_path / "none", fresh, ABOUT)
+def test_every_flipped_bit_is_noticed(checkpoint, fresh):
+    """Of the header and of the tensors, where safetensors itself looks at nothing but sizes."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        place = int(torch.randint(len(checkpoint), (), generator=generator))
+        bad = bytearray(checkpoint)
+        bad[place] ^= 1 << int(torch.randint(8, (), generator=generator))
+        with pytest.raises(DamagedError):
+            unpack(bytes(bad), fresh, ABOUT)
 
 
-@pytest.mark.parametrize("damage", ["half", "a byte short", "empty", "text", "without a record", "a header of noise"])
-def test_a_damaged_checkpoint(checkpoint, fresh, refused, damage):
-    content = checkpoint.read_bytes()
+@pytest.mark.parametrize("damage", ["half", "a byte short", "empty", "text", "without a record", "without a tensor"])
+def test_a_damaged_checkpoint(checkpoint, fresh, damage):
+    tensors = load(checkpoint)
+    metadata = header(checkpoint)
+    missing = {name: tensor for name, tensor in tensors.items() if name != "/batches/generator"}
     damaged = {
-        "half": content[: len(content) // 2],
-        "a byte short": content[:-1],
+        "half": checkpoint[: len(checkpoint) // 2],
+        "a byte short": checkpoint[:-1],
         "empty": b"",
         "text": b"epoch,elbo\n1,-200\n",
-        "a header of noise": content[:8] + b"\xff" * 100 + content[108:],
+        "without a record": save(tensors),
+        "without a tensor": save(missing, metadata=metadata),
     }
-    if damage == "without a record":
-        save_file({"weight": torch.zeros(3)}, checkpoint)
-    else:
-        checkpoint.write_bytes(damaged[damage])
-    with refused(f"cannot read the checkpoint {checkpoint}", "expected a whole file", "damaged", "train again"):
-        load_checkpoint(checkpoint, fresh, ABOUT)
+    with pytest.raises(DamagedError):
+        unpack(damaged[damage], fresh, ABOUT)
 
 
-def test_a_checkpoint_without_one_of_its_tensors(checkpoint, fresh, refused):
-    tensors = load_file(checkpoint)
-    with safe_open(checkpoint, "pt") as file:
-        metadata = file.metadata()
-    del tensors["/batches/generator"]
-    save_file(tensors, checkpoint, metadata=metadata)
-    with refused(f"cannot use the checkpoint {checkpoint}", "/batches/generator", "damaged"):
-        load_checkpoint(checkpoint, fresh, ABOUT)
+def header(content: bytes) -> dict[str, str]:
+    return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
 
 
-@pytest.mark.parametrize("fails", ["os.fsync", "os.replace"])
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(checkpoint, made_up, monkeypatch, refused, fails):
-    def full_disk(*args):
-        raise OSError(28, "No space left on device")
+def test_a_checkpoint_of_a_newer_gmlib(made_up, fresh, refused, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("gmlib.train.state.FORMAT", FORMAT + 1)
+        content = pack(start(made_up), ABOUT)
+    with refused(f"newer gmlib (format {FORMAT + 1}", "update gmlib"):
+        unpack(content, fresh, ABOUT)
+    assert not issubclass(InputError, DamagedError)
 
-    before = checkpoint.read_bytes()
+
+@pytest.mark.parametrize("place", ["weight", "moment", "total"])
+def test_a_run_that_has_left_the_finite_numbers_is_not_packed(made_up, place):
     state = start(made_up)
-    with monkeypatch.context() as patch, refused(f"cannot write {checkpoint}", "No space left"):
-        patch.setattr(f"gmlib.files.{fails}", full_disk)
-        save_checkpoint(checkpoint, state, ABOUT)
-    assert checkpoint.read_bytes() == before
-    assert list(checkpoint.parent.iterdir()) == [checkpoint]
-
-
-def test_a_checkpoint_where_nothing_can_be_written(checkpoint, made_up, refused):
-    path = checkpoint / "below-a-file.safetensors"
-    with refused(f"cannot write {path}", "writable"):
-        save_checkpoint(path, start(made_up), ABOUT)
+    fit_vae(state, epochs=1, lr=1e-2)
+    parameter = state.networks["vae"].encoder.net[0].weight
+    with torch.no_grad():
+        if place == "weight":
+            parameter[0, 0] = torch.inf
+        elif place == "moment":
+            state.optimisers["vae"].state[parameter]["exp_avg"][0, 0] = torch.nan
+        else:
+            state.note(torch.tensor([1.0, torch.nan]))
+    with pytest.raises(DivergedError, match="not finite in epoch 2"):
+        pack(state, ABOUT)

@@ -1,0 +1,240 @@
+"""Several processes that train one model, and nothing where there is one: all that knows of torch.distributed.
+
+Every process holds the whole data, the networks and the random generators in the same state; each works on its rows of
+every batch, and gradients are averaged. So any number of processes trains the same model on the same random numbers.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gmlib.errors import InputError
+
+
+def processes() -> int:
+    """Count the processes that train together.
+
+    Returns:
+        1 unless torchrun started more and they have met.
+    """
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Say which of the processes this is.
+
+    Returns:
+        0 for the first, which alone writes and speaks.
+    """
+    return dist.get_rank() if processes() > 1 else 0
+
+
+def meet(device: torch.device | str) -> torch.device:
+    """Join the other processes, if torchrun started several: over NCCL on GPUs, over gloo elsewhere.
+
+    Args:
+        device: where to train; "cuda" becomes this process's own GPU.
+
+    Returns:
+        The device of this process.
+    """
+    device = torch.device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(device)
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def part_ways() -> None:
+    """Leave the other processes, if there are any."""
+    if processes() > 1:
+        dist.destroy_process_group()
+
+
+def part() -> Callable[[Tensor], Tensor]:
+    """Give what takes this process's rows out of a batch for all.
+
+    Returns:
+        A function of a tensor whose first dimension is the batch; the whole of it where there is one process.
+    """
+    count, mine = processes(), rank()
+    return lambda batch: batch.tensor_split(count)[mine] if count > 1 else batch
+
+
+class BatchGenerator(Generator):
+    """A random generator that draws for the batch of all processes; `draw` keeps this process's rows."""
+
+
+def draw(
+    sampler: Callable[..., Tensor],
+    shape: Sequence[int],
+    generator: Generator | None,
+    device: torch.device,
+    dim: int = 0,
+) -> Tensor:
+    """Draw noise for this process's rows of a batch, the same rows that one process would have drawn for it.
+
+    Args:
+        sampler: torch.randn or torch.rand.
+        shape: of the noise for this process.
+        generator: source of randomness; where it is a `BatchGenerator`, as in training, the others' rows are drawn too.
+        device: where the noise is wanted.
+        dim: the dimension of `shape` that runs over the batch.
+
+    Returns:
+        Noise of the shape.
+
+    Raises:
+        InputError: if the generator is on another device.
+    """
+    if generator is not None and generator.device.type != device.type:
+        raise InputError(
+            f"got a generator on {generator.device} for tensors on {device}, expected one on {device}: "
+            f"make it with torch.Generator({device.type!r})"
+        )
+    count = processes() if isinstance(generator, BatchGenerator) else 1
+    whole = [size * count if i == dim else size for i, size in enumerate(shape)]
+    return sampler(whole, generator=generator, device=device).chunk(count, dim)[rank() if count > 1 else 0]
+
+
+def average(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
+    """Average gradients over the processes, and with them numbers that are to be noted: one reduction a step.
+
+    Args:
+        parameters: whose gradients are averaged in place.
+        numbers: means over this process's rows, of any shape.
+
+    Returns:
+        The numbers' means over the whole batch.
+    """
+    if processes() == 1:
+        return numbers
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([tensor.reshape(-1) for tensor in (*gradients, numbers)])
+    dist.all_reduce(flat)
+    flat /= processes()
+    *averaged, means = flat.split([tensor.numel() for tensor in (*gradients, numbers)])
+    for gradient, mean in zip(gradients, averaged, strict=True):
+        gradient.copy_(mean.view_as(gradient))
+    return means.view_as(numbers)
+
+
+def hand_round(content: bytes | None) -> bytes | None:
+    """Give every process what the first one has read.
+
+    Args:
+        content: of the first process; what the others pass is not looked at.
+
+    Returns:
+        The first one's bytes, or None if it passed None.
+    """
+    if processes() == 1:
+        return content
+    device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
+    length = torch.tensor([-1 if content is None else len(content)], device=device)
+    dist.broadcast(length, 0)
+    if length.item() < 0:
+        return None
+    data = torch.empty(int(length), dtype=torch.uint8, device=device)
+    if rank() == 0:
+        data.copy_(torch.frombuffer(bytearray(content or b""), dtype=torch.uint8))
+    dist.broadcast(data, 0)
+    return data.cpu().numpy().tobytes()
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over the processes; its derivative is the same sum, so it can be differentiated twice."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Sum."""
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Sum the gradients, for every process's loss depends on every process's rows."""
+        return _Sum.apply(gradients[0].contiguous())
+
+
+class GlobalBatchNorm(_BatchNorm):
+    """Batch norm whose mean and variance are those of the batch of all processes (Ioffe & Szegedy 2015).
+
+    PyTorch's SyncBatchNorm does the same on GPUs only.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Take any number of dimensions after the channels."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise by the batch in training, by the running statistics otherwise.
+
+        Args:
+            input: `(b, c, …)`.
+
+        Returns:
+            The same shape.
+        """
+        if not self.training or processes() == 1:
+            return super().forward(input)
+        over = [0, *range(2, input.ndim)]
+        shape = (1, -1, *[1] * (input.ndim - 2))
+        count = input.numel() // input.shape[1] * processes()
+        mean = _Sum.apply(input.sum(over)) / count
+        centred = input - mean.view(shape)
+        var = _Sum.apply((centred**2).sum(over)) / count
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+            momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean.detach(), momentum)
+            self.running_var.lerp_(var.detach() * count / (count - 1), momentum)
+        out = centred * (var + self.eps).rsqrt().view(shape)
+        return out if self.weight is None else out * self.weight.view(shape) + self.bias.view(shape)
+
+
+def share_batch_norm(network: nn.Module) -> nn.Module:
+    """Let every batch norm of a network see the batch of all processes; nothing changes where there is one.
+
+    Args:
+        network: changed in place; names, weights and buffers stay.
+
+    Returns:
+        The network.
+    """
+    if processes() == 1:
+        return network
+    for name, child in network.named_children():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+            shared = GlobalBatchNorm(
+                child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats
+            )
+            shared.to(next(child.buffers(), torch.empty(0)).device).load_state_dict(child.state_dict())
+            setattr(network, name, shared)
+        else:
+            share_batch_norm(child)
+    return network
+
+
+def require_divisible(batch_size: int) -> None:
+    """Refuse a batch that the processes cannot share equally.
+
+    Args:
+        batch_size: images a batch, over all processes.
+
+    Raises:
+        InputError: if it is no multiple of their number.
+    """
+    if batch_size % processes():
+        raise InputError(
+            f"got {processes()} processes for a batch of {batch_size} images, expected a number that divides it: "
+            "start another number with torchrun --nproc-per-node"
+        )

@@ -1,0 +1,48 @@
+"""Random numbers: one seed a run, and from it a stream of its own for every purpose."""
+
+import hashlib
+
+import torch
+from torch import Generator
+
+from gmlib.errors import InputError
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that not every generator takes.
+
+    Args:
+        seed: a whole number.
+
+    Raises:
+        InputError: if it is negative or above 2³¹ - 1.
+    """
+    if not 0 <= seed < 2**31:
+        raise InputError(f"got seed {seed}, expected a whole number from 0 to 2,147,483,647: choose another")
+
+
+def substream(seed: int, purpose: str) -> int:
+    """Give the seed of one purpose, such that no two purposes and no two runs draw the same numbers.
+
+    Args:
+        seed: of the run.
+        purpose: such as "latents".
+
+    Returns:
+        A whole number below 2⁶³: the head of the sha256 of both.
+    """
+    return int.from_bytes(hashlib.sha256(f"{purpose} {seed}".encode()).digest()[:8], "big") >> 1
+
+
+def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> Generator:
+    """Begin the stream of one purpose.
+
+    Args:
+        seed: of the run.
+        purpose: such as "latents".
+        device: where the numbers are drawn.
+
+    Returns:
+        A fresh generator.
+    """
+    return Generator(device).manual_seed(substream(seed, purpose))

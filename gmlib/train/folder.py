@@ -1,0 +1,196 @@
+"""The folder of a run: one process at a time, its last two checkpoints, its history."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from gmlib import parallel
+from gmlib.errors import DivergedError, InputError
+from gmlib.files import write_whole
+from gmlib.train.state import DamagedError, State, pack, unpack
+
+log = logging.getLogger("gmlib")
+
+KEPT = 2  # checkpoints: the newest, and the one before in case it is damaged
+SHARE = 50  # a checkpoint is due when training has gone on for this many times what writing one takes
+
+
+class Folder:
+    """A run's place on disk, held by this process alone while it is open: `with Folder(...) as folder`."""
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        """Name the place; nothing is touched yet.
+
+        Args:
+            path: the folder; it is made if it is missing.
+            about: what the run is of (recipe, seed, data, device): a run of something else is refused.
+        """
+        self.path = path
+        self.about = about
+        self.lock = FileLock(path / ".lock", timeout=0)
+        self.written = 0.0  # when the last checkpoint was
+        self.cost = 0.0  # seconds that it took
+
+    def __enter__(self) -> "Folder":
+        """Take the folder for this process.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: if another process has it, or it cannot be written to.
+        """
+        if parallel.rank() > 0:
+            return self
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                f"another process is training in {self.path}: wait until it is done, or choose another --out"
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self.path} ({error.strerror}): give a folder that exists or can be made, and is writable"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let others have the folder."""
+        self.lock.release()
+
+    def checkpoints(self) -> list[Path]:
+        """List what can be gone on from.
+
+        Returns:
+            The checkpoints' files, the newest last.
+        """
+        return sorted(self.path.glob("checkpoint-*.safetensors"))
+
+    def open(self, state: State, *, resume: bool) -> None:
+        """Bring a state to where the newest good checkpoint was written, or begin the run.
+
+        Args:
+            state: a fresh one of the recipe.
+            resume: whether to go on with what is there; if nothing is, the run begins.
+
+        Raises:
+            InputError: if there is a run and `resume` is not set, or what is there is of another run, or damaged.
+        """
+        content = None
+        if parallel.rank() == 0:
+            if self.checkpoints() and not resume:
+                raise InputError(
+                    f"{self.path} holds a run already: add --resume to go on with it, or choose another --out"
+                )
+            content = self._newest(state)
+        content = parallel.hand_round(content)
+        if content is None:
+            self.save(state)  # now, so that a folder that cannot be written to costs no epoch
+        elif parallel.rank() > 0:
+            unpack(content, state, self.about)
+        self.written = time.perf_counter()
+
+    def _newest(self, state: State) -> bytes | None:
+        """Load the newest checkpoint that is whole, and put damaged ones aside."""
+        damaged: list[Path] = []
+        for path in reversed(self.checkpoints()):
+            try:
+                content = path.read_bytes()
+                unpack(content, state, self.about)
+            except (DamagedError, OSError) as error:
+                log.warning("the checkpoint %s is damaged: %s; trying the one before", path, error)
+                damaged.append(path)
+            except InputError as error:
+                raise InputError(f"cannot go on from the checkpoint {path}: {error}") from error
+            else:
+                for bad in damaged:  # out of the way of what will be written under later numbers
+                    bad.rename(bad.with_suffix(".damaged"))
+                return content
+        if damaged:
+            raise InputError(
+                f"cannot read any checkpoint in {self.path} ({', '.join(path.name for path in damaged)}), expected whole "
+                "files written by gmlib train: restore a copy, or remove the folder and train again"
+            )
+        return None
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint and the history, and remove the checkpoint before the last.
+
+        Args:
+            state: the run, between two steps.
+
+        Raises:
+            DivergedError: if the run has left the finite numbers; the earlier checkpoints stay.
+            InputError: if the disk does not take it; the earlier checkpoints stay.
+        """
+        if parallel.rank() > 0:
+            return
+        started = time.perf_counter()
+        write_whole(self.path / f"checkpoint-{state.step:09d}.safetensors", pack(state, self.about))
+        write_whole(self.path / "history.csv", state.history.csv(), sync=False)
+        write_whole(self.path / "history.json", state.history.json(), sync=False)
+        for old in self.checkpoints()[:-KEPT]:
+            old.unlink()
+        self.written = time.perf_counter()
+        self.cost = self.written - started
+
+    def keep(self, state: State) -> None:
+        """Write a checkpoint if one is due: seldom enough to cost at most one part in `SHARE` of the time.
+
+        Args:
+            state: the run, between two steps.
+        """
+        if time.perf_counter() - self.written > max(1.0, SHARE * self.cost):
+            self.save(state)
+
+
+def train_in(
+    folder: Folder | None,
+    state: State,
+    loop: Callable[..., object],
+    *,
+    resume: bool = False,
+    on_step: Callable[[State], None] | None = None,
+    on_epoch: Callable[[State], None] | None = None,
+) -> None:
+    """Run a loop to its end, with checkpoints in a folder if there is one.
+
+    Args:
+        folder: where to keep the run; None keeps it in memory.
+        state: a fresh state.
+        loop: `fit_vae` and the like, with all arguments but the state and what is called along the way.
+        resume: go on from the newest checkpoint.
+        on_step: called after each step.
+        on_epoch: called after each epoch.
+
+    Raises:
+        DivergedError: if the run leaves the finite numbers, with the last good checkpoint and what to try.
+    """
+    advice = "try a lower learning rate, another seed, or float32 in place of bfloat16"
+    if folder is None:
+        try:
+            loop(state, on_step=on_step, on_epoch=on_epoch)
+        except DivergedError as error:
+            raise DivergedError(f"training has diverged: {error}; {advice}") from error
+        return
+
+    def step(state: State) -> None:
+        folder.keep(state)
+        if on_step:
+            on_step(state)
+
+    with folder:
+        folder.open(state, resume=resume)
+        try:
+            loop(state, on_step=step, on_epoch=on_epoch)
+            folder.save(state)
+        except DivergedError as error:
+            last = folder.checkpoints()[-1]
+            raise DivergedError(
+                f"training has diverged: {error}; the last good checkpoint is {last}; {advice}"
+            ) from error

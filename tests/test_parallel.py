@@ -1,0 +1,168 @@
+"""Several processes train what one would have trained: each test here starts two, over gloo."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gmlib.parallel import BatchGenerator, average, draw, hand_round, part, processes, rank, share_batch_norm
+
+pytestmark = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="this torch was built without torch.distributed"
+)
+
+
+def two_processes(program: str, *arguments: object) -> str:
+    """Run a program in two processes that have met; each has one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    found = subprocess.run(
+        [*torchrun, program, *map(str, arguments)], capture_output=True, text=True, env=environment, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def test_one_process_is_alone():
+    assert (processes(), rank()) == (1, 0)
+    x = torch.arange(6.0)
+    assert part()(x) is x
+    assert average([], x) is x
+    assert hand_round(b"abc") == b"abc"
+    network = torch.nn.Sequential(torch.nn.BatchNorm1d(3))
+    assert share_batch_norm(network)[0].__class__ is torch.nn.BatchNorm1d
+
+
+@pytest.mark.parametrize("kind", [torch.Generator, BatchGenerator])
+def test_one_process_draws_what_torch_draws(kind):
+    first, second = kind().manual_seed(1), torch.Generator().manual_seed(1)
+    assert torch.equal(draw(torch.randn, (3, 5), first, torch.device("cpu")), torch.randn(3, 5, generator=second))
+
+
+def test_a_generator_on_another_device(refused):
+    with refused("got a generator on cpu for tensors on meta", "torch.Generator('meta')"):
+        draw(torch.randn, (2, 2), torch.Generator(), torch.device("meta"))
+
+
+# What follows is written to a file and run twice: in one process with a batch of 128, in two with 64 each.
+STEPS = """
+import sys
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from gmlib import parallel
+from gmlib.data import Batches, mnist
+from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
+from gmlib.objectives import elbo, gradient_penalty
+from gmlib.parallel import BatchGenerator, average, draw, part, share_batch_norm
+
+torch.set_num_threads(1)
+parallel.meet("cpu")
+torch.manual_seed(0)
+digits = mnist("train")
+noise = BatchGenerator()
+noise.manual_seed(1)
+found = {}
+
+def keep(name, network, means):
+    means = average(network.parameters(), means)
+    found[f"{name} means"] = means
+    for key, parameter in network.named_parameters():
+        found[f"{name} {key}"] = parameter.grad.clone()
+    for key, buffer in network.named_buffers():
+        found[f"{name} {key}"] = buffer.clone()
+    network.zero_grad()
+
+# a VAE with batch norm
+vae = share_batch_norm(VAE(MLPEncoder(2, batch_norm=True), BernoulliDecoder(MLPDecoder(2, batch_norm=True))))
+x, y = next(iter(Batches(digits, 128, binarised=True, seed=3)))
+log_px, kl = vae(x, None, noise)
+(-elbo(log_px, kl).mean()).backward()
+keep("vae", vae, torch.stack([log_px, kl]).detach().mean(1))
+
+# importance weights: the batch is the second dimension of the noise
+(-torch.logsumexp(vae.log_weights(x, None, 5, noise), 0).mean()).backward()
+keep("iwae", vae, kl.detach().mean().view(1))
+
+# a small GAN with batch norm in the generator; the penalty differentiates the critic twice
+generator = share_batch_norm(nn.Sequential(nn.Linear(8, 49), nn.Unflatten(1, (1, 7, 7)), nn.BatchNorm2d(1), nn.ReLU(),
+    nn.Upsample(scale_factor=4), nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()))
+critic = nn.Sequential(nn.Conv2d(1, 4, 5, stride=2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0))
+normed = share_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2), nn.BatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0)))
+real, _ = next(iter(Batches(digits, 128, binarised=False, seed=4)))
+fake = generator(draw(torch.randn, (len(real), 8), noise, real.device))
+for name, network in (("critic", critic), ("critic with batch norm", normed)):
+    eps = draw(torch.rand, (len(real), 1, 1, 1), noise, real.device)
+    penalty = gradient_penalty(lambda x, y: network(x), real, fake.detach(), eps=eps)
+    loss = network(fake.detach()).mean() - network(real).mean() + 10 * penalty.mean()
+    loss.backward()
+    keep(name, network, penalty.detach().mean().view(1))
+(-critic(fake).mean()).backward()
+critic.zero_grad()
+keep("generator", generator, fake.detach().mean().view(1))
+
+if parallel.rank() == 0:
+    save_file(found, sys.argv[1])
+parallel.part_ways()
+"""
+
+
+def test_two_processes_have_the_gradients_of_one(tmp_path):
+    """Of a VAE with batch norm, of its IWAE bound, of critics with a gradient penalty, and of a generator."""
+    program = tmp_path / "steps.py"
+    program.write_text(STEPS)
+    subprocess.run([sys.executable, program, tmp_path / "one"], check=True)
+    two_processes(str(program), tmp_path / "two")
+    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    assert one.keys() == two.keys()
+    assert sum("weight" in key for key in one) >= 10
+    for key, value in one.items():
+        if value.is_floating_point():
+            assert value.norm() > 0 or key.endswith("bias"), key  # a shift that the loss cannot see
+            assert (two[key] - value).norm() <= 1e-5 * max(1, value.norm()), key
+        else:
+            assert torch.equal(value, two[key]), key
+
+
+def test_torchrun_trains_what_one_process_trains_and_one_writes(tmp_path):
+    command = ["train", "vae", "--device", "cpu", "--seed", "2", "--out"]
+    program = tmp_path / "short.py"
+    program.write_text(
+        "import sys\nfrom dataclasses import replace\nimport torch\nfrom gmlib import cli, recipes\n"
+        "torch.set_num_threads(1)\n"
+        "recipes.ALL['vae'] = replace(recipes.VAE, quick_epochs=2)\ncli.main(sys.argv[1:])\n"
+    )
+    out = two_processes(str(program), *command, tmp_path / "two", "--resume")
+    assert re.findall(r"^epoch +(\d)/2", out, re.M) == ["1", "2"]  # one speaks
+    assert out.count("wrote") == 1
+    again = two_processes(str(program), *command, tmp_path / "two", "--resume")  # both take up the finished run
+    assert not re.findall(r"^epoch", again, re.M)
+    subprocess.run([sys.executable, program, *command, tmp_path / "one"], check=True, capture_output=True)
+    runs = [record(tmp_path / name) for name in ("one", "two")]
+    assert (runs[0]["processes"], runs[1]["processes"]) == (1, 2)
+    for a, b in zip(*(run["history"] for run in runs), strict=True):
+        assert a == pytest.approx(b, rel=2e-3)
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "vae.json").read_text())
+
+
+def test_a_batch_that_cannot_be_shared(tmp_path):
+    program = tmp_path / "three.py"
+    program.write_text(
+        "from gmlib import parallel\nfrom gmlib.data import Batches, mnist\nfrom gmlib.errors import InputError\n"
+        "parallel.meet('cpu')\n"
+        "try: Batches(mnist('validation'), 51, binarised=True)\n"
+        "except InputError as error: print(error) if parallel.rank() == 0 else None\n"
+        "parallel.part_ways()\n"
+    )
+    out = two_processes(str(program))
+    assert "got 2 processes for a batch of 51 images" in out
+    assert "--nproc-per-node" in out

@@ -1,0 +1,290 @@
+"""A run's folder: killed at any moment it goes on; damaged, full, taken or of another run, it says so and loses nothing."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, load_file
+
+from gmlib.data import Batches
+from gmlib.errors import DivergedError
+from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
+from gmlib.train import State, fit_vae
+from gmlib.train.folder import Folder, train_in
+
+ABOUT = {"recipe": "vae", "recipe_hash": "0123", "seed": 0, "data": "made-up/train"}
+
+
+def start(digits) -> State:
+    torch.manual_seed(0)
+    vae = VAE(MLPEncoder(2, hidden=20), BernoulliDecoder(MLPDecoder(2, hidden=20)))
+    optimiser = torch.optim.Adam(vae.parameters(), lr=1e-2)
+    batches = Batches(digits, 16, binarised=True)
+    return State({"vae": vae}, {"vae": optimiser}, batches, torch.Generator().manual_seed(0))
+
+
+def loop(state: State, **callbacks) -> None:
+    fit_vae(state, epochs=3, lr=1e-2, **callbacks)
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """A checkpoint after each step."""
+    monkeypatch.setattr(Folder, "keep", Folder.save)
+
+
+@pytest.fixture
+def run(made_up, tmp_path, always) -> Path:
+    train_in(Folder(tmp_path / "run", ABOUT), start(made_up), loop)
+    return tmp_path / "run"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def weights(state: State) -> dict[str, torch.Tensor]:
+    return state.networks["vae"].state_dict()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_the_last_two_checkpoints_and_the_history_are_kept(run):
+    two = ["checkpoint-000000011.safetensors", "checkpoint-000000012.safetensors"]
+    assert names(run) == [*two, "history.csv", "history.json"]
+    assert len((run / "history.csv").read_text().splitlines()) == 4
+
+
+def test_checkpoints_come_seldom_enough(made_up, tmp_path, monkeypatch):
+    """At most one part in fifty of the time goes into them, and they are at least a second apart."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr("gmlib.train.folder.time.perf_counter", lambda: clock[0])
+
+    def save(folder, state):
+        saved.append(clock[0])
+        folder.cost, folder.written = 0.1, clock[0]
+
+    monkeypatch.setattr(Folder, "save", save)
+    folder = Folder(tmp_path, ABOUT)
+    for tenths in range(101):
+        clock[0] = tenths / 10
+        folder.keep(start(made_up))
+    assert saved == pytest.approx([1.1, 6.2])  # the first after a second, then after 50 times its cost
+
+
+def test_an_interrupted_run_goes_on(made_up, tmp_path, always):
+    whole = start(made_up)
+    train_in(None, whole, loop)
+    for stop in (1, 4, 7):  # the middle, the end and the start of an epoch
+
+        def interrupt(state, stop=stop):
+            if state.step == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train_in(Folder(tmp_path / "run", ABOUT), start(made_up), loop, resume=True, on_step=interrupt)
+    steps, resumed = [], start(made_up)
+    train_in(
+        Folder(tmp_path / "run", ABOUT), resumed, loop, resume=True, on_step=lambda state: steps.append(state.step)
+    )
+    assert steps == [8, 9, 10, 11, 12]
+    assert same(weights(resumed), weights(whole))
+    assert resumed.history == whole.history
+
+
+def test_resume_where_nothing_is_begins(made_up, tmp_path):
+    """So that a run killed before its first checkpoint goes on by the same command as any other."""
+    state = start(made_up)
+    train_in(Folder(tmp_path / "run", ABOUT), state, loop, resume=True)
+    assert state.step == 12
+
+
+def test_a_folder_that_holds_a_run_is_not_begun_again(run, made_up, refused):
+    before = {name: (run / name).read_bytes() for name in names(run)}
+    with refused(f"{run} holds a run already", "--resume", "another --out"):
+        train_in(Folder(run, ABOUT), start(made_up), loop)
+    assert {name: (run / name).read_bytes() for name in names(run)} == before
+
+
+@pytest.mark.parametrize(("key", "value"), [("recipe", "gan"), ("seed", 1), ("data", "mnist/train")])
+def test_a_folder_of_another_run(run, made_up, refused, key, value):
+    before = names(run)
+    with refused(f"cannot go on from the checkpoint {run}", f"is of {key} ", repr(value), "another --out"):
+        train_in(Folder(run, ABOUT | {key: value}), start(made_up), loop, resume=True)
+    assert names(run) == before
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-50] ^= 1  # one bit
+    path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(run, made_up, caplog):
+    newest = run / "checkpoint-000000012.safetensors"
+    expected = load(newest.read_bytes())
+    damage(newest)
+    steps, state = [], start(made_up)
+    with caplog.at_level(logging.WARNING, "gmlib"):
+        train_in(Folder(run, ABOUT), state, loop, resume=True, on_step=lambda state: steps.append(state.step))
+    assert f"{newest} is damaged" in caplog.text
+    assert "trying the one before" in caplog.text
+    assert steps == [12]
+    found = load_file(newest)
+    assert same(found, expected)
+    assert "checkpoint-000000012.damaged" in names(run)
+
+
+def test_when_all_checkpoints_are_damaged_nothing_is_begun(run, made_up, refused, caplog):
+    for path in Folder(run, ABOUT).checkpoints():
+        damage(path)
+    before = names(run)
+    with refused(f"cannot read any checkpoint in {run}", "expected whole files", "remove the folder"):
+        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    assert names(run) == before
+
+
+def test_a_checkpoint_of_a_newer_gmlib_is_not_taken_for_damaged(run, made_up, refused, monkeypatch):
+    monkeypatch.setattr("gmlib.train.state.FORMAT", 0)
+    with refused("written by a newer gmlib (format 1, this one reads up to 0)", "update gmlib"):
+        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+
+
+def test_a_folder_in_use_is_refused(run, made_up, refused):
+    program = (
+        "import sys; from pathlib import Path; from gmlib.train.folder import Folder\n"
+        "with Folder(Path(sys.argv[1]), {}): print('taken', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "taken\n"
+        with refused(f"another process is training in {run}", "choose another --out"):
+            train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+        other.kill()  # and not let go of properly
+        other.communicate()
+        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_a_disk_that_is_full_stops_the_run_and_keeps_what_was_written(made_up, tmp_path, always, monkeypatch, refused):
+    import gmlib.files
+
+    sync, count = os.fsync, []
+
+    def fill_up(descriptor):
+        count.append(descriptor)
+        if len(count) == 6:
+            raise OSError(28, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(gmlib.files.os, "fsync", fill_up)
+    with refused("cannot write", "No space left on device", "free some space"):
+        train_in(Folder(tmp_path, ABOUT), start(made_up), loop)
+    assert [name for name in names(tmp_path) if name.startswith("checkpoint")] == [
+        "checkpoint-000000003.safetensors",
+        "checkpoint-000000004.safetensors",
+    ]
+    whole, resumed = start(made_up), start(made_up)
+    train_in(None, whole, loop)
+    train_in(Folder(tmp_path, ABOUT), resumed, loop, resume=True)
+    assert same(weights(resumed), weights(whole))
+
+
+def test_a_place_that_cannot_be_written_costs_no_step(made_up, tmp_path, refused):
+    (tmp_path / "file").write_text("here")
+    with refused(f"cannot write {tmp_path / 'file'}", "writable"):
+        train_in(Folder(tmp_path / "file" / "run", ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_that_diverges_stops_and_says_what_to_try(made_up, tmp_path, always, kept):
+    def poison(state: State) -> None:
+        if state.step == 6:
+            with torch.no_grad():
+                next(state.networks["vae"].parameters()).fill_(torch.nan)
+
+    folder = Folder(tmp_path / "run", ABOUT) if kept else None
+    with pytest.raises(DivergedError) as caught:
+        train_in(folder, start(made_up), loop, on_step=poison)
+    text = str(caught.value)
+    assert text.startswith("training has diverged: ")
+    assert "epoch 2" in text
+    assert "lower learning rate" in text
+    if kept:
+        assert str(tmp_path / "run" / "checkpoint-000000006.safetensors") in text
+        last = load_file(tmp_path / "run" / "checkpoint-000000006.safetensors")
+        assert all(tensor.isfinite().all() for tensor in last.values() if tensor.is_floating_point())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork a process")
+def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path):
+    """SIGKILL, at moments drawn afresh each time: in a step, in an epoch's end, in the writing of a checkpoint.
+
+    One process imports gmlib and forks a child for each start of `gmlib train`, for the imports would take longest.
+    """
+    program = """
+import os, random, signal, sys, time
+from dataclasses import replace
+import torch
+torch.set_num_threads(1)
+from gmlib import cli, experiment, recipes
+from gmlib.train.folder import Folder
+
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
+mnist = experiment.mnist
+experiment.mnist = lambda *where: mnist(*where)[:1000]
+recipes.ALL["vae"] = replace(recipes.VAE, batch_size=50, quick_epochs=3)
+Folder.keep = lambda folder, state: folder.save(state) if state.step % 5 == 0 else None
+out = sys.argv[1]
+
+def start(folder, *options):
+    child = os.fork()
+    if child:
+        return child
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        cli.main(["train", "vae", "--seed", "5", "--device", "cpu", "--out", f"{out}/{folder}", *options])
+    except SystemExit as left:
+        os._exit(left.code or 0)
+
+begun = time.perf_counter()
+assert os.waitpid(start("whole"), 0)[1] == 0
+length = time.perf_counter() - begun
+seed = random.randrange(10**9)
+print("seed", seed)
+random.seed(seed)
+kills = 0
+for run in range(4):
+    kind = 0
+    while kind < 5 or not finished:
+        child = start(f"run{run}", "--resume")
+        finished = False
+        if kind < 5:
+            time.sleep(random.uniform(0.01, length / 2))
+            os.kill(child, signal.SIGKILL)
+            kills += 1
+        status = os.waitpid(child, 0)[1]
+        kind += 1
+        finished = status == 0
+        assert finished or os.WIFSIGNALED(status), status
+print("kills", kills)
+"""
+    found = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "kills 20" in found.stdout
+    for run in range(4):
+        for name in ("vae.safetensors", "checkpoint-000000060.safetensors"):
+            assert same(load_file(tmp_path / f"run{run}" / name), load_file(tmp_path / "whole" / name)), found.stdout
+        for name in ("history.csv", "history.json"):
+            assert (tmp_path / f"run{run}" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
