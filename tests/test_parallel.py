@@ -63,6 +63,7 @@ from gmlib.objectives import elbo, gradient_penalty
 from gmlib.parallel import BatchGenerator, average, draw, part, share_batch_norm
 
 torch.set_num_threads(1)
+torch.set_default_dtype(getattr(torch, sys.argv[2]))
 parallel.meet("cpu")
 torch.manual_seed(0)
 digits = mnist("train")
@@ -81,7 +82,8 @@ def keep(name, network, means):
 
 # a VAE with batch norm
 vae = share_batch_norm(VAE(MLPEncoder(2, batch_norm=True), BernoulliDecoder(MLPDecoder(2, batch_norm=True))))
-x, y = next(iter(Batches(digits, 128, binarised=True, seed=3)))
+x, _ = next(iter(Batches(digits, 128, binarised=True, seed=3)))
+x = x.to(torch.get_default_dtype())
 log_px, kl = vae(x, None, noise)
 (-elbo(log_px, kl).mean()).backward()
 keep("vae", vae, torch.stack([log_px, kl]).detach().mean(1))
@@ -94,8 +96,9 @@ keep("iwae", vae, kl.detach().mean().view(1))
 generator = share_batch_norm(nn.Sequential(nn.Linear(8, 49), nn.Unflatten(1, (1, 7, 7)), nn.BatchNorm2d(1), nn.ReLU(),
     nn.Upsample(scale_factor=4), nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()))
 critic = nn.Sequential(nn.Conv2d(1, 4, 5, stride=2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0))
-normed = share_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2), nn.BatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0)))
+normed = share_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, bias=False), nn.BatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0)))
 real, _ = next(iter(Batches(digits, 128, binarised=False, seed=4)))
+real = real.to(torch.get_default_dtype())
 fake = generator(draw(torch.randn, (len(real), 8), noise, real.device))
 for name, network in (("critic", critic), ("critic with batch norm", normed)):
     eps = draw(torch.rand, (len(real), 1, 1, 1), noise, real.device)
@@ -113,21 +116,23 @@ parallel.part_ways()
 """
 
 
-def test_two_processes_have_the_gradients_of_one(tmp_path):
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-11)])
+def test_two_processes_have_the_gradients_of_one(tmp_path, dtype, tolerance):
     """Of a VAE with batch norm, of its IWAE bound, of critics with a gradient penalty, and of a generator."""
     program = tmp_path / "steps.py"
     program.write_text(STEPS)
-    subprocess.run([sys.executable, program, tmp_path / "one"], check=True)
-    two_processes(str(program), tmp_path / "two")
+    subprocess.run([sys.executable, program, tmp_path / "one", dtype], check=True)
+    two_processes(str(program), tmp_path / "two", dtype)
     one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
     assert one.keys() == two.keys()
     assert sum("weight" in key for key in one) >= 10
     for key, value in one.items():
-        if value.is_floating_point():
-            assert value.norm() > 0 or key.endswith("bias"), key  # a shift that the loss cannot see
-            assert (two[key] - value).norm() <= 1e-5 * max(1, value.norm()), key
-        else:
+        if not value.is_floating_point():
             assert torch.equal(value, two[key]), key
+        # log-weights are hundreds of nats, whose rounding in float32 alone moves their softmax by more
+        elif dtype == "float64" or not key.startswith("iwae"):
+            assert value.norm() > 0 or key.endswith("bias"), key  # a shift that the loss cannot see
+            assert (two[key] - value).norm() <= tolerance * max(1, value.norm()), key
 
 
 def test_torchrun_trains_what_one_process_trains_and_one_writes(tmp_path):

@@ -1,5 +1,5 @@
 """Measures: the same for every model."""
 
-from gmlib.evaluate.likelihood import mean_elbo
+from gmlib.evaluate.likelihood import log_likelihood, mean_elbo
 
-__all__ = ["mean_elbo"]
+__all__ = ["log_likelihood", "mean_elbo"]
