@@ -1,4 +1,4 @@
-"""Time training against the usual loop, A and B in turn, and start-up; print one table and write json."""
+"""Time training against the usual loop, A and B in turn, evaluation and start-up; print one table and write json."""
 
 import json
 import os
@@ -17,11 +17,16 @@ from torch import Generator
 from torch.utils.data import DataLoader
 
 from gmlib import mnist, recipes, table
-from gmlib.data import Batches, Digits
+from gmlib.data import Digits
+from gmlib.evaluate import log_likelihood, measure_samples
+from gmlib.experiment import Recipe
+from gmlib.files import write_whole
 from gmlib.models.vae import VAE
 from gmlib.objectives import elbo
+from gmlib.progress import Progress
 from gmlib.run import versions
-from gmlib.train import State, fit_vae
+from gmlib.seeds import stream
+from gmlib.train.folder import Folder, train_in
 
 STEPS = 300
 ROUNDS = 7
@@ -77,25 +82,40 @@ def usual_loop(vae: VAE, loader: DataLoader) -> Iterator[None]:
             yield
 
 
-def our_speed(recipe: recipes.VAERecipe, digits: Digits) -> float:
-    """Train with `fit_vae` for one epoch of `STEPS` batches.
+def our_speed(
+    recipe: Recipe,
+    digits: Digits,
+    *,
+    steps: int = STEPS,
+    bfloat16: bool = False,
+    kept: bool = False,
+) -> float:
+    """Train a recipe for one epoch.
 
     Args:
         recipe: what to train.
         digits: the training digits.
+        steps: batches in the epoch.
+        bfloat16: whether the networks compute in bfloat16.
+        kept: with checkpoints and history on disk and progress printed, as `gmlib train` does.
 
     Returns:
         Images per second.
     """
-    vae = recipe.build()["vae"]
-    optimiser = recipe.optimiser(vae.parameters(), lr=recipe.lr, fused=True)
-    batches = Batches(digits[: STEPS * recipe.batch_size], recipe.batch_size, binarised=True)
-    state = State({"vae": vae}, {"vae": optimiser}, batches, Generator().manual_seed(0))
-    fit_vae(state, epochs=1, lr=recipe.lr, decay=recipe.decay)
-    return STEPS * recipe.batch_size / state.seconds
+    state = recipe.start(recipe.build(), digits[: steps * recipe.batch_size], 0)
+    loop = partial(recipe.loop(), epochs=1, bfloat16=bfloat16)
+    with tempfile.TemporaryDirectory() as place:
+        progress = Progress(1, lambda row: None)
+        started = time.perf_counter()
+        if kept:
+            folder = Folder(Path(place), {})
+            train_in(folder, state, loop, on_step=progress.step, on_epoch=progress.epoch)
+        else:
+            loop(state)
+        return steps * recipe.batch_size / (time.perf_counter() - started)
 
 
-def usual_speed(recipe: recipes.VAERecipe, loader: DataLoader) -> float:
+def usual_speed(recipe: Recipe, loader: DataLoader) -> float:
     """Train with the usual loop for `STEPS` batches.
 
     Args:
@@ -144,36 +164,78 @@ def import_seconds(statement: str, after: str = "pass") -> float:
     return statistics.median(runs[1:])
 
 
+def compare(a: Callable[[], float], b: Callable[[], float]) -> dict[str, float]:
+    """Measure two ways of training in turn.
+
+    Args:
+        a: the one, in images per second.
+        b: the other.
+
+    Returns:
+        Medians of both and of their ratio, and its lowest.
+    """
+    first, second = in_turn(a, b)
+    ratios = [x / y for x, y in zip(first, second, strict=True)]
+    return {
+        "images/s": round(statistics.median(first)),
+        "instead of": round(statistics.median(second)),
+        "ratio": round(statistics.median(ratios), 3),
+        "lowest ratio": round(min(ratios), 3),
+    }
+
+
+def evaluation_seconds() -> dict[str, float]:
+    """Time the evaluation of 10,000 samples.
+
+    Returns:
+        Seconds of drawing and of all sample metrics, floor included, and of log p(x) for 100 digits at k = 1000.
+    """
+    run, digits = recipes.pretrained("vae"), mnist("train")
+    real = Digits(digits.images.repeat(3, 1, 1, 1)[:10_000], digits.labels.repeat(3)[:10_000], digits.name)
+    noise = stream(0, "jitter")  # so that no two of the repeated digits are the same
+    images = [(real.grey() + 0.02 * torch.rand(real.images.shape, generator=noise)).clamp(0, 1) for _ in range(2)]
+    measure_samples(images[0][:500], images[1][:500], images[0][500:1000], torch.full((10,), 0.1))  # imports
+    times = [time.perf_counter()]
+    samples = run.sample(10_000, generator=Generator().manual_seed(0))
+    times.append(time.perf_counter())
+    measure_samples(samples, images[0], images[1], torch.full((10,), 0.1))
+    times.append(time.perf_counter())
+    log_likelihood(run.vae, digits[:100].binarised(), samples=1000)
+    times.append(time.perf_counter())
+    names = ("draw 10,000 samples", "their metrics, with floor", "log p(x) of 100 digits, k = 1000")
+    return {name: round(b - a, 2) for name, a, b in zip(names, times, times[1:], strict=True)}
+
+
 def main() -> None:
     """Measure, print, write `runs/bench.json`."""
     torch.set_num_threads(os.cpu_count() or 1)
     digits = mnist("train")
     digits = Digits(digits.images.repeat(10, 1, 1, 1), digits.labels.repeat(10), digits.name)
-    rows = []
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         for recipe in recipes.ALL.values():
             loader = usual_loader(digits, Path(folder), recipe.batch_size)
-            ours, usual = in_turn(partial(our_speed, recipe, digits), partial(usual_speed, recipe, loader))
-            ratios = [a / b for a, b in zip(ours, usual, strict=True)]
-            rows.append(
-                {
-                    "training": recipe.name,
-                    "images/s": round(statistics.median(ours)),
-                    "usual loop": round(statistics.median(usual)),
-                    "ratio": round(statistics.median(ratios), 2),
-                    "lowest ratio": round(min(ratios), 2),
-                }
-            )
-    start = {
+            ours, usual = partial(our_speed, recipe, digits), partial(usual_speed, recipe, loader)
+            rows.append({"training": f"{recipe.name}, instead of the usual loop", **compare(ours, usual)})
+    plain = partial(our_speed, recipes.VAE, digits)
+    rows.append({"training": "vae, checkpoints and progress, or not", **compare(partial(plain, kept=True), plain)})
+    rows.append({"training": "vae, bfloat16, or float32", **compare(partial(plain, bfloat16=True), plain)})
+    classifier = partial(our_speed, recipes.CLASSIFIER, digits, steps=30)
+    rows.append(
+        {"training": "classifier, bfloat16, or float32", **compare(partial(classifier, bfloat16=True), classifier)}
+    )
+    seconds = {
         "import torch": round(import_seconds("import torch"), 2),
         "import gmlib beyond it": round(import_seconds("import gmlib", after="import torch"), 3),
+        **evaluation_seconds(),
     }
     print(table(rows))
-    print("\n".join(f"{name}: {seconds} s" for name, seconds in start.items()))
+    print("\n".join(f"{name}: {value} s" for name, value in seconds.items()))
     machine = {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), "versions": versions()}
-    out = Path("runs/bench.json")
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"machine": machine, "training": rows, "seconds": start}, indent=1) + "\n")
+    write_whole(
+        Path("runs/bench.json"),
+        json.dumps({"machine": machine, "training": rows, "seconds": seconds}, indent=1) + "\n",
+    )
 
 
 if __name__ == "__main__":

@@ -70,8 +70,7 @@ def train(recipe: VAERecipe, seed: int) -> Run:
     Returns:
         The run.
     """
-    folder = RUNS / f"{recipe.hash[:12]}-{recipe.epochs}" / str(seed)
-    return recipe.fit("full", seed, out=folder, resume=(folder / "checkpoint.safetensors").exists())
+    return recipe.fit("full", seed, out=RUNS / recipe.hash[:12] / str(seed), resume=True)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:

@@ -1,13 +1,17 @@
-"""The command line: gmlib list | train | sample | show."""
+"""The command line: gmlib list | train | retrain | sample | evaluate | show."""
 
+import json
 import math
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 from torch import Generator
+from tqdm import tqdm
 
 from gmlib import parallel, recipes
 from gmlib.data import mnist_folder
@@ -15,6 +19,7 @@ from gmlib.display import show
 from gmlib.errors import InputError
 from gmlib.files import write_whole
 from gmlib.progress import Progress, TensorBoard
+from gmlib.report import expected, metrics_table, printed
 from gmlib.run import Run
 from gmlib.seeds import require_seed
 from gmlib.train.state import State
@@ -120,7 +125,7 @@ def train(
         progress.close()
         if parallel.rank() > 0:
             return  # the first process measures and writes
-        run = run.save(out, data)
+        run = run.save(out, data, watch)
     except KeyboardInterrupt:
         raise InputError(
             f"stopped; {out} keeps the run up to its last checkpoint: go on with the same command and --resume"
@@ -132,7 +137,7 @@ def train(
         if board:
             board.close()
         parallel.part_ways()
-    typer.echo("\n".join(f"{key:<22} {value}" for key, value in run.metrics.items()))
+    typer.echo(metrics_table(run.metrics))
     look = f"; look at it with: gmlib sample {out}" if name in recipes.ALL else ""
     typer.echo(f"wrote {out / name}.safetensors and .json{look}")
 
@@ -167,10 +172,88 @@ def sample(
         raise InputError(f"got --label {label}, expected a digit from 0 to 9")
     require_seed(seed)
     run = find_run(source)
+    if run.recipe.name == recipes.CLASSIFIER.name:
+        raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
     labels = None if label is None else torch.full((n,), label)
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
     write_whole(out, png(image_grid(images, columns=math.ceil(math.sqrt(n)))))
     typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}")
+
+
+@app.command()
+def evaluate(
+    source: Annotated[str, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")],
+    data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
+    out: Annotated[Path | None, typer.Option(help="the json to write [default: runs/evaluate/NAME.json]")] = None,
+) -> None:
+    """Measure a model on test digits: the embedded ones, and the official 10,000 where they are at hand.
+
+    Args:
+        source: name of a shipped recipe, or folder of a run.
+        data: folder of the full data; without it, it is looked for, and left out if it is not there.
+        out: the json file.
+    """
+    run = find_run(source)
+    out = out or Path("runs") / "evaluate" / f"{run.recipe.name}.json"
+    if out.suffix.lower() != ".json":
+        raise InputError(f"got --out {out}, expected a name that ends in .json")
+    try:
+        mnist_folder(data)
+        full = True
+    except InputError:
+        if data is not None or "GMLIB_DATA" in os.environ:
+            raise
+        full = False
+    metrics = run.recipe.measure(run.networks, full=full, root=data, watch=watch)
+    write_whole(out, json.dumps({**run.about, "metrics": metrics}, indent=1) + "\n")
+    typer.echo(metrics_table(metrics))
+    stored = {name: value for name, value in run.metrics.items() if name in metrics}
+    others = [name for name, value in stored.items() if printed(name, value) != printed(name, metrics[name])]
+    if others:
+        typer.echo("not as stored: " + ", ".join(f"{name} was {printed(name, stored[name])}" for name in others))
+    elif stored:
+        typer.echo(f"all {len(stored)} as stored with the run")
+    if not full:
+        typer.echo("the official test digits are not at hand: name their folder with --data to measure on them too")
+    typer.echo(f"wrote {out}")
+
+
+@app.command()
+def retrain(
+    data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
+    out: Annotated[Path, typer.Option(help="folder of the runs, one below it for each")] = Path("runs/full"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+) -> None:
+    """Train the classifier and every recipe on all of MNIST, in order; started again, it goes on.
+
+    Args:
+        data: folder of the full data.
+        out: folder of the runs.
+        device: where to train.
+    """
+    mnist_folder(data)
+    choose_device(device)
+    names = [recipes.CLASSIFIER.name, *recipes.ALL]
+    typer.echo(expected(names))
+    for name in names:
+        try:
+            recipes.load_run(out / name, name)
+            typer.echo(f"{name} is done: {out / name}")
+        except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
+            typer.echo(f"training {name}")
+            train(name, "full", 0, data, False, out / name, True, device)
+
+
+def watch(steps: Iterable[Any]) -> Iterable[Any]:
+    """Show how far a measurement has come, where there is a terminal.
+
+    Args:
+        steps: what it goes through.
+
+    Returns:
+        The same.
+    """
+    return tqdm(steps, desc="measuring", leave=False, disable=not sys.stderr.isatty())
 
 
 def find_run(source: str) -> Run:
@@ -188,7 +271,8 @@ def find_run(source: str) -> Run:
     folder = Path(source)
     if not folder.is_dir():
         return recipes.pretrained(source)
-    names = sorted(path.stem for path in folder.glob("*.json") if path.stem in recipes.ALL)
+    known = {*recipes.ALL, recipes.CLASSIFIER.name}
+    names = sorted(path.stem for path in folder.glob("*.json") if path.stem in known)
     if not names:
         raise InputError(
             f"found no finished run in {folder}, expected NAME.json and NAME.safetensors: "

@@ -15,8 +15,10 @@ from torch import Generator, nn
 from gmlib import parallel
 from gmlib.data import Batches, Digits, mnist
 from gmlib.errors import InputError, nearest
-from gmlib.evaluate.classifier import Classifier, accuracy, fit_classifier
-from gmlib.evaluate.likelihood import mean_elbo
+from gmlib.evaluate.classifier import Classifier, fit_classifier
+from gmlib.evaluate.conditional import label_accuracy
+from gmlib.evaluate.likelihood import Watch, log_likelihood, mean_elbo
+from gmlib.evaluate.samples import measure_samples
 from gmlib.models.mlp import MLPDecoder, MLPEncoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.run import Run, versions
@@ -28,6 +30,7 @@ from gmlib.train.vae import fit_vae
 
 PROFILES = {"quick": "mnist5k", "full": "mnist"}  # and the data that each trains on
 PRECISIONS = ("float32", "bfloat16")
+IWAE_SAMPLES = 1000  # draws of z an image, where log p(x) is estimated
 
 
 class Departure(NamedTuple):
@@ -91,7 +94,12 @@ class Recipe(ABC):
 
     @abstractmethod
     def measure(
-        self, networks: dict[str, nn.Module], *, full: bool = False, root: Path | str | None = None
+        self,
+        networks: dict[str, nn.Module],
+        *,
+        full: bool = False,
+        root: Path | str | None = None,
+        watch: Watch = iter,
     ) -> dict[str, float]:
         """Measure networks on digits that were never used to choose anything.
 
@@ -99,6 +107,7 @@ class Recipe(ABC):
             networks: by name, on the CPU.
             full: also on the 10,000 official test digits, which have to be at hand.
             root: folder of the full data, as for `mnist`.
+            watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
             Name to number: on the official test digits if `full`, and their twins `mnist5k_…` on the embedded ones.
@@ -272,7 +281,12 @@ class VAERecipe(Recipe):
         return partial(fit_vae, lr=self.lr, decay=self.decay)
 
     def measure(
-        self, networks: dict[str, nn.Module], *, full: bool = False, root: Path | str | None = None
+        self,
+        networks: dict[str, nn.Module],
+        *,
+        full: bool = False,
+        root: Path | str | None = None,
+        watch: Watch = iter,
     ) -> dict[str, float]:
         """Measure a VAE on digits that were never used to choose anything.
 
@@ -280,18 +294,41 @@ class VAERecipe(Recipe):
             networks: "vae", on the CPU.
             full: also on the 10,000 official test digits, which have to be at hand.
             root: folder of the full data, as for `mnist`.
+            watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
-            "test_elbo", "test_log_px", "kl" and "n" on the official test digits if `full`, and their twins
-            `mnist5k_…` on the embedded ones; nats per image.
+            "test_elbo", "test_log_px", "kl" and "test_log_likelihood" (importance-weighted, of
+            "log_likelihood_samples" draws) in nats per image, and what `measure_samples` finds: of draws against
+            binarised digits, and as "mean_…" of probabilities against grey ones. Everything on the official test
+            digits if `full`, and as `mnist5k_…` on the embedded ones. There are "n" test digits, as many samples
+            and as many training digits for the floors.
         """
+        vae = cast(VAE, networks["vae"])
         metrics: dict[str, float] = {}
         for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
-            test = mnist("test", source, root)
-            found = mean_elbo(cast(VAE, networks["vae"]), test)
-            metrics |= {f"{prefix}test_elbo": found["elbo"], f"{prefix}test_log_px": found["log_px"]}
-            metrics |= {f"{prefix}kl": found["kl"], f"{prefix}n": len(test)}
+            test, train = (mnist(split, source, root) for split in ("test", "train"))
+            elbo = mean_elbo(vae, test)
+            found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"], "n": len(test)}
+            nats = log_likelihood(vae, test.binarised(), samples=IWAE_SAMPLES, watch=watch)
+            found["test_log_likelihood"] = round(nats.double().mean().item(), 4)
+            found["log_likelihood_samples"] = IWAE_SAMPLES
+            found |= self._measure_samples(networks, test, train)
+            metrics |= {f"{prefix}{name}": value for name, value in found.items()}
         return metrics
+
+    def _measure_samples(self, networks: dict[str, nn.Module], test: Digits, train: Digits) -> dict[str, float]:
+        """Draw as many samples as there are test digits, labels as often as in training, and measure them."""
+        run, n = Run(self, networks, History(), {}, {}), len(test)
+        frequencies = train.labels.bincount(minlength=10) / len(train)
+        floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
+        labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
+        given = {"labels": labels, "floor_labels": floor.labels} if self.num_classes else {}
+        draws, means = (
+            run.sample(n, given.get("labels"), generator=stream(0, "samples"), mean=mean) for mean in (False, True)
+        )
+        found = measure_samples(draws, test.binarised(), floor.binarised(), frequencies, **given)
+        grey = measure_samples(means, test.grey(), floor.grey(), frequencies, **given)
+        return found | {f"mean_{name}": value for name, value in grey.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,7 +369,12 @@ class ClassifierRecipe(Recipe):
         return partial(fit_classifier, lr=self.lr)
 
     def measure(
-        self, networks: dict[str, nn.Module], *, full: bool = False, root: Path | str | None = None
+        self,
+        networks: dict[str, nn.Module],
+        *,
+        full: bool = False,
+        root: Path | str | None = None,
+        watch: Watch = iter,
     ) -> dict[str, float]:
         """Measure how many digits are recognised, grey and binarised.
 
@@ -340,6 +382,7 @@ class ClassifierRecipe(Recipe):
             networks: "classifier", on the CPU.
             full: also on the 10,000 official test digits, which have to be at hand.
             root: folder of the full data, as for `mnist`.
+            watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
             "test_accuracy", "test_accuracy_binarised" and "n" on the official test digits if `full`, and their twins
@@ -349,7 +392,7 @@ class ClassifierRecipe(Recipe):
         metrics: dict[str, float] = {}
         for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
             test = mnist("test", source, root)
-            metrics[f"{prefix}test_accuracy"] = accuracy(classifier, test.grey(), test.labels)
-            metrics[f"{prefix}test_accuracy_binarised"] = accuracy(classifier, test.binarised(), test.labels)
+            metrics[f"{prefix}test_accuracy"] = label_accuracy(test.grey(), test.labels, classifier)
+            metrics[f"{prefix}test_accuracy_binarised"] = label_accuracy(test.binarised(), test.labels, classifier)
             metrics[f"{prefix}n"] = len(test)
         return metrics

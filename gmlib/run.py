@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
+from gmlib.evaluate.likelihood import Watch
 from gmlib.files import write_whole
 from gmlib.models.vae import VAE
 from gmlib.shapes import Image, Labels, Latent
@@ -95,7 +96,7 @@ class Run:
         """
         return self.vae.decoder.mean(z, labels)
 
-    def save(self, folder: Path, root: Path | str | None = None) -> "Run":
+    def save(self, folder: Path, root: Path | str | None = None, watch: Watch = iter) -> "Run":
         """Write `NAME.safetensors` and `NAME.json`, and measure what was written.
 
         Floating parameters become float16, buffers stay. The metrics are those of the file as it is read back.
@@ -103,6 +104,7 @@ class Run:
         Args:
             folder: where to.
             root: folder of the full data, for the official metrics of a full run.
+            watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
             The run as it is on disk, with its metrics.
@@ -119,7 +121,8 @@ class Run:
         path = folder / f"{self.recipe.name}.safetensors"
         write_whole(path, save({key: value.contiguous().cpu() for key, value in half.items()}))
         reloaded = Run(self.recipe, read_networks(path, self.recipe), self.history, {}, self.about)
-        reloaded.metrics = self.recipe.measure(reloaded.networks, full=self.about["profile"] == "full", root=root)
+        full = self.about["profile"] == "full"
+        reloaded.metrics = self.recipe.measure(reloaded.networks, full=full, root=root, watch=watch)
         record = {**self.about, "metrics": reloaded.metrics, "history": self.history.rows}
         write_whole(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
         return reloaded

@@ -1,6 +1,7 @@
 """The command line: what it writes, and that a mistake costs one sentence and status 2."""
 
 import io
+import json
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ from gmlib.cli import main
 from gmlib.data import MNIST_MD5
 from gmlib.figures.grids import tile
 from gmlib.progress import Progress
+from gmlib.report import expected, spell
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
 
@@ -97,7 +99,7 @@ def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
     assert len(re.findall(row, out, re.M)) == 3
     run = recipes.load_run(out_folder, "vae")
     assert run.about["seed"] == 4
-    assert str(run.metrics["mnist5k_test_elbo"]) in out
+    assert f"{run.metrics['mnist5k_test_elbo']:.2f}" in out
     assert f"gmlib sample {out_folder}" in out
 
 
@@ -145,6 +147,93 @@ def test_sample_from_a_shipped_recipe(gmlib, tmp_path):
         assert gmlib("sample", "vae", "-n", 2, "--seed", seed, "--out", path)[0] == 0
     assert first.read_bytes() == again.read_bytes()
     assert first.read_bytes() != other.read_bytes()
+
+
+# evaluation
+
+
+@pytest.fixture
+def quick_measures(monkeypatch):
+    """Few draws, and no network over the samples."""
+    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 2)
+    monkeypatch.setattr(
+        "gmlib.experiment.measure_samples", lambda *_, **__: {"fid": 20.25, "fid_floor": 1.5, "digits": 9}
+    )
+
+
+@pytest.fixture
+def without_mnist(monkeypatch, tmp_path):
+    """A machine where the full set is not at hand."""
+    monkeypatch.delenv("GMLIB_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_evaluate_reproduces_what_is_stored(gmlib, short, quick_measures, without_mnist, tmp_path, monkeypatch):
+    run = short.fit(out=tmp_path / "run").save(tmp_path / "run")
+    out_file = tmp_path / "deep" / "found.json"
+    status, out, err = gmlib("evaluate", tmp_path / "run", "--out", out_file)
+    assert (status, err) == (0, "")
+    assert re.search(r"^fid +20\.250 +1\.500$", out, re.M)
+    assert re.search(r"^digits +9$", out, re.M)
+    assert re.search(rf"^test_elbo +{run.metrics['mnist5k_test_elbo']:.2f}$", out, re.M)
+    assert f"all {len(run.metrics)} as stored with the run" in out
+    assert "the official test digits are not at hand" in out
+    record = json.loads(out_file.read_text())
+    assert record["metrics"] == run.metrics
+    assert record["recipe_hash"] == short.hash
+
+    record = json.loads((tmp_path / "run" / "vae.json").read_text())
+    record["metrics"]["mnist5k_fid"] = 20.3
+    (tmp_path / "run" / "vae.json").write_text(json.dumps(record))
+    monkeypatch.chdir(tmp_path)
+    status, out, err = gmlib("evaluate", tmp_path / "run")
+    assert (status, err) == (0, "")
+    assert "not as stored: mnist5k_fid was 20.300" in out
+    assert (tmp_path / "runs" / "evaluate" / "vae.json").is_file()
+
+
+def test_evaluate_measures_on_official_digits_where_they_are_at_hand(
+    gmlib, short, trained, quick_measures, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gmlib.cli.mnist_folder", lambda root: root)
+    status, out, err = gmlib("evaluate", trained, "--data", tmp_path, "--out", tmp_path / "found.json")
+    assert (status, err) == (0, "")
+    assert re.search(r"^fid +20\.250 +1\.500 +20\.250 +1\.500$", out, re.M)
+    assert "not at hand" not in out
+
+
+def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path):
+    mistake(["evaluate", trained, "--data", tmp_path], f"got the data folder {tmp_path}", "four MNIST files")
+    mistake(["evaluate", trained, "--out", tmp_path / "x.txt"], "x.txt", "ends in .json")
+    mistake(["evaluate", "vea"], "got recipe 'vea'", "did you mean 'vae'?")
+    (trained / "vae.json").unlink()
+    mistake(["evaluate", trained], f"no finished run in {trained}", "--resume")
+
+
+def test_retrain_says_what_it_will_take_and_goes_on(gmlib, few_digits, quick_measures, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmlib.cli.mnist_folder", lambda root: root)
+    monkeypatch.setattr(recipes, "ALL", {"vae": replace(SHORT, epochs=2)})
+    monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
+    monkeypatch.setattr("gmlib.cli.expected", lambda names: f"expected {names}")
+    command = ["retrain", "--out", tmp_path, "--device", "cpu"]
+    status, out, err = gmlib(*command)
+    assert (status, err) == (0, "")
+    assert out.startswith("expected ['classifier', 'vae']\ntraining classifier\nepoch    1/1  loss")
+    assert out.index("wrote") < out.index("training vae")
+    (tmp_path / "vae" / "vae.json").unlink()
+    status, out, _ = gmlib(*command)
+    assert status == 0
+    assert f"classifier is done: {tmp_path / 'classifier'}\ntraining vae\n" in out
+    assert (tmp_path / "vae" / "vae.json").is_file()
+
+
+def test_what_full_runs_take_is_read_from_those_that_ship():
+    seconds = {name: recipes.pretrained(name).about["seconds"] for name in ("classifier", "vae")}
+    text = expected(["classifier", "vae"])
+    for name, value in seconds.items():
+        assert re.search(rf"^{name} +{re.escape(spell(value))} on cpu$", text, re.M)
+    assert re.search(rf"^in all +{re.escape(spell(sum(seconds.values())))}", text, re.M)
+    assert [spell(value) for value in (40, 754, 12600)] == ["40 s", "13 min", "3.5 h"]
 
 
 # mistakes
@@ -264,6 +353,10 @@ def test_a_bar_where_there_is_a_terminal(few_digits, monkeypatch):
     last = sys.stderr.getvalue().split("\r")[-1]
     assert rows == []
     assert re.search(r"epoch 3/3: 100%.*192/192 \[.*img/s, train_elbo -\d+\.\d  validation_elbo -\d+\.\d", last), last
+
+
+def test_the_classifier_draws_nothing(mistake, tmp_path):
+    mistake(["sample", "classifier", "--out", tmp_path / "x.png"], "got the classifier", "vae, vae_no_bn")
 
 
 def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):

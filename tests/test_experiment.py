@@ -139,23 +139,42 @@ def test_quick_trains_on_the_embedded_digits_and_full_on_all(monkeypatch, made_u
     assert {root for _, _, root in asked} == {"folder"}
 
 
-def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up):
-    sources = []
+@pytest.mark.parametrize("classes", [0, 10])
+def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classes):
+    """With draws and means against binarised and grey test digits, as many as there are of them."""
+    asked, measured = [], []
 
     def note(split, source, root=None):
-        sources.append((split, source))
+        asked.append((split, source))
         return made_up if source == "mnist" else made_up[:32]
 
+    def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None):
+        measured.append((samples, reference, floor, labels, floor_labels))
+        assert frequencies.sum() == pytest.approx(1)
+        return {"fid": 1.0, "fid_floor": 0.5}
+
     monkeypatch.setattr("gmlib.experiment.mnist", note)
-    metrics = SHORT.measure(SHORT.build(), full=True)
-    names = ["test_elbo", "test_log_px", "kl", "n"]
+    monkeypatch.setattr("gmlib.experiment.measure_samples", measure_samples)
+    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 3)
+    recipe = replace(SHORT, num_classes=classes)
+    networks = recipe.build()
+    metrics = recipe.measure(networks, full=True)
+    names = ["test_elbo", "test_log_px", "kl", "n", "test_log_likelihood", "log_likelihood_samples"]
+    names += ["fid", "fid_floor", "mean_fid", "mean_fid_floor"]
     assert sorted(metrics) == sorted(names + [f"mnist5k_{name}" for name in names])
-    assert sources == [("test", "mnist"), ("test", "mnist5k")]
+    assert set(asked) == {(split, source) for split in ("test", "train") for source in ("mnist", "mnist5k")}
     assert (metrics["n"], metrics["mnist5k_n"]) == (64, 32)
     for prefix in ("", "mnist5k_"):
         elbo = metrics[f"{prefix}test_log_px"] - metrics[f"{prefix}kl"]
         assert metrics[f"{prefix}test_elbo"] == pytest.approx(elbo, abs=2e-4)
-    assert sorted(SHORT.measure(SHORT.build())) == sorted(f"mnist5k_{name}" for name in names)
+    for (samples, reference, floor, labels, floor_labels), (test, binary) in zip(
+        measured, [(made_up, True), (made_up, False), (made_up[:32], True), (made_up[:32], False)], strict=True
+    ):
+        assert torch.equal(reference, test.binarised() if binary else test.grey())
+        assert len(samples) == len(floor) == len(test)
+        assert all(bool(((x == 0) | (x == 1)).all()) is binary for x in (samples, floor))
+        assert (labels is None) == (floor_labels is None) == (classes == 0)
+    assert sorted(recipe.measure(networks)) == sorted(f"mnist5k_{name}" for name in names)
 
 
 def test_a_checkpoint_of_another_device_or_precision(few_digits, tmp_path, refused, monkeypatch):

@@ -33,6 +33,7 @@ LAYERS = [
     {"figures", "run", "progress"},
     {"experiment"},
     {"recipes", "display"},
+    {"report"},
     {"cli"},
     {""},  # gmlib itself
 ]
@@ -242,7 +243,13 @@ def test_shipped_parameters_are_half_and_buffers_as_they_were(name):
 
 
 def agree(found: dict[str, float], record: dict[str, float]) -> None:
-    assert {name: (value, record[name]) for name, value in found.items() if abs(value - record[name]) > 0.01} == {}
+    """To a hundredth; distances in squared units of the features, which grow to hundreds, to a part in five hundred."""
+    far = {
+        name: (value, record[name])
+        for name, value in found.items()
+        if abs(value - record[name]) > max(0.01, 0.002 * abs(record[name]) * name.endswith(("fid", "kid")))
+    }
+    assert far == {}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

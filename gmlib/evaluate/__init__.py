@@ -1,5 +1,32 @@
 """Measures: the same for every model."""
 
+from gmlib.evaluate.classifier import Classifier, fit_classifier, shipped_classifier
+from gmlib.evaluate.conditional import digits_covered, histogram_kl, label_accuracy, predict
+from gmlib.evaluate.features import extract
+from gmlib.evaluate.fidelity import fid, frechet_distance, kernel_distance, kid
 from gmlib.evaluate.likelihood import log_likelihood, mean_elbo
+from gmlib.evaluate.neighbours import coverage, density, density_coverage, manifold_overlap, precision_recall
+from gmlib.evaluate.samples import measure_samples
 
-__all__ = ["log_likelihood", "mean_elbo"]
+__all__ = [
+    "Classifier",
+    "coverage",
+    "density",
+    "density_coverage",
+    "digits_covered",
+    "extract",
+    "fid",
+    "fit_classifier",
+    "frechet_distance",
+    "histogram_kl",
+    "kernel_distance",
+    "kid",
+    "label_accuracy",
+    "log_likelihood",
+    "manifold_overlap",
+    "mean_elbo",
+    "measure_samples",
+    "precision_recall",
+    "predict",
+    "shipped_classifier",
+]

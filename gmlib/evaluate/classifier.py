@@ -15,13 +15,12 @@ from torch import Generator, Tensor, nn
 from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError
-from gmlib.shapes import Features, Image, Labels, require_image
+from gmlib.evaluate.conditional import label_accuracy
+from gmlib.shapes import Image, require_image
 
 if TYPE_CHECKING:
     from gmlib.train.history import History
     from gmlib.train.state import State
-
-CHUNK = 500  # images at a time where nothing is trained
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
@@ -135,47 +134,14 @@ def fit_classifier(
         row: dict[str, float | None] = {"epoch": state.epoch + 1, "loss": state.noted()[0] / len(batches)}
         if validation is not None:
             judge = cast(Classifier, state.result()["classifier"])
-            row["validation_accuracy"] = accuracy(judge, validation.grey(), validation.labels)
-            row["validation_accuracy_binarised"] = accuracy(judge, validation.binarised(), validation.labels)
+            row["validation_accuracy"] = label_accuracy(validation.grey(), validation.labels, judge)
+            row["validation_accuracy_binarised"] = label_accuracy(validation.binarised(), validation.labels, judge)
         state.history.add(row)
         state.epoch += 1
         state.tick()
         if on_epoch:
             on_epoch(state)
     return state.history
-
-
-@torch.inference_mode()
-def recognise(classifier: nn.Module, images: Image, chunk: int = CHUNK) -> Labels:
-    """Say which digit each image looks like most.
-
-    Args:
-        classifier: from images to ten logits; it is put into eval mode for it, and back.
-        images: `(n, 1, 28, 28)` in [0, 1].
-        chunk: images at a time.
-
-    Returns:
-        Digits 0 to 9, `(n,)`.
-    """
-    training = classifier.training
-    classifier.eval()
-    digits = torch.cat([classifier(part).argmax(1) for part in images.split(chunk)])
-    classifier.train(training)
-    return digits
-
-
-def accuracy(classifier: nn.Module, images: Image, labels: Labels) -> float:
-    """Measure how often a classifier is right.
-
-    Args:
-        classifier: from images to ten logits.
-        images: `(n, 1, 28, 28)` in [0, 1].
-        labels: what they are, `(n,)`.
-
-    Returns:
-        A number from 0 to 1.
-    """
-    return round((recognise(classifier, images) == labels).double().mean().item(), 6)
 
 
 @cache
@@ -194,15 +160,3 @@ def shipped_classifier() -> Classifier:
     classifier = Classifier()
     classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})
     return classifier.eval().requires_grad_(False)
-
-
-def shipped_features(images: Image) -> Features:
-    """Give the features of the shipped classifier: the 128 numbers after its last hidden layer.
-
-    Args:
-        images: `(b, 1, 28, 28)` in [0, 1].
-
-    Returns:
-        Features `(b, 128)`.
-    """
-    return cast(Tensor, shipped_classifier().features(images))

@@ -1,8 +1,9 @@
 """How well a model explains digits that it did not see, in nats."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Generator
@@ -11,7 +12,10 @@ from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.models.vae import VAE
 from gmlib.objectives.variational import elbo
+from gmlib.seeds import stream
 from gmlib.shapes import Image, Labels, LogWeights, PerImage
+
+Watch = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 @torch.inference_mode()
@@ -32,7 +36,7 @@ def mean_elbo(vae: VAE, digits: Digits, *, seed: int = 0, chunk: int = 1000) -> 
     training = vae.training
     vae.eval()
     images = digits.binarised(seed)
-    generator = Generator(images.device).manual_seed(seed)
+    generator = stream(seed, "latents", images.device)
     totals = torch.zeros(3, dtype=torch.float64)
     for i in range(0, len(images), chunk):
         y = digits.labels[i : i + chunk] if vae.num_classes else None
@@ -71,6 +75,7 @@ def log_likelihood(
     generator: Generator | None = None,
     *,
     chunk: int = 1000,
+    watch: Watch = iter,
 ) -> PerImage:
     r"""Estimate log p(x) with importance weights: in expectation a lower bound that rises to log p(x) with k.
 
@@ -86,6 +91,7 @@ def log_likelihood(
         samples: k, draws of z an image (and a label, if they are summed out).
         generator: source of the draws, on the device of the images; None takes seed 0, so that two calls agree.
         chunk: latents in one call of the decoder. 1000 keep the logits of a digit's pixels in a processor's cache.
+        watch: passes on what it is given and may show how far it has come: tqdm does.
 
     Returns:
         Nats per image, `(n,)`.
@@ -112,10 +118,12 @@ def log_likelihood(
             "got images with values other than 0 and 1, expected binary ones, since grey values under a Bernoulli "
             "are no likelihood: use Digits.binarised()"
         )
-    generator = generator or Generator(images.device).manual_seed(0)
+    generator = generator or stream(0, "latents", images.device)
     if labels is None and vae.num_classes:
         every = torch.arange(vae.num_classes, device=images.device)
-        given = [log_likelihood(vae, images, y.expand(len(images)), samples, generator, chunk=chunk) for y in every]
+        given = [
+            log_likelihood(vae, images, y.expand(len(images)), samples, generator, chunk=chunk) for y in watch(every)
+        ]
         return torch.logsumexp(torch.stack(given), dim=0) - math.log(vae.num_classes)
 
     together = max(1, chunk // samples)  # all draws of an image in one call where they fit: it is encoded once
@@ -123,7 +131,7 @@ def log_likelihood(
     vae.eval()
     try:
         parts = []
-        for i in range(0, max(1, len(images)), together):
+        for i in watch(range(0, max(1, len(images)), together)):
             y = None if labels is None else labels[i : i + together]
             draw = partial(vae.log_weights, images[i : i + together], y, generator=generator)
             parts.append(log_mean_weight(draw, samples, chunk))

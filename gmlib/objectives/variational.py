@@ -26,7 +26,8 @@ def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
 
     Source: Kingma & Welling 2014, appendix C.1.
     """
-    return (x * logits - F.softplus(logits)).flatten(1).sum(1)
+    # below -28, log(1 + e^l) is less than 1e-12 nats; it is taken as 0, for denormal numbers make it four times slower
+    return (x * logits - F.softplus(F.threshold(logits, -28.0, -200.0))).flatten(1).sum(1)
 
 
 def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) -> Float[Tensor, "*k b"]:

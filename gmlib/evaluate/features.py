@@ -1,0 +1,109 @@
+"""From images to features: one pass of a network, which all measures of samples can share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gmlib.errors import InputError
+from gmlib.shapes import Features, Image, require_image
+
+Extractor = Callable[[Tensor], Tensor]  # images (b, 1, 28, 28) to features (b, f)
+References = Float[Tensor, "r c h w"]  # as Image: real images, of another number
+ReferenceFeatures = Float[Tensor, "r f"]  # as Features: of the real images
+
+
+@torch.inference_mode()
+def extract(images: Image, features: Extractor | None = None, chunk: int = 500) -> Features:
+    """Give the features of images, a chunk at a time.
+
+    A network, or the network that a method belongs to, is put into eval mode for it, and back: dropout would make
+    features of chance.
+
+    Args:
+        images: `(b, 1, 28, 28)` with values in [0, 1].
+        features: maps images to vectors, `(b, f)`: a network or any function, on the device of the images. None takes
+            the shipped classifier's, as everywhere below: the 128 numbers before its last layer.
+        chunk: images at a time.
+
+    Returns:
+        `(b, f)`, on the device of the images.
+
+    Raises:
+        InputError: if there are no images, their shape, dtype or range is another, or what comes out is no
+            vector an image.
+    """
+    if features is None:
+        from gmlib.evaluate.classifier import shipped_classifier  # it is measured with what stands in this file
+
+        features = shipped_classifier().features
+    require_image(images.cpu(), (1, 28, 28))  # that looks at the range on the CPU only
+    if not len(images):
+        raise InputError("got no images, expected at least one: draw some")
+    network: Any = getattr(features, "__self__", features)
+    training = isinstance(network, nn.Module) and network.training
+    if training:
+        network.eval()
+    try:
+        parts = [features(part) for part in images.split(chunk)]
+    finally:
+        if training:
+            network.train()
+    for part, found in zip(images.split(chunk), parts, strict=True):
+        if found.ndim != 2 or len(found) != len(part) or not found.is_floating_point():
+            raise InputError(
+                f"got features of shape {tuple(found.shape)} and {found.dtype} for {len(part)} images, "
+                f"expected floats of shape ({len(part)}, width): flatten what the extractor gives"
+            )
+    return torch.cat(parts)
+
+
+def comparable(samples: Features, reference: ReferenceFeatures) -> tuple[Features, ReferenceFeatures]:
+    """Refuse two sets of features that cannot be compared, and give both in float64.
+
+    Distances of near points and products of covariances lose too much in float32. A device without float64 (MPS)
+    hands its features to the CPU.
+
+    Args:
+        samples: features of the samples, `(b, f)`.
+        reference: features of real images, `(r, f)`.
+
+    Returns:
+        The same two, in float64.
+
+    Raises:
+        InputError: if they are no matrices of the same width, one is empty, or a number in them is not finite.
+    """
+    if samples.ndim != 2 or reference.ndim != 2 or samples.shape[1] != reference.shape[1]:
+        raise InputError(
+            f"got features of shapes {tuple(samples.shape)} and {tuple(reference.shape)}, expected (n, width) twice "
+            "with one width: take both from the same extractor"
+        )
+    require_count(1, "draw some", samples=samples, reference=reference)
+    for name, given in (("samples", samples), ("reference", reference)):
+        if not given.isfinite().all():
+            bad = int((~given.isfinite()).any(1).sum())
+            raise InputError(
+                f"got features that are NaN or infinite for {bad} of {len(given)} images ({name}), "
+                "expected finite numbers: look for what diverged, the generator or the extractor"
+            )
+    device = "cpu" if samples.device.type == "mps" else samples.device
+    return samples.to(device, torch.float64), reference.to(device, torch.float64)
+
+
+def require_count(least: int, advice: str, **sets: Tensor) -> None:
+    """Refuse sets that have fewer images than a measure needs.
+
+    Args:
+        least: how many it needs.
+        advice: why, and what to do.
+        **sets: features, `(n, f)`, by the name to call them.
+
+    Raises:
+        InputError: if one of them has fewer.
+    """
+    for name, given in sets.items():
+        if len(given) < least:
+            raise InputError(f"got {len(given)} images ({name}), expected at least {least}: {advice}")

@@ -1,0 +1,115 @@
+"""The Wasserstein GAN: losses of critic and generator, and two ways to keep the critic's slope in bounds."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gmlib.shapes import Image, Labels, PerImage
+
+
+def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
+    r"""The critic's loss, which is minimised: its negative estimates the Wasserstein distance.
+
+    $$L_f = f(\tilde{x}) - f(x), \qquad W_1(p, q) = \max_{\|f\|_L \le 1} \mathbb{E}_{x \sim p}[f(x)] - \mathbb{E}_{\tilde{x} \sim q}[f(\tilde{x})] = \max_{\|f\|_L \le 1} \mathbb{E}[-L_f]$$
+
+    A good critic scores real images high and fake ones low, so that its loss is negative. Among the critics whose
+    slope is nowhere above 1, the mean of -L is never above the distance, up to the chance of the draw.
+
+    Args:
+        real: scores f(x) of real images `(b,)`, unbounded.
+        fake: scores of as many generated images `(b,)`.
+
+    Returns:
+        fake - real, a number a pair of images, `(b,)`.
+
+    Source: Arjovsky, Chintala & Bottou 2017, equation 2 with the sign turned; Gulrajani et al. 2017, equation 3.
+    """
+    return fake - real
+
+
+def generator_wasserstein(fake: PerImage) -> PerImage:
+    r"""The generator's loss, which is minimised: the generator raises the critic's score.
+
+    $$L_g = -f(\tilde{x})$$
+
+    Args:
+        fake: scores of generated images `(b,)`, unbounded.
+
+    Returns:
+        -fake, a number an image, `(b,)`.
+
+    Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 10.
+    """
+    return -fake
+
+
+def gradient_penalty(
+    critic: Callable[..., Tensor],
+    real: Image,
+    fake: Image,
+    y: Labels | None = None,
+    eps: Float[Tensor, "b 1 1 1"] | None = None,
+) -> PerImage:
+    r"""How far the critic's slope is from 1 between real and generated images: the penalty, not yet weighted.
+
+    $$\big( \|\nabla_{\hat{x}} f(\hat{x})\|_2 - 1 \big)^2, \qquad \hat{x} = \epsilon x + (1 - \epsilon)\, \tilde{x}, \quad \epsilon \sim U[0, 1]$$
+
+    One epsilon an image, so that each point lies on the line between two images; the norm is over all pixels and
+    channels. Slopes are per unit of [0, 1]; in [-1, 1], where published values are taken, the same critic is half as
+    steep. Gradients reach the critic's parameters and stop at the images. A critic with batch norm has no slope at
+    one image alone: take none.
+
+    Args:
+        critic: `(x, y) -> (b,)`, unbounded scores.
+        real: images `(b, c, h, w)`.
+        fake: as many generated images, of the same shape.
+        y: labels `(b,)` that the critic sees with both, or None.
+        eps: the part of the real image in each mixture, `(b, 1, 1, 1)` in [0, 1]; None draws it from the global generator.
+
+    Returns:
+        The penalty at one point an image, `(b,)`, at least 0; training adds 10 times its mean to the critic's loss.
+
+    Raises:
+        ValueError: if real and fake differ in shape, or eps is not one number an image.
+
+    Source: Gulrajani et al. 2017, equation 3 and algorithm 1.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"got real images of shape {tuple(real.shape)} and fake ones of shape {tuple(fake.shape)}, "
+            "expected the same: each point lies between a real and a fake image"
+        )
+    one_an_image = (len(real), 1, 1, 1)
+    if eps is None:
+        eps = torch.rand(one_an_image, device=real.device, dtype=real.dtype)
+    if eps.shape != one_an_image:
+        raise ValueError(f"got eps of shape {tuple(eps.shape)}, expected {one_an_image}: one number an image")
+    between = (eps * real.detach() + (1 - eps) * fake.detach()).requires_grad_()
+    # an image's score depends on that image alone, so the gradient of the sum holds every image's own
+    (slope,) = torch.autograd.grad(critic(between, y).sum(), between, create_graph=True)
+    return (slope.flatten(1).norm(dim=1) - 1) ** 2
+
+
+@torch.no_grad()
+def clip_weights_(module: nn.Module, bound: float) -> None:
+    r"""Clamp every parameter, in place: after each step of the critic, this keeps its slope bounded.
+
+    $$w \leftarrow \max(-c, \min(c, w))$$
+
+    Buffers stay as they are. A norm's gain is a parameter, so it is clamped too.
+
+    Args:
+        module: the critic.
+        bound: c, above 0; Arjovsky et al. take 0.01.
+
+    Raises:
+        ValueError: if the bound is not positive.
+
+    Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 7.
+    """
+    if not bound > 0:
+        raise ValueError(f"got bound {bound}, expected a number above 0: at 0 the critic would be constant")
+    for parameter in module.parameters():
+        parameter.clamp_(-bound, bound)

@@ -1,0 +1,75 @@
+"""Metrics and training times as text."""
+
+from gmlib import recipes
+
+
+def printed(name: str, value: float | None) -> str:
+    """Give a metric with the digits that it is worth.
+
+    Args:
+        name: of the metric.
+        value: its value, or None where there is none.
+
+    Returns:
+        Nats with two decimals, counts with none, all else with three.
+    """
+    if value is None:
+        return ""
+    plain = name.removeprefix("mnist5k_").removeprefix("mean_")
+    if isinstance(value, int) or plain.startswith("digits"):
+        return f"{value:,.0f}"
+    return f"{value:,.{2 if plain.startswith(('test_elbo', 'test_log', 'kl')) else 3}f}"
+
+
+def metrics_table(metrics: dict[str, float]) -> str:
+    """Lay out metrics: a row each, with the floor that real digits reach, on official and on embedded digits.
+
+    Args:
+        metrics: as `Recipe.measure` gives them.
+
+    Returns:
+        Text of several lines.
+    """
+    names = list(dict.fromkeys(name.removeprefix("mnist5k_").removesuffix("_floor") for name in metrics))
+    columns = [(prefix, suffix) for prefix in ("", "mnist5k_") for suffix in ("", "_floor")]
+    lines = [f"{'':<28}{'official':>12}{'floor':>12}{'mnist5k':>12}{'floor':>12}"]
+    for name in names:
+        cells = [f"{prefix}{name}{suffix}" for prefix, suffix in columns]
+        lines.append(f"{name:<28}" + "".join(f"{printed(cell, metrics.get(cell)):>12}" for cell in cells))
+    return "\n".join(lines)
+
+
+def spell(seconds: float) -> str:
+    """Give a time in the unit that suits it.
+
+    Args:
+        seconds: how long.
+
+    Returns:
+        Such as "40 s", "12 min" or "3.5 h".
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def expected(names: list[str]) -> str:
+    """Say how long full runs will take, as the shipped ones took.
+
+    Args:
+        names: of recipes, in the order of training.
+
+    Returns:
+        A line each, and the sum.
+    """
+    lines, total = [], 0.0
+    for name in names:
+        if recipes.is_shipped(name):
+            about = recipes.pretrained(name).about
+            total += about["seconds"]
+            lines.append(f"{name:<14} {spell(about['seconds']):>8} on {about['device']}")
+        else:
+            lines.append(f"{name:<14} no run to tell from")
+    return "\n".join(
+        [*lines, f"{'in all':<14} {spell(total):>8}, and as long again for measuring where training is short"]
+    )
