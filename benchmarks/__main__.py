@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -203,7 +204,7 @@ def evaluation_seconds() -> dict[str, float]:
     log_likelihood(run.vae, digits[:100].binarised(), samples=1000)
     times.append(time.perf_counter())
     names = ("draw 10,000 samples", "their metrics, with floor", "log p(x) of 100 digits, k = 1000")
-    return {name: round(b - a, 2) for name, a, b in zip(names, times, times[1:], strict=True)}
+    return {name: round(b - a, 2) for name, (a, b) in zip(names, pairwise(times), strict=True)}
 
 
 def main() -> None:
@@ -224,12 +225,12 @@ def main() -> None:
     rows.append(
         {"training": "classifier, bfloat16, or float32", **compare(partial(classifier, bfloat16=True), classifier)}
     )
+    print(table(rows))
     seconds = {
         "import torch": round(import_seconds("import torch"), 2),
         "import gmlib beyond it": round(import_seconds("import gmlib", after="import torch"), 3),
         **evaluation_seconds(),
     }
-    print(table(rows))
     print("\n".join(f"{name}: {value} s" for name, value in seconds.items()))
     machine = {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), "versions": versions()}
     write_whole(

@@ -36,7 +36,7 @@ def metrics_table(metrics: dict[str, float]) -> str:
     for name in names:
         cells = [f"{prefix}{name}{suffix}" for prefix, suffix in columns]
         lines.append(f"{name:<28}" + "".join(f"{printed(cell, metrics.get(cell)):>12}" for cell in cells))
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def spell(seconds: float) -> str:

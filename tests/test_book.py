@@ -3,9 +3,7 @@
 import configparser
 import importlib.util
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -295,24 +293,3 @@ def test_build_says_how_to_use_it():
     done = subprocess.run([sys.executable, ROOT / "book" / "build.py", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "hygiene" in done.stdout
-
-
-@pytest.mark.parametrize("begun", [[], ["vae"]])
-def test_make_full_trains_every_recipe_and_resumes_those_begun(tmp_path, begun):
-    """With a `gmlib` that only writes down how it was called."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("pyproject.toml", "constraints.txt", ".venv/installed", ".venv/bin/gmlib"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(
-            '#!/bin/sh\ntest "$1" = list && echo "vae x" && echo "gan y" || echo "$@" >> calls\n'
-        )
-    (tmp_path / ".venv/bin/gmlib").chmod(0o755)
-    for name in begun:
-        (tmp_path / "runs/full" / name).mkdir(parents=True)
-        (tmp_path / "runs/full" / name / "checkpoint.safetensors").touch()
-    os.utime(tmp_path / ".venv/installed", (2e9, 2e9))
-    subprocess.run(["make", "full"], cwd=tmp_path, check=True, capture_output=True)
-    expected = [
-        f"train {name} --profile full --out runs/full/{name}" + " --resume" * (name in begun) for name in ("vae", "gan")
-    ]
-    assert (tmp_path / "calls").read_text().split("\n") == [*expected, ""]

@@ -153,9 +153,8 @@ def test_sample_from_a_shipped_recipe(gmlib, tmp_path):
 
 
 @pytest.fixture
-def quick_measures(monkeypatch):
-    """Few draws, and no network over the samples."""
-    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 2)
+def quick_measures(few_digits, monkeypatch):
+    """No network over the samples."""
     monkeypatch.setattr(
         "gmlib.experiment.measure_samples", lambda *_, **__: {"fid": 20.25, "fid_floor": 1.5, "digits": 9}
     )

@@ -8,7 +8,7 @@ from gmlib.errors import InputError
 from gmlib.evaluate.features import Extractor, extract
 from gmlib.shapes import Image, Labels
 
-Frequencies = Float[Tensor, " c"]  # shares of the digits in the reference: they sum to 1
+Frequencies = Float[Tensor, " classes"]  # shares of the digits in the reference: they sum to 1
 
 
 def label_accuracy(samples: Image, labels: Labels, classifier: Extractor | None = None) -> float:

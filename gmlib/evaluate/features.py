@@ -15,7 +15,7 @@ References = Float[Tensor, "r c h w"]  # as Image: real images, of another numbe
 ReferenceFeatures = Float[Tensor, "r f"]  # as Features: of the real images
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def extract(images: Image, features: Extractor | None = None, chunk: int = 500) -> Features:
     """Give the features of images, a chunk at a time.
 
