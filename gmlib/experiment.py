@@ -234,8 +234,9 @@ class Recipe(ABC):
 class VAERecipe(Recipe):
     """What a VAE is made of and how it is trained."""
 
-    hidden: int
+    hidden: int | tuple[int, ...]
     latent_dim: int
+    samples: int = 1
     encoder: Callable[..., nn.Module] = MLPEncoder
     decoder: Callable[..., nn.Module] = MLPDecoder
     num_classes: int = 0
@@ -278,7 +279,7 @@ class VAERecipe(Recipe):
         Returns:
             A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
         """
-        return partial(fit_vae, lr=self.lr, decay=self.decay)
+        return partial(fit_vae, lr=self.lr, decay=self.decay, samples=self.samples)
 
     def measure(
         self,

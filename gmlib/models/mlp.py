@@ -6,38 +6,56 @@ from gmlib.conditioning import append_label
 from gmlib.shapes import Image, Labels, Latent, require_image
 
 
-def hidden_layer(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
-    """A linear layer, batch norm if it is asked for, and ReLU.
+def hidden_layers(inputs: int, hidden: int | tuple[int, ...], batch_norm: bool) -> list[nn.Module]:
+    """Linear layers, each with batch norm if it is asked for, and ReLU.
 
     Args:
         inputs: size of what comes in.
-        outputs: size of what goes out.
+        hidden: size of the one hidden layer, or the sizes of several.
         batch_norm: whether to normalise before the nonlinearity (Ioffe & Szegedy 2015).
 
     Returns:
         The modules in order.
     """
-    norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
-    return [nn.Linear(inputs, outputs, bias=not batch_norm), *norm, nn.ReLU()]
+    layers: list[nn.Module] = []
+    for outputs in (hidden,) if isinstance(hidden, int) else hidden:
+        norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
+        layers += [nn.Linear(inputs, outputs, bias=not batch_norm), *norm, nn.ReLU()]
+        inputs = outputs
+    return layers
+
+
+def last(hidden: int | tuple[int, ...]) -> int:
+    """Give the size of the last hidden layer.
+
+    Args:
+        hidden: as for `hidden_layers`.
+
+    Returns:
+        What comes out of them.
+    """
+    return hidden if isinstance(hidden, int) else hidden[-1]
 
 
 class MLPEncoder(nn.Module):
     """q(z|x): from an image, and its label if there are classes, to the mean and log-variance of z."""
 
-    def __init__(self, latent_dim: int, num_classes: int = 0, hidden: int = 100, batch_norm: bool = True) -> None:
+    def __init__(
+        self, latent_dim: int, num_classes: int = 0, hidden: int | tuple[int, ...] = 100, batch_norm: bool = True
+    ) -> None:
         """Build the network.
 
         Args:
             latent_dim: size of z.
             num_classes: number of labels, 0 for none.
-            hidden: size of the hidden layer.
-            batch_norm: whether the hidden layer is normalised over the batch.
+            hidden: size of the hidden layer, or sizes of several.
+            batch_norm: whether hidden layers are normalised over the batch.
         """
         super().__init__()
         self.num_classes = num_classes
         self.net = nn.Sequential(
-            *hidden_layer(784 + num_classes, hidden, batch_norm),  # 784 -> hidden
-            nn.Linear(hidden, 2 * latent_dim),  # mean and log-variance side by side
+            *hidden_layers(784 + num_classes, hidden, batch_norm),  # 784 -> hidden
+            nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance side by side
         )
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
@@ -58,21 +76,23 @@ class MLPEncoder(nn.Module):
 class MLPDecoder(nn.Module):
     """The network inside p(x|z): from z, and a label if there are classes, to the logits of 28×28 pixels."""
 
-    def __init__(self, latent_dim: int, num_classes: int = 0, hidden: int = 100, batch_norm: bool = True) -> None:
+    def __init__(
+        self, latent_dim: int, num_classes: int = 0, hidden: int | tuple[int, ...] = 100, batch_norm: bool = True
+    ) -> None:
         """Build the network.
 
         Args:
             latent_dim: size of z.
             num_classes: number of labels, 0 for none.
-            hidden: size of the hidden layer.
-            batch_norm: whether the hidden layer is normalised over the batch.
+            hidden: size of the hidden layer, or sizes of several.
+            batch_norm: whether hidden layers are normalised over the batch.
         """
         super().__init__()
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.net = nn.Sequential(
-            *hidden_layer(latent_dim + num_classes, hidden, batch_norm),  # latent_dim -> hidden
-            nn.Linear(hidden, 784),
+            *hidden_layers(latent_dim + num_classes, hidden, batch_norm),  # latent_dim -> hidden
+            nn.Linear(last(hidden), 784),
         )
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:

@@ -10,7 +10,7 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.evaluate.likelihood import mean_elbo
 from gmlib.models.vae import VAE
-from gmlib.objectives.variational import elbo
+from gmlib.objectives.variational import elbo, iwae_bound
 from gmlib.train.history import History, Row
 from gmlib.train.state import State
 
@@ -38,25 +38,28 @@ def fit_vae(
     epochs: int,
     lr: float,
     decay: bool = False,
+    samples: int = 1,
     bfloat16: bool = False,
     validation: Digits | None = None,
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
 ) -> History:
-    """Maximise the ELBO until the run has seen so many epochs. Prints nothing, draws nothing, saves nothing.
+    """Maximise a bound on log p(x) until the run has seen so many epochs. Prints nothing, draws nothing, saves nothing.
 
     Args:
         state: networks and optimiser named "vae", and the batches; a state that was trained before goes on.
         epochs: how many epochs the whole run has.
         lr: learning rate, at the start if it decays.
         decay: whether the rate falls to 0 along half a cosine over the run.
+        samples: draws of z an image: 1 maximises the ELBO, more the importance-weighted bound of so many draws.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
         validation: digits whose ELBO is noted after each epoch, binarised once.
         on_step: called after each step; an epoch may be left there and gone on with later.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
-        A row an epoch: ELBO, log p(x|z) and KL of the training batches, and of validation, in nats per image.
+        A row an epoch, in nats per image: ELBO, log p(x|z) and KL of the training batches, or their
+        importance-weighted bound, and ELBO, log p(x|z) and KL of validation.
 
     Raises:
         DivergedError: if a number of the row is infinite or none.
@@ -72,12 +75,18 @@ def fit_vae(
             optimiser.param_groups[0]["lr"] = cosine_decay(lr, progress) if decay else lr
             optimiser.zero_grad()
             with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
-                log_px, kl = vae(x, y if vae.num_classes else None, state.generator)
-            # the ELBO is maximised, so its negative is minimised
-            loss = -elbo(log_px, kl).mean()
+                label = y if vae.num_classes else None
+                if samples == 1:
+                    log_px, kl = vae(x, label, state.generator)
+                    bound, parts = elbo(log_px, kl), torch.stack([log_px, kl])
+                else:
+                    bound = iwae_bound(vae.log_weights(x, label, samples, state.generator))
+                    parts = bound.unsqueeze(0)
+            # the bound is maximised, so its negative is minimised
+            loss = -bound.mean()
             loss.backward()
             # over all processes, if there are several
-            means = parallel.average(vae.parameters(), torch.stack([log_px, kl]).detach().mean(1))
+            means = parallel.average(vae.parameters(), parts.detach().mean(1))
             optimiser.step()
             state.average()
             # no .item() here: nothing waits for the device
@@ -87,8 +96,12 @@ def fit_vae(
                 on_step(state)
 
         # the one synchronisation of an epoch
-        log_px, kl = (total / len(batches) for total in state.noted())
-        row: Row = {"epoch": state.epoch + 1, "train_elbo": log_px - kl, "train_log_px": log_px, "train_kl": kl}
+        noted = [total / len(batches) for total in state.noted()]
+        row: Row = {"epoch": state.epoch + 1}
+        if samples == 1:
+            row |= {"train_elbo": noted[0] - noted[1], "train_log_px": noted[0], "train_kl": noted[1]}
+        else:
+            row |= {"train_iwae": noted[0]}
         if validation is not None:
             measured = mean_elbo(cast(VAE, state.result()["vae"]), validation)
             row |= {f"validation_{name}": value for name, value in measured.items()}

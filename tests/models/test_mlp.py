@@ -27,6 +27,21 @@ def test_parameters_are_those_of_one_hidden_layer(classes, hidden, latent):
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
+def test_several_hidden_layers_follow_each_other(batch_norm):
+    encoder = MLPEncoder(3, hidden=(30, 20), batch_norm=batch_norm)
+    decoder = MLPDecoder(3, hidden=(20, 30), batch_norm=batch_norm)
+    for network, sizes in ((encoder, [784, 30, 20, 6]), (decoder, [3, 20, 30, 784])):
+        linear = [layer for layer in network.net if isinstance(layer, nn.Linear)]
+        assert [layer.in_features for layer in linear] == sizes[:-1]
+        assert [layer.out_features for layer in linear] == sizes[1:]
+        assert isinstance(network.net[-1], nn.Linear)
+        assert sum(isinstance(layer, nn.ReLU) for layer in network.net) == 2
+        assert sum(isinstance(layer, nn.BatchNorm1d) for layer in network.net) == 2 * batch_norm
+    same = MLPEncoder(3, hidden=(30,)).net
+    assert [type(layer) for layer in same] == [type(layer) for layer in MLPEncoder(3, hidden=30).net]
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
 def test_networks_are_two_linear_maps_around_a_relu(batch_norm):
     x, z = rand(5, 1, 28, 28).double(), torch.randn(5, 3, generator=torch.Generator().manual_seed(1)).double()
     encoder = MLPEncoder(3, hidden=20, batch_norm=batch_norm).double()

@@ -1,0 +1,100 @@
+"""Convolutional networks for a VAE: the report's encoder, and a decoder that convolves too."""
+
+from torch import nn
+
+from gmlib.conditioning import append_label
+from gmlib.shapes import Image, Labels, Latent, require_image
+
+
+def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]:
+    """A convolution, batch norm if it is asked for, and ReLU.
+
+    Args:
+        layer: the convolution.
+        channels: that come out of it.
+        batch_norm: whether to normalise before the nonlinearity.
+
+    Returns:
+        The modules in order.
+    """
+    return [layer, *([nn.BatchNorm2d(channels)] if batch_norm else []), nn.ReLU()]
+
+
+class ConvEncoder(nn.Module):
+    """q(z|x) by the report's encoder: two 3×3 convolutions of stride 1, then the hidden layer of the MLP encoder."""
+
+    def __init__(self, latent_dim: int, num_classes: int = 0, hidden: int = 100, batch_norm: bool = True) -> None:
+        """Build the network.
+
+        Args:
+            latent_dim: size of z.
+            num_classes: number of labels, 0 for none; each is a plane beside the image.
+            hidden: size of the hidden layer.
+            batch_norm: whether layers are normalised over the batch.
+        """
+        super().__init__()
+        self.num_classes = num_classes
+        norm: list[nn.Module] = [nn.BatchNorm1d(hidden)] if batch_norm else []
+        self.net = nn.Sequential(
+            *normed(nn.Conv2d(1 + num_classes, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
+            *normed(nn.Conv2d(8, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
+            nn.Flatten(),  # 8 · 28 · 28
+            nn.Linear(8 * 784, hidden, bias=not batch_norm),
+            *norm,
+            nn.ReLU(),
+            nn.Linear(hidden, 2 * latent_dim),  # mean and log-variance side by side
+        )
+
+    def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
+        """Give mean and log-variance of q(z|x).
+
+        Args:
+            x: images `(b, 1, 28, 28)` in [0, 1].
+            y: labels `(b,)`, or None.
+
+        Returns:
+            mu and logvar, each `(b, latent_dim)`.
+        """
+        require_image(x, (1, 28, 28))
+        mu, logvar = self.net(append_label(x, y, self.num_classes)).chunk(2, dim=1)
+        return mu, logvar
+
+
+class ConvDecoder(nn.Module):
+    """The network inside p(x|z): a hidden layer, then transposed convolutions up to the logits of 28×28 pixels."""
+
+    def __init__(self, latent_dim: int, num_classes: int = 0, hidden: int = 100, batch_norm: bool = True) -> None:
+        """Build the network.
+
+        Args:
+            latent_dim: size of z.
+            num_classes: number of labels, 0 for none.
+            hidden: size of the hidden layer.
+            batch_norm: whether layers are normalised over the batch.
+        """
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        norm: list[nn.Module] = [nn.BatchNorm1d(hidden)] if batch_norm else []
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim + num_classes, hidden, bias=not batch_norm),
+            *norm,
+            nn.ReLU(),
+            nn.Linear(hidden, 32 * 7 * 7),
+            nn.ReLU(),
+            nn.Unflatten(1, (32, 7, 7)),
+            *normed(nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=not batch_norm), 16, batch_norm),  # 7 -> 14
+            nn.ConvTranspose2d(16, 1, 4, 2, 1),  # 14 -> 28
+        )
+
+    def forward(self, z: Latent, y: Labels | None = None) -> Image:
+        """Give the log-odds of each pixel.
+
+        Args:
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Logits `(b, 1, 28, 28)`.
+        """
+        return self.net(append_label(z, y, self.num_classes))
