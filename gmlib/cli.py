@@ -204,6 +204,7 @@ def evaluate(
         if data is not None or "GMLIB_DATA" in os.environ:
             raise
         full = False
+    out.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
     metrics = run.recipe.measure(run.networks, full=full, root=data, watch=watch)
     write_whole(out, json.dumps({**run.about, "metrics": metrics}, indent=1) + "\n")
     typer.echo(metrics_table(metrics))
@@ -237,9 +238,12 @@ def retrain(
     typer.echo(expected(names))
     for name in names:
         try:
-            recipes.load_run(out / name, name)
-            typer.echo(f"{name} is done: {out / name}")
+            about = recipes.load_run(out / name, name).about
         except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
+            about = {}
+        if (about.get("profile"), about.get("seed")) == ("full", 0):
+            typer.echo(f"{name} is done: {out / name}")
+        else:
             typer.echo(f"training {name}")
             train(name, "full", 0, data, False, out / name, True, device)
 
@@ -320,7 +324,12 @@ def main(arguments: list[str] | None = None) -> Any:
     except InputError as error:
         message = str(error)
     except OSError as error:  # a path that may not be looked at, or is too long for the file system
-        message = f"cannot use {error.filename} ({error.strerror}): name a path that you may read and write"
+        place = error.filename or "the output"
+        message = f"cannot use {place} ({error.strerror}): name a path that you may read and write"
+    except RuntimeError:
+        if parallel.rank() == 0:
+            raise
+        sys.exit(2)  # the first process has left and said why
     if parallel.rank() == 0:
         typer.echo(f"gmlib: {message}", err=True)
     sys.exit(2)

@@ -101,7 +101,7 @@ class Recipe(ABC):
         root: Path | str | None = None,
         watch: Watch = iter,
     ) -> dict[str, float]:
-        """Measure networks on digits that were never used to choose anything.
+        """Measure networks on test digits.
 
         Args:
             networks: by name, on the CPU.
@@ -289,7 +289,7 @@ class VAERecipe(Recipe):
         root: Path | str | None = None,
         watch: Watch = iter,
     ) -> dict[str, float]:
-        """Measure a VAE on digits that were never used to choose anything.
+        """Measure a VAE on test digits: their likelihood, and how near to them its samples are.
 
         Args:
             networks: "vae", on the CPU.

@@ -31,7 +31,13 @@ def rank() -> int:
     Returns:
         0 for the first, which alone writes and speaks.
     """
-    return dist.get_rank() if processes() > 1 else 0
+    return int(os.environ["RANK"]) if _launched() else 0
+
+
+def _launched() -> bool:
+    """Say whether torchrun started this process, and others beside it."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")
+    return "MASTER_ADDR" in os.environ and all(os.environ.get(name, "").isdigit() for name in names)
 
 
 def meet(device: torch.device | str) -> torch.device:
@@ -44,9 +50,9 @@ def meet(device: torch.device | str) -> torch.device:
         The device of this process.
     """
     device = torch.device(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if _launched() and int(os.environ["WORLD_SIZE"]) > 1:
         if device.type == "cuda" and device.index is None:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
         if not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -127,17 +133,32 @@ def average(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
     return means.view_as(numbers)
 
 
-def hand_round(content: bytes | None) -> bytes | None:
-    """Give every process what the first one has read.
+def hand_round(content: bytes | None, error: InputError | None = None) -> bytes | None:
+    """Give every process what the first one has read, or the error that it met.
 
     Args:
         content: of the first process; what the others pass is not looked at.
+        error: of the first process.
 
     Returns:
         The first one's bytes, or None if it passed None.
+
+    Raises:
+        InputError: on every process, if the first one passed an error.
     """
     if processes() == 1:
+        if error is not None:
+            raise error
         return content
+    content = _broadcast(content if error is None else None)
+    refusal = _broadcast(None if error is None else str(error).encode())
+    if refusal is not None:
+        raise error or InputError(refusal.decode())
+    return content
+
+
+def _broadcast(content: bytes | None) -> bytes | None:
+    """Send the first process's bytes, or None, to all."""
     device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
     length = torch.tensor([-1 if content is None else len(content)], device=device)
     dist.broadcast(length, 0)
@@ -186,6 +207,9 @@ class GlobalBatchNorm(_BatchNorm):
         """
         if not self.training or processes() == 1:
             return super().forward(input)
+        kind = input.dtype
+        if kind in (torch.bfloat16, torch.float16):  # sums are not for half precision
+            input = input.float()
         over = [0, *range(2, input.ndim)]
         shape = (1, -1, *[1] * (input.ndim - 2))
         count = input.numel() // input.shape[1] * processes()
@@ -198,7 +222,8 @@ class GlobalBatchNorm(_BatchNorm):
             self.running_mean.lerp_(mean.detach(), momentum)
             self.running_var.lerp_(var.detach() * count / (count - 1), momentum)
         out = centred * (var + self.eps).rsqrt().view(shape)
-        return out if self.weight is None else out * self.weight.view(shape) + self.bias.view(shape)
+        out = out if self.weight is None else out * self.weight.view(shape) + self.bias.view(shape)
+        return out.to(kind)
 
 
 def share_batch_norm(network: nn.Module) -> nn.Module:
@@ -217,8 +242,12 @@ def share_batch_norm(network: nn.Module) -> nn.Module:
             shared = GlobalBatchNorm(
                 child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats
             )
-            shared.to(next(child.buffers(), torch.empty(0)).device).load_state_dict(child.state_dict())
-            setattr(network, name, shared)
+            for own, theirs in zip(shared.parameters(), child.parameters(), strict=True):
+                own.data = theirs.data
+                own.requires_grad_(theirs.requires_grad)
+            for name_of, buffer in child.named_buffers():
+                setattr(shared, name_of, buffer)
+            setattr(network, name, shared.train(child.training))
         else:
             share_batch_norm(child)
     return network

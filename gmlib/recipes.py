@@ -88,6 +88,8 @@ def load_run(folder: Path, name: str) -> Run:
     try:
         record = json.loads(path.read_text())
         history, metrics = History(record.pop("history")), record.pop("metrics")
+        if not (isinstance(metrics, dict) and all(isinstance(row, dict) for row in history.rows)):
+            raise ValueError("its history or metrics are of another form")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"cannot read {path} ({error}), expected the record of a finished run: make it with gmlib train {name} --out {folder}"

@@ -1,5 +1,6 @@
 """What training gives: networks ready to use, how they came to be, and what they were measured at."""
 
+import contextlib
 import json
 import platform
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ class Run:
         }
         half = {key: value.half() if key in parameters else value for key, value in tensors.items()}
         path = folder / f"{self.recipe.name}.safetensors"
+        with contextlib.suppress(OSError):  # so that no record ever stands beside other weights
+            path.with_suffix(".json").unlink()
         write_whole(path, save({key: value.contiguous().cpu() for key, value in half.items()}))
         reloaded = Run(self.recipe, read_networks(path, self.recipe), self.history, {}, self.about)
         full = self.about["profile"] == "full"

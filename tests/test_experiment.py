@@ -197,6 +197,23 @@ def test_bfloat16_computes_otherwise_but_sums_in_float32(few_digits):
         assert a == pytest.approx(b, rel=0.01)
 
 
+def test_the_classifier_goes_on_bit_for_bit(few_digits, always, tmp_path):
+    """Its weights do not lie in memory in the order of their dimensions, and fused optimisers mind that."""
+    short = replace(recipes.CLASSIFIER, batch_size=16, quick_epochs=3)
+    whole = short.fit(seed=3)
+
+    def stop(state: State) -> None:
+        if state.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        short.fit(seed=3, out=tmp_path, on_step=stop)
+    resumed = short.fit(seed=3, out=tmp_path, resume=True)
+    assert resumed.history == whole.history
+    found, expected = (run.networks["classifier"].state_dict() for run in (resumed, whole))
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
 def test_an_unknown_precision(refused):
     with refused("got precision 'float16'", "float32 or bfloat16"):
         SHORT.fit(precision="float16")

@@ -18,13 +18,18 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def two_processes(program: str, *arguments: object) -> str:
-    """Run a program in two processes that have met; each has one thread."""
+def launch(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Start a program in two processes, each with one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    found = subprocess.run(
+    return subprocess.run(
         [*torchrun, program, *map(str, arguments)], capture_output=True, text=True, env=environment, check=False
     )
+
+
+def two_processes(program: str, *arguments: object) -> str:
+    """Run a program in two processes to its good end; give what it printed."""
+    found = launch(program, *arguments)
     assert found.returncode == 0, found.stderr
     return found.stdout
 
@@ -110,6 +115,13 @@ for name, network in (("critic", critic), ("critic with batch norm", normed)):
 critic.zero_grad()
 keep("generator", generator, fake.detach().mean().view(1))
 
+# half precision: sums and running statistics stay in float32
+norm = share_batch_norm(nn.Sequential(nn.Linear(784, 16), nn.BatchNorm1d(16)))
+with torch.autocast("cpu", torch.bfloat16):
+    out = norm(x.flatten(1))
+out.float().square().mean().backward()
+keep("bfloat16", norm, out.detach().float().mean().view(1))
+
 if parallel.rank() == 0:
     save_file(found, sys.argv[1])
 parallel.part_ways()
@@ -129,6 +141,8 @@ def test_two_processes_have_the_gradients_of_one(tmp_path, dtype, tolerance):
     for key, value in one.items():
         if not value.is_floating_point():
             assert torch.equal(value, two[key]), key
+        elif key.startswith("bfloat16"):
+            assert (two[key] - value).norm() <= 0.02 * max(1, value.norm()), key
         # log-weights are hundreds of nats, whose rounding in float32 alone moves their softmax by more
         elif dtype == "float64" or not key.startswith("iwae"):
             assert value.norm() > 0 or key.endswith("bias"), key  # a shift that the loss cannot see
@@ -151,6 +165,11 @@ def test_torchrun_trains_what_one_process_trains_and_one_writes(tmp_path):
     subprocess.run([sys.executable, program, *command, tmp_path / "one"], check=True, capture_output=True)
     runs = [record(tmp_path / name) for name in ("one", "two")]
     assert (runs[0]["processes"], runs[1]["processes"]) == (1, 2)
+    refused = launch(str(program), *command, tmp_path / "two")  # without --resume
+    assert refused.returncode != 0
+    assert refused.stderr.count("gmlib: ") == 1
+    assert f"gmlib: {tmp_path / 'two'} holds a run already" in refused.stderr
+    assert "gmlib/cli.py" not in refused.stderr  # no traceback of ours
     for a, b in zip(*(run["history"] for run in runs), strict=True):
         assert a == pytest.approx(b, rel=2e-3)
 

@@ -120,7 +120,9 @@ def test_damaged_weights(run, tmp_path, refused, damage):
         load_run(tmp_path, "vae")
 
 
-@pytest.mark.parametrize("record", [None, "", '{"recipe": "vae", "metr', "{}", '{"metrics": {}}', "[]"])
+@pytest.mark.parametrize(
+    "record", [None, "", '{"recipe": "vae", "metr', "{}", '{"metrics": {}}', "[]", '{"metrics": [1], "history": []}']
+)
 def test_a_damaged_record(run, tmp_path, refused, record):
     run.save(tmp_path)
     path = tmp_path / "vae.json"

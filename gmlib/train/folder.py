@@ -44,11 +44,22 @@ class Folder:
         Raises:
             InputError: if another process has it, or it cannot be written to.
         """
-        if parallel.rank() > 0:
-            return self
+        error = None
+        if parallel.rank() == 0:
+            try:
+                self._take()
+            except InputError as refusal:
+                error = refusal
+        parallel.hand_round(None, error)
+        return self
+
+    def _take(self) -> None:
+        """Lock the folder, and clear away what a killed process left half written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
+            for left in self.path.glob(".*.tmp"):
+                left.unlink()
         except Timeout as error:
             raise InputError(
                 f"another process is training in {self.path}: wait until it is done, or choose another --out"
@@ -57,7 +68,6 @@ class Folder:
             raise InputError(
                 f"cannot write {self.path} ({error.strerror}): give a folder that exists or can be made, and is writable"
             ) from error
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Let others have the folder."""
@@ -81,19 +91,25 @@ class Folder:
         Raises:
             InputError: if there is a run and `resume` is not set, or what is there is of another run, or damaged.
         """
-        content = None
+        content = error = None
         if parallel.rank() == 0:
-            if self.checkpoints() and not resume:
-                raise InputError(
-                    f"{self.path} holds a run already: add --resume to go on with it, or choose another --out"
-                )
-            content = self._newest(state)
-        content = parallel.hand_round(content)
-        if content is None:
-            self.save(state)  # now, so that a folder that cannot be written to costs no epoch
-        elif parallel.rank() > 0:
+            try:
+                content = self._begin(state, resume=resume)
+            except InputError as refusal:
+                error = refusal
+        content = parallel.hand_round(content, error)
+        if content is not None and parallel.rank() > 0:
             unpack(content, state, self.about)
         self.written = time.perf_counter()
+
+    def _begin(self, state: State, *, resume: bool) -> bytes | None:
+        """Load what there is, or write the first checkpoint, so that a folder that takes none costs no epoch."""
+        if self.checkpoints() and not resume:
+            raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or choose another --out")
+        content = self._newest(state)
+        if content is None:
+            self.save(state)
+        return content
 
     def _newest(self, state: State) -> bytes | None:
         """Load the newest checkpoint that is whole, and put damaged ones aside."""
@@ -186,11 +202,11 @@ def train_in(
 
     with folder:
         folder.open(state, resume=resume)
+        begun = state.step
         try:
             loop(state, on_step=step, on_epoch=on_epoch)
-            folder.save(state)
+            if state.step > begun:
+                folder.save(state)
         except DivergedError as error:
-            last = folder.checkpoints()[-1]
-            raise DivergedError(
-                f"training has diverged: {error}; the last good checkpoint is {last}; {advice}"
-            ) from error
+            last = f"; the last good checkpoint is {kept[-1]}" if (kept := folder.checkpoints()) else ""
+            raise DivergedError(f"training has diverged: {error}{last}; {advice}") from error

@@ -141,6 +141,11 @@ class State:
             network.load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
+            # fused optimisers go through memory in order, so moments must lie there as their weights do
+            for parameter, moments in optimiser.state.items():
+                for key, moment in moments.items():
+                    if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                        moments[key] = torch.empty_like(parameter, requires_grad=False).copy_(moment)
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])
         self.batches.load_state_dict(state["batches"])
@@ -194,12 +199,12 @@ def unpack(content: bytes, state: State, about: dict[str, Any]) -> None:
         saved, tree, version = json.loads(metadata["about"]), json.loads(metadata["state"]), int(metadata["format"])
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(f"it cannot be read ({one_line(error)})") from error
+    if found != expected:
+        raise DamagedError(f"its checksum is {expected}, it was written with {found}")
     if version > FORMAT:
         raise InputError(
             f"it was written by a newer gmlib (format {version}, this one reads up to {FORMAT}): update gmlib to go on with it"
         )
-    if found != expected:
-        raise DamagedError(f"its checksum is {expected}, it was written with {found}")
     for key, value in about.items():
         if saved.get(key, value) != value:
             raise InputError(

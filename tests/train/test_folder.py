@@ -176,6 +176,18 @@ def test_a_folder_in_use_is_refused(run, made_up, refused):
         other.communicate()
 
 
+def test_what_a_killed_process_left_half_written_is_cleared_away(run, made_up):
+    (run / ".checkpoint-000000013.safetensors.4711.tmp").write_bytes(b"half")
+    train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    assert not list(run.glob(".*.tmp"))
+
+
+def test_a_finished_run_is_left_as_it_is(run, made_up):
+    before = {name: (run / name).read_bytes() for name in names(run)}
+    train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    assert {name: (run / name).read_bytes() for name in names(run)} == before
+
+
 def test_a_disk_that_is_full_stops_the_run_and_keeps_what_was_written(made_up, tmp_path, always, monkeypatch, refused):
     import gmlib.files
 
