@@ -255,6 +255,7 @@ from gmlib.train.folder import Folder
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
 mnist = experiment.mnist
 experiment.mnist = lambda *where: mnist(*where)[:1000]
+experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}  # what is measured is not the point
 recipes.ALL["vae"] = replace(recipes.VAE, batch_size=50, quick_epochs=3)
 Folder.keep = lambda folder, state: folder.save(state) if state.step % 5 == 0 else None
 out = sys.argv[1]
