@@ -101,7 +101,7 @@ def train(
         )
     if download:
         data = mnist_folder(data, download=True)
-    where = parallel.meet(choose_device(device))
+    where = parallel.init(choose_device(device))
     progress = Progress(epochs, typer.echo if parallel.rank() == 0 else lambda row: None)
     board = TensorBoard(out) if tensorboard and parallel.rank() == 0 else None
 
@@ -136,7 +136,7 @@ def train(
         progress.close()
         if board:
             board.close()
-        parallel.part_ways()
+        parallel.shutdown()
     typer.echo(metrics_table(run.metrics))
     look = f"; look at it with: gmlib sample {out}" if name in recipes.ALL else ""
     typer.echo(f"wrote {out / name}.safetensors and .json{look}")

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError, one_line
-from gmlib.parallel import part, require_divisible
+from gmlib.parallel import require_divisible, shard
 from gmlib.seeds import stream
 from gmlib.shapes import Bytes, Image, Labels
 
@@ -180,7 +180,7 @@ class Batches:
         Yields:
             Images `(b, 1, 28, 28)` in [0, 1] and labels `(b,)`; of several processes, each gets its rows.
         """
-        images, labels, mine = self.digits.images, self.digits.labels, part()
+        images, labels, mine = self.digits.images, self.digits.labels, shard()
         shuffle = stream(self.seed, f"order of epoch {self.epoch}")
         order = torch.randperm(len(images), generator=shuffle).to(images.device)
         for index in order.split(self.batch_size)[self.position : len(self)]:

@@ -84,6 +84,28 @@ class Recipe(ABC):
             The state before the first step.
         """
 
+    def start_one(
+        self, name: str, networks: dict[str, nn.Module], train: Digits, seed: int, *, noise: str, binarised: bool
+    ) -> State:
+        """Put together a run of one network and one optimiser.
+
+        Args:
+            name: of the network.
+            networks: fresh, on the device of the digits.
+            train: digits to train on.
+            seed: of the run.
+            noise: name of the stream of random numbers that the loop draws from.
+            binarised: whether digits are binarised afresh at each step, or stay grey.
+
+        Returns:
+            The state before the first step.
+        """
+        optimiser = self.optimiser(networks[name].parameters(), lr=self.lr, fused=True)
+        batches = Batches(train, self.batch_size, binarised=binarised, seed=seed)
+        generator = parallel.BatchGenerator(train.images.device)
+        generator.manual_seed(substream(seed, noise))
+        return State(networks, {name: optimiser}, batches, generator, averaged=name, ema=self.ema)
+
     @abstractmethod
     def loop(self) -> Callable[..., History]:
         """Give the loop that trains this kind of model, with what this recipe says about it.
@@ -204,7 +226,7 @@ class Recipe(ABC):
         require_seed(seed)
         if precision not in PRECISIONS:
             raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
-        device = parallel.meet(device)
+        device = parallel.init(device)
         train, validation = (mnist(split, source, root).to(device) for split in ("train", "validation"))
         about = {
             "recipe": self.name,
@@ -220,12 +242,12 @@ class Recipe(ABC):
         with torch.random.fork_rng():
             networks = self.build(stream(seed, "weights"))
             torch.manual_seed(substream(seed, "dropout"))
-            shared = {name: parallel.share_batch_norm(network.to(device)) for name, network in networks.items()}
+            shared = {name: parallel.sync_batch_norm(network.to(device)) for name, network in networks.items()}
             state = self.start(shared, train, seed)
             folder = None if out is None else Folder(out, about)
             train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
         networks = {name: network.eval() for name, network in state.result().items()}
-        about |= {"device": str(device), "processes": parallel.processes()}
+        about |= {"device": str(device), "processes": parallel.world_size()}
         about |= {"seconds": round(state.seconds, 1), "versions": versions()}
         return Run(self, networks, state.history, {}, about)
 
@@ -267,11 +289,7 @@ class VAERecipe(Recipe):
         Returns:
             The state before the first step.
         """
-        optimiser = self.optimiser(networks["vae"].parameters(), lr=self.lr, fused=True)
-        batches = Batches(train, self.batch_size, binarised=True, seed=seed)
-        latents = parallel.BatchGenerator(train.images.device)
-        latents.manual_seed(substream(seed, "latents"))
-        return State(networks, {"vae": optimiser}, batches, latents, averaged="vae", ema=self.ema)
+        return self.start_one("vae", networks, train, seed, noise="latents", binarised=True)
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_vae` with this recipe's learning rate.
@@ -355,11 +373,7 @@ class ClassifierRecipe(Recipe):
         Returns:
             The state before the first step.
         """
-        optimiser = self.optimiser(networks["classifier"].parameters(), lr=self.lr, fused=True)
-        batches = Batches(train, self.batch_size, binarised=False, seed=seed)
-        distortions = parallel.BatchGenerator(train.images.device)
-        distortions.manual_seed(substream(seed, "distortions"))
-        return State(networks, {"classifier": optimiser}, batches, distortions, averaged="classifier", ema=self.ema)
+        return self.start_one("classifier", networks, train, seed, noise="distortions", binarised=False)
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_classifier` with this recipe's learning rate.

@@ -14,9 +14,10 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gmlib.errors import InputError
+from gmlib.seeds import require_device
 
 
-def processes() -> int:
+def world_size() -> int:
     """Count the processes that train together.
 
     Returns:
@@ -40,7 +41,7 @@ def _launched() -> bool:
     return "MASTER_ADDR" in os.environ and all(os.environ.get(name, "").isdigit() for name in names)
 
 
-def meet(device: torch.device | str) -> torch.device:
+def init(device: torch.device | str) -> torch.device:
     """Join the other processes, if torchrun started several: over NCCL on GPUs, over gloo elsewhere.
 
     Args:
@@ -59,19 +60,19 @@ def meet(device: torch.device | str) -> torch.device:
     return device
 
 
-def part_ways() -> None:
+def shutdown() -> None:
     """Leave the other processes, if there are any."""
-    if processes() > 1:
+    if world_size() > 1:
         dist.destroy_process_group()
 
 
-def part() -> Callable[[Tensor], Tensor]:
+def shard() -> Callable[[Tensor], Tensor]:
     """Give what takes this process's rows out of a batch for all.
 
     Returns:
         A function of a tensor whose first dimension is the batch; the whole of it where there is one process.
     """
-    count, mine = processes(), rank()
+    count, mine = world_size(), rank()
     return lambda batch: batch.tensor_split(count)[mine] if count > 1 else batch
 
 
@@ -101,17 +102,13 @@ def draw(
     Raises:
         InputError: if the generator is on another device.
     """
-    if generator is not None and generator.device.type != device.type:
-        raise InputError(
-            f"got a generator on {generator.device} for tensors on {device}, expected one on {device}: "
-            f"make it with torch.Generator({device.type!r})"
-        )
-    count = processes() if isinstance(generator, BatchGenerator) else 1
+    require_device(generator, device)
+    count = world_size() if isinstance(generator, BatchGenerator) else 1
     whole = [size * count if i == dim else size for i, size in enumerate(shape)]
     return sampler(whole, generator=generator, device=device).chunk(count, dim)[rank() if count > 1 else 0]
 
 
-def average(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
+def average_gradients(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
     """Average gradients over the processes, and with them numbers that are to be noted: one reduction a step.
 
     Args:
@@ -121,19 +118,19 @@ def average(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
     Returns:
         The numbers' means over the whole batch.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return numbers
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([tensor.reshape(-1) for tensor in (*gradients, numbers)])
     dist.all_reduce(flat)
-    flat /= processes()
+    flat /= world_size()
     *averaged, means = flat.split([tensor.numel() for tensor in (*gradients, numbers)])
     for gradient, mean in zip(gradients, averaged, strict=True):
         gradient.copy_(mean.view_as(gradient))
     return means.view_as(numbers)
 
 
-def hand_round(content: bytes | None, error: InputError | None = None) -> bytes | None:
+def broadcast(content: bytes | None, error: InputError | None = None) -> bytes | None:
     """Give every process what the first one has read, or the error that it met.
 
     Args:
@@ -146,18 +143,18 @@ def hand_round(content: bytes | None, error: InputError | None = None) -> bytes 
     Raises:
         InputError: on every process, if the first one passed an error.
     """
-    if processes() == 1:
+    if world_size() == 1:
         if error is not None:
             raise error
         return content
-    content = _broadcast(content if error is None else None)
-    refusal = _broadcast(None if error is None else str(error).encode())
+    content = _broadcast_bytes(content if error is None else None)
+    refusal = _broadcast_bytes(None if error is None else str(error).encode())
     if refusal is not None:
         raise error or InputError(refusal.decode())
     return content
 
 
-def _broadcast(content: bytes | None) -> bytes | None:
+def _broadcast_bytes(content: bytes | None) -> bytes | None:
     """Send the first process's bytes, or None, to all."""
     device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
     length = torch.tensor([-1 if content is None else len(content)], device=device)
@@ -205,14 +202,14 @@ class GlobalBatchNorm(_BatchNorm):
         Returns:
             The same shape.
         """
-        if not self.training or processes() == 1:
+        if not self.training or world_size() == 1:
             return super().forward(input)
         kind = input.dtype
         if kind in (torch.bfloat16, torch.float16):  # sums are not for half precision
             input = input.float()
         over = [0, *range(2, input.ndim)]
         shape = (1, -1, *[1] * (input.ndim - 2))
-        count = input.numel() // input.shape[1] * processes()
+        count = input.numel() // input.shape[1] * world_size()
         mean = _Sum.apply(input.sum(over)) / count
         centred = input - mean.view(shape)
         var = _Sum.apply((centred**2).sum(over)) / count
@@ -226,7 +223,7 @@ class GlobalBatchNorm(_BatchNorm):
         return out.to(kind)
 
 
-def share_batch_norm(network: nn.Module) -> nn.Module:
+def sync_batch_norm(network: nn.Module) -> nn.Module:
     """Let every batch norm of a network see the batch of all processes; nothing changes where there is one.
 
     Args:
@@ -235,7 +232,7 @@ def share_batch_norm(network: nn.Module) -> nn.Module:
     Returns:
         The network.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return network
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -249,7 +246,7 @@ def share_batch_norm(network: nn.Module) -> nn.Module:
                 setattr(shared, name_of, buffer)
             setattr(network, name, shared.train(child.training))
         else:
-            share_batch_norm(child)
+            sync_batch_norm(child)
     return network
 
 
@@ -262,8 +259,8 @@ def require_divisible(batch_size: int) -> None:
     Raises:
         InputError: if it is no multiple of their number.
     """
-    if batch_size % processes():
+    if batch_size % world_size():
         raise InputError(
-            f"got {processes()} processes for a batch of {batch_size} images, expected a number that divides it: "
+            f"got {world_size()} processes for a batch of {batch_size} images, expected a number that divides it: "
             "start another number with torchrun --nproc-per-node"
         )

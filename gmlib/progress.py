@@ -8,11 +8,12 @@ from typing import Any
 from tqdm import tqdm
 
 from gmlib.errors import InputError
+from gmlib.parallel import rank
 from gmlib.train.history import Row
 from gmlib.train.state import State
 
 # the two or three numbers that matter, of those that a row has
-HEADLINES = ("train_elbo", "validation_elbo", "validation_kl", "loss", "validation_accuracy")
+HEADLINES = ("train_elbo", "train_iwae", "validation_elbo", "validation_kl", "loss", "validation_accuracy")
 
 
 class Progress:
@@ -41,7 +42,11 @@ class Progress:
             self.begun = done - state.batches.batch_size, state.seconds
             total = self.epochs * len(state.batches) * state.batches.batch_size
             self.bar = tqdm(
-                total=total, initial=self.begun[0], unit="img", unit_scale=True, disable=not sys.stderr.isatty()
+                total=total,
+                initial=self.begun[0],
+                unit="img",
+                unit_scale=True,
+                disable=rank() > 0 or not sys.stderr.isatty(),
             )
             self.bar.set_description_str(f"epoch {state.epoch + 1}/{self.epochs}", refresh=False)
         if self.bar is not None:

@@ -70,6 +70,4 @@ def expected(names: list[str]) -> str:
             lines.append(f"{name:<14} {spell(about['seconds']):>8} on {about['device']}")
         else:
             lines.append(f"{name:<14} no run to tell from")
-    return "\n".join(
-        [*lines, f"{'in all':<14} {spell(total):>8}, and as long again for measuring where training is short"]
-    )
+    return "\n".join([*lines, f"{'in all':<14} {spell(total):>8} of training; measuring comes on top"])

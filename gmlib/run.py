@@ -17,6 +17,7 @@ from gmlib.errors import InputError, one_line
 from gmlib.evaluate.likelihood import Watch
 from gmlib.files import write_whole
 from gmlib.models.vae import VAE
+from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent
 from gmlib.train.history import History
 
@@ -68,7 +69,7 @@ class Run:
         if n < 1:
             raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
         device = next(self.vae.parameters()).device
-        z = torch.randn(n, self.vae.latent_dim, generator=generator, device=device)
+        z = draw(torch.randn, (n, self.vae.latent_dim), generator, device)
         decoder = self.vae.decoder
         return decoder.mean(z, labels) if mean else decoder.sample(z, labels, generator=generator)
 

@@ -21,6 +21,23 @@ def require_seed(seed: int) -> None:
         raise InputError(f"got seed {seed}, expected a whole number from 0 to 2,147,483,647: choose another")
 
 
+def require_device(generator: Generator | None, device: torch.device) -> None:
+    """Refuse a generator that cannot draw on a device.
+
+    Args:
+        generator: to draw with, or None.
+        device: where the numbers are wanted.
+
+    Raises:
+        InputError: if it is on another kind of device.
+    """
+    if generator is not None and generator.device.type != device.type:
+        raise InputError(
+            f"got a generator on {generator.device} for tensors on {device}, expected one on {device}: "
+            f"make it with torch.Generator({device.type!r})"
+        )
+
+
 def substream(seed: int, purpose: str) -> int:
     """Give the seed of one purpose, such that no two purposes and no two runs draw the same numbers.
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from gmlib import recipes
-from gmlib.parallel import BatchGenerator, average, draw, hand_round, part, processes, rank, share_batch_norm
+from gmlib.parallel import BatchGenerator, average_gradients, broadcast, draw, rank, shard, sync_batch_norm, world_size
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available(), reason="this torch was built without torch.distributed"
@@ -37,13 +37,13 @@ def two_processes(program: str, *arguments: object) -> str:
 
 
 def test_one_process_is_alone():
-    assert (processes(), rank()) == (1, 0)
+    assert (world_size(), rank()) == (1, 0)
     x = torch.arange(6.0)
-    assert part()(x) is x
-    assert average([], x) is x
-    assert hand_round(b"abc") == b"abc"
+    assert shard()(x) is x
+    assert average_gradients([], x) is x
+    assert broadcast(b"abc") == b"abc"
     network = torch.nn.Sequential(torch.nn.BatchNorm1d(3))
-    assert share_batch_norm(network)[0].__class__ is torch.nn.BatchNorm1d
+    assert sync_batch_norm(network)[0].__class__ is torch.nn.BatchNorm1d
 
 
 @pytest.mark.parametrize("kind", [torch.Generator, BatchGenerator])
@@ -67,11 +67,11 @@ from gmlib import parallel
 from gmlib.data import Batches, mnist
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import elbo, gradient_penalty
-from gmlib.parallel import BatchGenerator, average, draw, part, share_batch_norm
+from gmlib.parallel import BatchGenerator, average_gradients, draw, sync_batch_norm
 
 torch.set_num_threads(1)
 torch.set_default_dtype(getattr(torch, sys.argv[2]))
-parallel.meet("cpu")
+parallel.init("cpu")
 torch.manual_seed(0)
 digits = mnist("train")
 noise = BatchGenerator()
@@ -79,7 +79,7 @@ noise.manual_seed(1)
 found = {}
 
 def keep(name, network, means):
-    means = average(network.parameters(), means)
+    means = average_gradients(network.parameters(), means)
     found[f"{name} means"] = means
     for key, parameter in network.named_parameters():
         found[f"{name} {key}"] = parameter.grad.clone()
@@ -88,7 +88,7 @@ def keep(name, network, means):
     network.zero_grad()
 
 # a VAE with batch norm
-vae = share_batch_norm(VAE(MLPEncoder(2, batch_norm=True), BernoulliDecoder(MLPDecoder(2, batch_norm=True))))
+vae = sync_batch_norm(VAE(MLPEncoder(2, batch_norm=True), BernoulliDecoder(MLPDecoder(2, batch_norm=True))))
 x, _ = next(iter(Batches(digits, 128, binarised=True, seed=3)))
 x = x.to(torch.get_default_dtype())
 log_px, kl = vae(x, None, noise)
@@ -100,10 +100,10 @@ keep("vae", vae, torch.stack([log_px, kl]).detach().mean(1))
 keep("iwae", vae, kl.detach().mean().view(1))
 
 # a small GAN with batch norm in the generator; the penalty differentiates the critic twice
-generator = share_batch_norm(nn.Sequential(nn.Linear(8, 49), nn.Unflatten(1, (1, 7, 7)), nn.BatchNorm2d(1), nn.ReLU(),
+generator = sync_batch_norm(nn.Sequential(nn.Linear(8, 49), nn.Unflatten(1, (1, 7, 7)), nn.BatchNorm2d(1), nn.ReLU(),
     nn.Upsample(scale_factor=4), nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid()))
 critic = nn.Sequential(nn.Conv2d(1, 4, 5, stride=2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0))
-normed = share_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, bias=False), nn.BatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0)))
+normed = sync_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, bias=False), nn.BatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0)))
 real, _ = next(iter(Batches(digits, 128, binarised=False, seed=4)))
 real = real.to(torch.get_default_dtype())
 fake = generator(draw(torch.randn, (len(real), 8), noise, real.device))
@@ -118,7 +118,7 @@ critic.zero_grad()
 keep("generator", generator, fake.detach().mean().view(1))
 
 # half precision: sums and running statistics stay in float32
-norm = share_batch_norm(nn.Sequential(nn.Linear(784, 16), nn.BatchNorm1d(16)))
+norm = sync_batch_norm(nn.Sequential(nn.Linear(784, 16), nn.BatchNorm1d(16)))
 with torch.autocast("cpu", torch.bfloat16):
     out = norm(x.flatten(1))
 out.float().square().mean().backward()
@@ -126,7 +126,7 @@ keep("bfloat16", norm, out.detach().float().mean().view(1))
 
 if parallel.rank() == 0:
     save_file(found, sys.argv[1])
-parallel.part_ways()
+parallel.shutdown()
 """
 
 
@@ -187,10 +187,10 @@ def test_a_batch_that_cannot_be_shared(tmp_path):
     program = tmp_path / "three.py"
     program.write_text(
         "from gmlib import parallel\nfrom gmlib.data import Batches, mnist\nfrom gmlib.errors import InputError\n"
-        "parallel.meet('cpu')\n"
+        "parallel.init('cpu')\n"
         "try: Batches(mnist('validation'), 51, binarised=True)\n"
         "except InputError as error: print(error) if parallel.rank() == 0 else None\n"
-        "parallel.part_ways()\n"
+        "parallel.shutdown()\n"
     )
     out = two_processes(str(program))
     assert "got 2 processes for a batch of 51 images" in out

@@ -16,6 +16,7 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.evaluate.conditional import label_accuracy
+from gmlib.models.conv import normed
 from gmlib.shapes import Image, require_image
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
     Returns:
         The modules in order.
     """
-    layer = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-    return [layer, nn.BatchNorm2d(outputs), nn.ReLU()]
+    return normed(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), outputs, batch_norm=True)
 
 
 class Classifier(nn.Module):
@@ -124,7 +124,7 @@ def fit_classifier(
                 logits = classifier(x)
             loss = F.cross_entropy(logits.float(), y)
             loss.backward()
-            mean = parallel.average(classifier.parameters(), loss.detach())
+            mean = parallel.average_gradients(classifier.parameters(), loss.detach())
             optimiser.step()
             state.average()
             state.note(mean.view(1))
@@ -136,9 +136,7 @@ def fit_classifier(
             judge = cast(Classifier, state.result()["classifier"])
             row["validation_accuracy"] = label_accuracy(validation.grey(), validation.labels, judge)
             row["validation_accuracy_binarised"] = label_accuracy(validation.binarised(), validation.labels, judge)
-        state.history.add(row)
-        state.epoch += 1
-        state.tick()
+        state.end_epoch(row)
         if on_epoch:
             on_epoch(state)
     return state.history

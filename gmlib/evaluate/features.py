@@ -1,6 +1,7 @@
 """From images to features: one pass of a network, which all measures of samples can share."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
+from gmlib.evaluate.mode import eval_mode
 from gmlib.shapes import Features, Image, require_image
 
 Extractor = Callable[[Tensor], Tensor]  # images (b, 1, 28, 28) to features (b, f)
@@ -43,14 +45,8 @@ def extract(images: Image, features: Extractor | None = None, chunk: int = 500) 
     if not len(images):
         raise InputError("got no images, expected at least one: draw some")
     network: Any = getattr(features, "__self__", features)
-    training = isinstance(network, nn.Module) and network.training
-    if training:
-        network.eval()
-    try:
+    with eval_mode(network) if isinstance(network, nn.Module) else nullcontext():
         parts = [features(part) for part in images.split(chunk)]
-    finally:
-        if training:
-            network.train()
     for part, found in zip(images.split(chunk), parts, strict=True):
         if found.ndim != 2 or len(found) != len(part) or not found.is_floating_point():
             raise InputError(

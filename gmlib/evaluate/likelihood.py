@@ -10,9 +10,10 @@ from torch import Generator
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
+from gmlib.evaluate.mode import eval_mode
 from gmlib.models.vae import VAE
 from gmlib.objectives.variational import elbo
-from gmlib.seeds import stream
+from gmlib.seeds import require_device, stream
 from gmlib.shapes import Image, Labels, LogWeights, PerImage
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
@@ -33,16 +34,14 @@ def mean_elbo(vae: VAE, digits: Digits, *, seed: int = 0, chunk: int = 1000) -> 
     Returns:
         "elbo", "log_px" and "kl", in nats per image, rounded to four decimals.
     """
-    training = vae.training
-    vae.eval()
     images = digits.binarised(seed)
     generator = stream(seed, "latents", images.device)
     totals = torch.zeros(3, dtype=torch.float64)
-    for i in range(0, len(images), chunk):
-        y = digits.labels[i : i + chunk] if vae.num_classes else None
-        log_px, kl = vae(images[i : i + chunk], y, generator)
-        totals += torch.stack([elbo(log_px, kl), log_px, kl]).cpu().double().sum(1)
-    vae.train(training)
+    with eval_mode(vae):
+        for i in range(0, len(images), chunk):
+            y = digits.labels[i : i + chunk] if vae.num_classes else None
+            log_px, kl = vae(images[i : i + chunk], y, generator)
+            totals += torch.stack([elbo(log_px, kl), log_px, kl]).cpu().double().sum(1)
     means = [round(mean, 4) for mean in (totals / len(images)).tolist()]
     return dict(zip(("elbo", "log_px", "kl"), means, strict=True))
 
@@ -104,11 +103,7 @@ def log_likelihood(
     """
     if samples < 1 or chunk < 1:
         raise InputError(f"got samples {samples} and chunk {chunk}, expected at least 1 of each: draw more")
-    if generator is not None and generator.device.type != images.device.type:
-        raise InputError(
-            f"got a generator on {generator.device.type} for images on {images.device.type}, expected one device: "
-            f"make it with torch.Generator({images.device.type!r})"
-        )
+    require_device(generator, images.device)
     if labels is not None and vae.num_classes == 0:
         raise InputError("got labels for an unconditional model (num_classes = 0): leave them out")
     if labels is not None and len(labels) != len(images):
@@ -127,14 +122,10 @@ def log_likelihood(
         return torch.logsumexp(torch.stack(given), dim=0) - math.log(vae.num_classes)
 
     together = max(1, chunk // samples)  # all draws of an image in one call where they fit: it is encoded once
-    training = vae.training
-    vae.eval()
-    try:
-        parts = []
+    parts = []
+    with eval_mode(vae):
         for i in watch(range(0, max(1, len(images)), together)):
             y = None if labels is None else labels[i : i + together]
             draw = partial(vae.log_weights, images[i : i + together], y, generator=generator)
             parts.append(log_mean_weight(draw, samples, chunk))
-    finally:
-        vae.train(training)
     return torch.cat(parts)

@@ -3,6 +3,7 @@
 from torch import nn
 
 from gmlib.conditioning import append_label
+from gmlib.models.mlp import hidden_layers, last
 from gmlib.shapes import Image, Labels, Latent, require_image
 
 
@@ -23,26 +24,25 @@ def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]
 class ConvEncoder(nn.Module):
     """q(z|x) by the report's encoder: two 3×3 convolutions of stride 1, then the hidden layer of the MLP encoder."""
 
-    def __init__(self, latent_dim: int, num_classes: int = 0, hidden: int = 100, batch_norm: bool = True) -> None:
+    def __init__(
+        self, latent_dim: int, num_classes: int = 0, hidden: int | tuple[int, ...] = 100, batch_norm: bool = True
+    ) -> None:
         """Build the network.
 
         Args:
             latent_dim: size of z.
             num_classes: number of labels, 0 for none; each is a plane beside the image.
-            hidden: size of the hidden layer.
+            hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
         """
         super().__init__()
         self.num_classes = num_classes
-        norm: list[nn.Module] = [nn.BatchNorm1d(hidden)] if batch_norm else []
         self.net = nn.Sequential(
             *normed(nn.Conv2d(1 + num_classes, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
             *normed(nn.Conv2d(8, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
             nn.Flatten(),  # 8 · 28 · 28
-            nn.Linear(8 * 784, hidden, bias=not batch_norm),
-            *norm,
-            nn.ReLU(),
-            nn.Linear(hidden, 2 * latent_dim),  # mean and log-variance side by side
+            *hidden_layers(8 * 784, hidden, batch_norm),
+            nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance side by side
         )
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
@@ -63,24 +63,23 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """The network inside p(x|z): a hidden layer, then transposed convolutions up to the logits of 28×28 pixels."""
 
-    def __init__(self, latent_dim: int, num_classes: int = 0, hidden: int = 100, batch_norm: bool = True) -> None:
+    def __init__(
+        self, latent_dim: int, num_classes: int = 0, hidden: int | tuple[int, ...] = 100, batch_norm: bool = True
+    ) -> None:
         """Build the network.
 
         Args:
             latent_dim: size of z.
             num_classes: number of labels, 0 for none.
-            hidden: size of the hidden layer.
+            hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
         """
         super().__init__()
         self.latent_dim = latent_dim
         self.num_classes = num_classes
-        norm: list[nn.Module] = [nn.BatchNorm1d(hidden)] if batch_norm else []
         self.net = nn.Sequential(
-            nn.Linear(latent_dim + num_classes, hidden, bias=not batch_norm),
-            *norm,
-            nn.ReLU(),
-            nn.Linear(hidden, 32 * 7 * 7),
+            *hidden_layers(latent_dim + num_classes, hidden, batch_norm),
+            nn.Linear(last(hidden), 32 * 7 * 7),
             nn.ReLU(),
             nn.Unflatten(1, (32, 7, 7)),
             *normed(nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=not batch_norm), 16, batch_norm),  # 7 -> 14

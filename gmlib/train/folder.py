@@ -50,7 +50,7 @@ class Folder:
                 self._take()
             except InputError as refusal:
                 error = refusal
-        parallel.hand_round(None, error)
+        parallel.broadcast(None, error)
         return self
 
     def _take(self) -> None:
@@ -97,7 +97,7 @@ class Folder:
                 content = self._begin(state, resume=resume)
             except InputError as refusal:
                 error = refusal
-        content = parallel.hand_round(content, error)
+        content = parallel.broadcast(content, error)
         if content is not None and parallel.rank() > 0:
             unpack(content, state, self.about)
         self.written = time.perf_counter()

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gmlib.data import Batches
 from gmlib.errors import DivergedError, InputError, one_line
-from gmlib.train.history import History
+from gmlib.train.history import History, Row
 
 FORMAT = 1  # of checkpoints; raised when an older gmlib could not read what a newer one writes
 
@@ -100,6 +100,19 @@ class State:
         """
         totals, self.totals = self.totals, None
         return [] if totals is None else totals.tolist()
+
+    def end_epoch(self, row: Row) -> None:
+        """Write the row of an epoch, and begin the next.
+
+        Args:
+            row: its numbers.
+
+        Raises:
+            DivergedError: if one of them is infinite or none.
+        """
+        self.history.add(row)
+        self.epoch += 1
+        self.tick()
 
     def tick(self) -> float:
         """Add the time since the last tick, or since the start, to the seconds spent in training.

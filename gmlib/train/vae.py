@@ -86,7 +86,7 @@ def fit_vae(
             loss = -bound.mean()
             loss.backward()
             # over all processes, if there are several
-            means = parallel.average(vae.parameters(), parts.detach().mean(1))
+            means = parallel.average_gradients(vae.parameters(), parts.detach().mean(1))
             optimiser.step()
             state.average()
             # no .item() here: nothing waits for the device
@@ -105,9 +105,7 @@ def fit_vae(
         if validation is not None:
             measured = mean_elbo(cast(VAE, state.result()["vae"]), validation)
             row |= {f"validation_{name}": value for name, value in measured.items()}
-        state.history.add(row)
-        state.epoch += 1
-        state.tick()
+        state.end_epoch(row)
         if on_epoch:
             on_epoch(state)
     return state.history

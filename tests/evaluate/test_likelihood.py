@@ -14,6 +14,7 @@ from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
 from gmlib.seeds import stream
 from gmlib.toy import LinearGaussian
+from tests.models.test_vae import LinearLogits
 
 
 class Shifted(nn.Module):
@@ -127,21 +128,6 @@ class FixedEncoder(nn.Module):
     def forward(self, x, y=None):
         mu = torch.full((len(x), 1), self.mu, dtype=torch.float64)
         return mu, torch.full_like(mu, self.logvar)
-
-
-class LinearLogits(nn.Module):
-    """Logits `slope * z + offset` for an image of 2×2; each label has an offset of its own."""
-
-    latent_dim = 1
-
-    def __init__(self, slope: torch.Tensor, offsets: torch.Tensor) -> None:
-        super().__init__()
-        self.slope, self.offsets = slope, offsets
-        self.num_classes = len(offsets) if len(offsets) > 1 else 0
-
-    def forward(self, z, y=None):
-        offset = self.offsets[torch.zeros(len(z), dtype=torch.int64) if y is None else y]
-        return (z * self.slope + offset).unflatten(1, (1, 2, 2))
 
 
 SLOPE = torch.tensor([1.5, -0.8, 0.4, 2.0], dtype=torch.float64)
@@ -289,5 +275,5 @@ def test_log_likelihood_refuses_what_has_none(refused, unchecked):
         log_likelihood(vae, images, torch.zeros(4, dtype=torch.int64))
     with refused("3 labels for 4 images"):
         log_likelihood(conditional, images, torch.zeros(3, dtype=torch.int64))
-    with refused("generator on cpu for images on meta", "torch.Generator('meta')"):
+    with refused("generator on cpu for tensors on meta", "torch.Generator('meta')"):
         log_likelihood(vae, images.to("meta"), generator=rng(0))
