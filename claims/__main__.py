@@ -3,12 +3,15 @@
 import json
 import sys
 
+from claims.conv import c01
+from claims.labels import c03, c04
+from claims.settings import s01
 from claims.vae import c02, c05, c06, c07
 from gmlib.errors import InputError, nearest
 from gmlib.files import write_whole
 from gmlib.recipes import WEIGHTS
 
-CLAIMS = {"C02": c02, "C05": c05, "C06": c06, "C07": c07}
+CLAIMS = {"C01": c01, "C02": c02, "C03": c03, "C04": c04, "C05": c05, "C06": c06, "C07": c07, "S01": s01}
 
 
 def main(names: list[str]) -> int:

@@ -5,8 +5,9 @@ The figures are not imported here (matplotlib takes its time): `from gmlib impor
 
 from gmlib import evaluate, models, objectives, recipes, toy, train
 from gmlib.data import Batches, Digits, binarise, mnist
-from gmlib.display import show, table
+from gmlib.display import parameters, results, show, table
 from gmlib.errors import InputError
+from gmlib.interpolation import interpolate
 from gmlib.recipes import claim, load_run, pretrained
 from gmlib.run import Run
 
@@ -18,12 +19,15 @@ __all__ = [
     "binarise",
     "claim",
     "evaluate",
+    "interpolate",
     "load_run",
     "mnist",
     "models",
     "objectives",
+    "parameters",
     "pretrained",
     "recipes",
+    "results",
     "show",
     "table",
     "toy",

@@ -146,7 +146,9 @@ def train(
 def sample(
     source: Annotated[str, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")],
     n: Annotated[int, typer.Option("-n", help="how many images")] = 100,
-    label: Annotated[int | None, typer.Option(help="the digit to draw, for a conditional recipe")] = None,
+    label: Annotated[
+        int | None, typer.Option(help="the digit to draw, for a conditional recipe [default: all ten]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="fixes the draws")] = 0,
     mean: Annotated[bool, typer.Option("--mean", help="show probabilities instead of draws")] = False,
     out: Annotated[Path, typer.Option(help="the picture to write")] = Path("samples.png"),
@@ -174,10 +176,14 @@ def sample(
     run = find_run(source)
     if run.recipe.name == recipes.CLASSIFIER.name:
         raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
-    labels = None if label is None else torch.full((n,), label)
+    columns, what = math.ceil(math.sqrt(n)), "probability maps" if mean else "draws"
+    labels, note = None if label is None else torch.full((n,), label), ""
+    if label is None and run.recipe.settings()["num_classes"]:
+        columns, labels = 10, torch.arange(n) % 10
+        note = "; no --label was given, so each column is a digit, from 0 to 9"
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
-    write_whole(out, png(image_grid(images, columns=math.ceil(math.sqrt(n)))))
-    typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}")
+    write_whole(out, png(image_grid(images, columns=columns)))
+    typer.echo(f"wrote {out}: {n} {what} from {run.recipe.name}, seed {seed}{note}")
 
 
 @app.command()

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from gmlib.errors import InputError
+from gmlib.errors import InputError, nearest
 from gmlib.experiment import Recipe
+from gmlib.run import Run
 from gmlib.train.history import History
 
 
@@ -76,6 +77,45 @@ def table(rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], digit
     return Shown("\n".join(f"| {line} |" for line in lines))
 
 
+def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | None = 2) -> Shown:
+    """Lay out what runs were measured at: a row each.
+
+    Args:
+        runs: name of each run to the run.
+        columns: title of each column to what stands in it: a metric, a fact of the run's record such as "seconds", or
+            "parameters", their number. What a run lacks shows as a dash.
+        digits: decimals of every float; None shows it in full.
+
+    Returns:
+        A Markdown table.
+
+    Raises:
+        InputError: if no run has what a column asks for.
+    """
+    found = {name: {"parameters": parameters(run), **run.about, **run.metrics} for name, run in runs.items()}
+    for key in columns.values():
+        if not any(key in values for values in found.values()):
+            known = dict.fromkeys(key for values in found.values() for key in values)
+            raise InputError(f"got the column {key!r}, expected a metric or a fact of a run{nearest(key, known)}")
+    rows = [
+        {"run": name} | {title: values.get(key) for title, key in columns.items()} for name, values in found.items()
+    ]
+    return table(rows, digits)
+
+
+def parameters(thing: nn.Module | Run) -> int:
+    """Count what is trained.
+
+    Args:
+        thing: a network, or a run with all of its networks.
+
+    Returns:
+        Number of parameters; buffers, such as running means, are none.
+    """
+    networks = thing.networks.values() if isinstance(thing, Run) else [thing]
+    return sum(parameter.numel() for network in networks for parameter in network.parameters())
+
+
 def _rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
     """Turn columns into rows."""
     values = [
@@ -114,15 +154,23 @@ def _layers(network: nn.Module) -> Shown:
             shapes = " + ".join("×".join(map(str, p.shape)) for p in module.parameters())
             count = sum(p.numel() for p in module.parameters())
             rows.append({"layer": name, "module": type(module).__name__, "weights": shapes, "parameters": count})
-    total = sum(p.numel() for p in network.parameters())
-    return table([*rows, {"layer": "**all**", "module": "", "weights": "", "parameters": total}])
+    return table([*rows, {"layer": "**all**", "module": "", "weights": "", "parameters": parameters(network)}])
+
+
+def _named(recipe: Recipe) -> dict[str, Any]:
+    return {name: getattr(value, "__name__", value) for name, value in recipe.settings().items()}
 
 
 def _settings(recipe: Recipe) -> Shown:
-    """List the settings of a recipe, then its departures from the report."""
-    settings = {name: getattr(value, "__name__", value) for name, value in recipe.settings().items()}
+    """List the settings of a recipe, those of its parent where they differ, then its departures from the report."""
+    settings, parent = _named(recipe), recipe.parent
     text = f"**{recipe.name}**: {recipe.about} Model: {recipe.paper}.\n\n"
-    text += table([{"setting": name, "value": f"`{value}`"} for name, value in settings.items()]).markdown
+    rows = [{"setting": name, "value": f"`{value}`"} for name, value in settings.items()]
+    if parent:
+        theirs = _named(parent)
+        for row, (name, value) in zip(rows, settings.items(), strict=True):
+            row[f"in {parent.name}, where it differs"] = "" if value == theirs[name] else f"`{theirs[name]}`"
+    text += table(rows).markdown
     if recipe.departures:
         text += "\n\nWhere we depart from the report:\n\n"
         text += table(

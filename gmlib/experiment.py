@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from gmlib import parallel
 from gmlib.data import Batches, Digits, mnist
 from gmlib.errors import InputError, nearest
 from gmlib.evaluate.classifier import Classifier, fit_classifier
 from gmlib.evaluate.conditional import label_accuracy
-from gmlib.evaluate.likelihood import Watch, log_likelihood, mean_elbo
+from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo
 from gmlib.evaluate.samples import measure_samples
 from gmlib.models.mlp import MLPDecoder, MLPEncoder
 from gmlib.models.vae import VAE, BernoulliDecoder
@@ -46,7 +47,7 @@ class Departure(NamedTuple):
 class Recipe(ABC):
     """What is trained and how: the part that every kind of model shares.
 
-    The defaults are neutral and never change; every recipe states the rest. The last four fields describe; they, the
+    The defaults are neutral and never change; every recipe states the rest. The last five fields describe; they, the
     length of the quick profile and the precision, which a caller may choose, stand outside comparison and hash.
     """
 
@@ -59,6 +60,7 @@ class Recipe(ABC):
     quick_epochs: int = field(compare=False)
     precision: str = field(default="float32", compare=False)
     name: str = field(default="", compare=False)
+    parent: "Recipe | None" = field(default=None, compare=False, repr=False)
     about: str = field(default="", compare=False)
     paper: str = field(default="", compare=False)
     departures: tuple[Departure, ...] = field(default=(), compare=False)
@@ -254,7 +256,10 @@ class Recipe(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class VAERecipe(Recipe):
-    """What a VAE is made of and how it is trained."""
+    """What a VAE is made of and how it is trained.
+
+    `finer_samples` asks for a second estimate of log p(x), of so many draws; it changes no training, hence no hash.
+    """
 
     hidden: int | tuple[int, ...]
     latent_dim: int
@@ -263,6 +268,7 @@ class VAERecipe(Recipe):
     decoder: Callable[..., nn.Module] = MLPDecoder
     num_classes: int = 0
     batch_norm: bool = False
+    finer_samples: int = field(default=0, compare=False)
 
     def networks(self) -> dict[str, nn.Module]:
         """Make a fresh VAE.
@@ -316,11 +322,14 @@ class VAERecipe(Recipe):
             watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
-            "test_elbo", "test_log_px", "kl" and "test_log_likelihood" (importance-weighted, of
-            "log_likelihood_samples" draws) in nats per image, and what `measure_samples` finds: of draws against
-            binarised digits, and as "mean_…" of probabilities against grey ones. Everything on the official test
-            digits if `full`, and as `mnist5k_…` on the embedded ones. There are "n" test digits, as many samples
-            and as many training digits for the floors.
+            "test_elbo", "test_log_px", "kl" and "test_log_likelihood" (of log p(x), importance-weighted, of
+            "log_likelihood_samples" draws) in nats per image, "test_log_likelihood_5000" or the like where the recipe
+            asks for a finer estimate, and what `measure_samples` finds: of draws against binarised digits, and as
+            "mean_…" of probabilities against grey ones. The ELBO of a conditional model bounds log p(x|y);
+            "test_log_likelihood_given_label" estimates that, "test_log_likelihood" sums the labels out, and
+            "bayes_accuracy" is the share of digits whose own label makes them likeliest. Everything on the official
+            test digits if `full`, and as `mnist5k_…` on the embedded ones. There are "n" test digits, as many
+            samples and as many training digits for the floors.
         """
         vae = cast(VAE, networks["vae"])
         metrics: dict[str, float] = {}
@@ -328,12 +337,26 @@ class VAERecipe(Recipe):
             test, train = (mnist(split, source, root) for split in ("test", "train"))
             elbo = mean_elbo(vae, test)
             found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"], "n": len(test)}
-            nats = log_likelihood(vae, test.binarised(), samples=IWAE_SAMPLES, watch=watch)
-            found["test_log_likelihood"] = round(nats.double().mean().item(), 4)
-            found["log_likelihood_samples"] = IWAE_SAMPLES
-            found |= self._measure_samples(networks, test, train)
+            found |= self._measure_likelihood(vae, test, watch) | self._measure_samples(networks, test, train)
             metrics |= {f"{prefix}{name}": value for name, value in found.items()}
         return metrics
+
+    def _measure_likelihood(self, vae: VAE, test: Digits, watch: Watch) -> dict[str, float]:
+        """Estimate log p(x), and log p(x|y) if there are labels."""
+        x = test.binarised()
+        found: dict[str, float] = {"log_likelihood_samples": IWAE_SAMPLES}
+        if vae.num_classes:
+            by_label = log_likelihood_by_label(vae, x, IWAE_SAMPLES, watch=watch).double()
+            nats = by_label.logsumexp(0) - math.log(vae.num_classes)
+            found["test_log_likelihood_given_label"] = _mean(by_label[test.labels, torch.arange(len(x))])
+            found["bayes_accuracy"] = _mean(by_label.argmax(0) == test.labels)
+        else:
+            nats = log_likelihood(vae, x, samples=IWAE_SAMPLES, watch=watch)
+        found["test_log_likelihood"] = _mean(nats)
+        if self.finer_samples:
+            nats = log_likelihood(vae, x, samples=self.finer_samples, watch=watch)
+            found[f"test_log_likelihood_{self.finer_samples}"] = _mean(nats)
+        return found
 
     def _measure_samples(self, networks: dict[str, nn.Module], test: Digits, train: Digits) -> dict[str, float]:
         """Draw as many samples as there are test digits, labels as often as in training, and measure them."""
@@ -348,6 +371,10 @@ class VAERecipe(Recipe):
         found = measure_samples(draws, test.binarised(), floor.binarised(), frequencies, **given)
         grey = measure_samples(means, test.grey(), floor.grey(), frequencies, **given)
         return found | {f"mean_{name}": value for name, value in grey.items()}
+
+
+def _mean(values: Tensor) -> float:
+    return round(values.double().mean().item(), 4)
 
 
 @dataclass(frozen=True, kw_only=True)

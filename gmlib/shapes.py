@@ -14,6 +14,19 @@ LogWeights = Float[Tensor, "k b"]  # k importance weights an image, in nats
 Bytes = UInt8[Tensor, "n 1 28 28"]  # grey digits as stored: 0 to 255
 
 
+def require_latent_dim(latent_dim: int) -> None:
+    """Refuse a size of z that no encoder or decoder can have.
+
+    Args:
+        latent_dim: how many numbers z has.
+
+    Raises:
+        InputError: if that is below 1.
+    """
+    if latent_dim < 1:
+        raise InputError(f"got latent_dim {latent_dim}, expected 1 or more: z needs a number to vary")
+
+
 def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
     """Refuse what is not a batch of float images of one size.
 

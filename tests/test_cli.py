@@ -21,7 +21,9 @@ from safetensors.torch import load_file
 from gmlib import recipes
 from gmlib.cli import main
 from gmlib.data import MNIST_MD5
+from gmlib.figures import image_grid
 from gmlib.figures.grids import tile
+from gmlib.figures.style import png
 from gmlib.progress import Progress
 from gmlib.report import expected, spell
 
@@ -404,8 +406,28 @@ def test_a_label_that_the_model_does_not_know(mistake, short, tmp_path, monkeypa
     monkeypatch.setitem(recipes.ALL, "vae", conditional)
     conditional.fit().save(tmp_path)
     out = ["--out", tmp_path / "x.png"]
-    mistake(["sample", tmp_path, *out], "got no labels for a conditional model (num_classes = 10)")
     mistake(["sample", tmp_path, "--label", 12, *out], "12", "0 to 9")
+
+
+@pytest.mark.parametrize("n", [20, 7])
+def test_a_conditional_model_without_a_label_draws_all_ten_and_says_so(gmlib, tmp_path, n):
+    out = tmp_path / "x.png"
+    status, text, err = gmlib("sample", "cvae", "-n", n, "--seed", 2, "--out", out, "--mean")
+    assert (status, err) == (0, "")
+    assert f"{n} probability maps from cvae, seed 2; no --label was given, so each column is a digit" in text
+    images = recipes.pretrained("cvae").sample(
+        n, torch.arange(n) % 10, generator=torch.Generator().manual_seed(2), mean=True
+    )
+    expected = tmp_path / "expected.png"
+    expected.write_bytes(png(image_grid(images, columns=10)))
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_a_conditional_model_draws_the_digit_asked_for(gmlib, tmp_path):
+    status, text, _ = gmlib("sample", "cvae", "-n", 5, "--label", 3, "--out", tmp_path / "x.png")
+    assert status == 0
+    assert "5 draws" in text
+    assert "no --label" not in text
 
 
 def test_damaged_weights(mistake, trained, tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gmlib import InputError, models, objectives, recipes, show, table
+import gmlib
+from gmlib import InputError, models, objectives, parameters, recipes, results, show, table
 from gmlib.display import Shown
 from gmlib.train import History, fit_vae
 
@@ -70,6 +71,12 @@ def test_show_a_recipe_lists_settings_and_departures():
         assert list(departure) in rows
     assert recipes.VAE.about in shown
     assert recipes.VAE.paper in shown
+
+
+def test_show_a_recipe_names_what_its_parent_has_instead():
+    header, _, *rows = cells(show(recipes.CVAE).markdown[show(recipes.CVAE).markdown.index("|") :])[:15]
+    assert header[2] == "in vae, where it differs"
+    assert [row for row in rows if row[2]] == [["num_classes", "`10`", "`0`"]]
 
 
 def test_show_a_history_picks_epochs_and_the_last():
@@ -139,3 +146,26 @@ def test_table_refuses_columns_of_unequal_length():
 def test_shown_is_markdown_in_a_notebook_and_text_elsewhere():
     shown = Shown("**a**")
     assert shown._repr_markdown_() == repr(shown) == str(shown) == "**a**"
+
+
+def test_results_are_a_row_a_run_with_a_dash_where_one_lacks_a_measure():
+    runs = {name: gmlib.pretrained(name) for name in ("vae", "cvae")}
+    header, _, *rows = cells(
+        results(runs, {"ELBO": "test_elbo", "asked for": "label_accuracy", "weights": "parameters"}).markdown
+    )
+    assert header == ["run", "ELBO", "asked for", "weights"]
+    vae, cvae = (run.metrics for run in runs.values())
+    assert rows == [
+        ["vae", f"{vae['test_elbo']:.2f}", "–", "158,588"],
+        ["cvae", f"{cvae['test_elbo']:.2f}", f"{cvae['label_accuracy']:.2f}", "160,588"],
+    ]
+
+
+def test_results_that_no_run_has(refused):
+    with refused("got the column 'test_elb'", "did you mean 'test_elbo'"):
+        results({"vae": gmlib.pretrained("vae")}, {"ELBO": "test_elb"})
+
+
+def test_parameters_are_counted_without_buffers():
+    assert parameters(torch.nn.BatchNorm1d(7)) == 14
+    assert parameters(torch.nn.Linear(3, 5)) == 20

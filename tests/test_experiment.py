@@ -156,11 +156,12 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classe
     monkeypatch.setattr("gmlib.experiment.mnist", note)
     monkeypatch.setattr("gmlib.experiment.measure_samples", measure_samples)
     monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 3)
-    recipe = replace(SHORT, num_classes=classes)
+    recipe = replace(SHORT, num_classes=classes, finer_samples=7)
     networks = recipe.build()
     metrics = recipe.measure(networks, full=True)
     names = ["test_elbo", "test_log_px", "kl", "n", "test_log_likelihood", "log_likelihood_samples"]
-    names += ["fid", "fid_floor", "mean_fid", "mean_fid_floor"]
+    names += ["fid", "fid_floor", "mean_fid", "mean_fid_floor", "test_log_likelihood_7"]
+    names += ["test_log_likelihood_given_label", "bayes_accuracy"] if classes else []
     assert sorted(metrics) == sorted(names + [f"mnist5k_{name}" for name in names])
     assert set(asked) == {(split, source) for split in ("test", "train") for source in ("mnist", "mnist5k")}
     assert (metrics["n"], metrics["mnist5k_n"]) == (64, 32)

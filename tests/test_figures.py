@@ -14,6 +14,7 @@ from gmlib.figures import (
     bounds_below,
     compare,
     decoded_plane,
+    gaps,
     history_curves,
     image_grid,
     image_grids,
@@ -159,6 +160,20 @@ def test_bounds_lie_under_a_line_in_ink_and_touch_it_where_they_are_said_to():
 
 
 # the latent plane
+
+
+def test_gaps_span_from_the_lower_value_to_the_upper_from_top_to_bottom():
+    figure = gaps({"a": (-3.0, -1.0), "b": (-7.0, -2.0)}, lower="ELBO", upper="log p", x="nats")
+    (ax,) = figure.axes
+    lower, upper = ax.lines
+    assert (list(lower.get_xdata()), list(upper.get_xdata())) == ([-3, -7], [-1, -2])
+    assert list(lower.get_ydata()) == list(upper.get_ydata()) == [0, 1]
+    bars = [segment.tolist() for segment in ax.collections[0].get_segments()]
+    assert bars == [[[-3, 0], [-1, 0]], [[-7, 1], [-2, 1]]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.yaxis_inverted()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ELBO", "log p"]
+    assert ax.get_xlabel() == "nats"
 
 
 def test_latent_planes_colour_each_digit_and_name_it_at_its_median():

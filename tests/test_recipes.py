@@ -8,14 +8,30 @@ from dataclasses import fields, make_dataclass, replace
 import pytest
 import torch
 
+import gmlib
 from gmlib import recipes
 from gmlib.experiment import VAERecipe
 from gmlib.recipes import ALL, VAE, VAE_NO_BN
 
 # 784 -> hidden -> mean and log-variance; latent -> hidden -> 784; batch norm has a scale and a shift, and needs no bias
+MLP_DECODER = 2 * 100 + 200 + 100 * 784 + 784
+CONV_ENCODER = (9 * 8 + 16) + (9 * 8 * 8 + 16) + (8 * 784 * 100 + 200) + (100 * 4 + 4)
+DECONV = (2 * 100 + 200) + (100 * 32 * 49 + 32 * 49) + (16 * 32 * 16 + 32) + (16 * 16 + 1)
 PARAMETERS = {
-    "vae": (784 * 100 + 200 + 100 * 4 + 4) + (2 * 100 + 200 + 100 * 784 + 784),
+    "vae": (784 * 100 + 200 + 100 * 4 + 4) + MLP_DECODER,
     "vae_no_bn": (784 * 100 + 100 + 100 * 4 + 4) + (2 * 100 + 100 + 100 * 784 + 784),
+    "conv_vae": CONV_ENCODER + MLP_DECODER,
+    "conv_vae_deconv": CONV_ENCODER + DECONV,
+    "cvae": ((784 + 10) * 100 + 200 + 100 * 4 + 4) + ((2 + 10) * 100 + 200 + 100 * 784 + 784),
+    "vae_strong": (784 * 400 + 400 + 400 * 400 + 400 + 400 * 100 + 100)
+    + (50 * 400 + 400 + 400 * 400 + 400 + 400 * 784 + 784),
+}
+PARENTS = {  # what differs from the parent, descriptions aside
+    "vae_no_bn": ("vae", {"batch_norm"}),
+    "conv_vae": ("vae", {"encoder"}),
+    "conv_vae_deconv": ("conv_vae", {"decoder"}),
+    "cvae": ("vae", {"num_classes"}),
+    "vae_strong": ("vae", {"hidden", "latent_dim", "batch_norm", "samples", "lr", "epochs"}),
 }
 
 
@@ -41,9 +57,26 @@ def test_an_unknown_recipe(refused, given, meant):
         recipes.by_name(given)
 
 
+@pytest.mark.parametrize("name", PARENTS)
+def test_a_recipe_differs_from_its_parent_in_few_fields(name):
+    parent, differs = PARENTS[name]
+    assert ALL[name].parent is ALL[parent]
+    ours, parents = ALL[name].settings(), ALL[parent].settings()
+    assert {field for field in parents if ours[field] != parents[field]} == differs
+    assert {"vae", *PARENTS} == set(ALL)
+
+
+def test_a_conditional_recipe_knows_ten_labels_and_differs_in_nothing_else():
+    conditional = {name for name, recipe in ALL.items() if recipe.settings()["num_classes"]}
+    assert conditional == {"cvae"}
+    for name in conditional:
+        parent, differs = PARENTS[name]
+        assert differs == {"num_classes"}
+        assert ALL[name].settings()["num_classes"] == 10
+        assert ALL[name].quick_epochs == ALL[parent].quick_epochs
+
+
 def test_vae_no_bn_is_the_vae_without_batch_norm():
-    ours, parents = VAE_NO_BN.settings(), VAE.settings()
-    assert {name for name in parents if ours[name] != parents[name]} == {"batch_norm"}
     assert VAE_NO_BN.quick_epochs == VAE.quick_epochs
     kinds = [type(module) for module in VAE.build()["vae"].modules()]
     assert kinds.count(torch.nn.BatchNorm1d) == 2
@@ -76,12 +109,14 @@ def test_hash_and_comparison_leave_out_what_describes():
 
 def test_hash_and_comparison_change_with_each_setting():
     def other(value):
+        if isinstance(value, tuple):
+            return (*value, 7)
         if isinstance(value, bool):
             return not value
         return value * 2 + 1 if isinstance(value, int | float) else torch.nn.Identity
 
     changed = {name: replace(VAE, **{name: other(value)}) for name, value in VAE.settings().items()}
-    described = {"name", "about", "paper", "departures", "quick_epochs", "precision"}
+    described = {"name", "about", "paper", "departures", "quick_epochs", "precision", "finer_samples", "parent"}
     assert set(changed) == {f.name for f in fields(VAERecipe)} - described
     hashes = {recipe.hash for recipe in changed.values()}
     assert len(hashes) == len(changed)
@@ -128,8 +163,9 @@ def test_every_recipe_runs_in_seconds(name, few_digits):
     assert run.history.column("epoch") == [1, 2, 3]
     assert all(math.isfinite(value) for row in run.history.rows for value in row.values())
     assert run.history.column("validation_elbo")[-1] > run.history.column("validation_elbo")[0]
+    labels = torch.arange(5) if run.vae.num_classes else None
     assert not any(module.training for network in run.networks.values() for module in network.modules())
-    assert run.sample(5, generator=torch.Generator().manual_seed(0)).shape == (5, 1, 28, 28)
+    assert run.sample(5, labels, generator=torch.Generator().manual_seed(0)).shape == (5, 1, 28, 28)
 
 
 # what is shipped
@@ -143,13 +179,39 @@ def test_shipped_runs_load(name):
     assert run.recipe is ALL[name]
     assert run.about["profile"] == "full"
     assert len(run.history) == ALL[name].epochs == run.about["epochs"]
-    draws = run.sample(4, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(4) if run.vae.num_classes else None
+    draws = run.sample(4, labels, generator=torch.Generator().manual_seed(0))
     assert set(draws.unique().tolist()) == {0.0, 1.0}
 
 
-def test_the_reports_vae_is_shipped():
-    assert recipes.is_shipped("vae")
-    assert recipes.is_shipped("vae_no_bn")
+def test_every_recipe_is_shipped():
+    assert [name for name in ALL if not recipes.is_shipped(name)] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_image_is_encoded_alike_in_any_company(name):
+    """In eval mode no image sees the others of its batch; in training mode batch norm shows them."""
+    run = recipes.pretrained(name)
+    digits = gmlib.mnist("test")[:12]
+    labels = digits.labels if run.vae.num_classes else None
+    x = digits.binarised()
+
+    def encode(rows: slice) -> torch.Tensor:
+        return torch.cat(run.vae.encoder(x[rows], None if labels is None else labels[rows]), dim=1)
+
+    with torch.no_grad():
+        together = encode(slice(12))
+        torch.testing.assert_close(encode(slice(3)), together[:3], rtol=1e-4, atol=1e-5)
+        run.vae.train()
+        moved = (encode(slice(3)) - together[:3]).abs().max().item()
+    assert (moved > 0.01) == ALL[name].settings()["batch_norm"]
+
+
+@pytest.mark.parametrize("latent_dim", [0, -2])
+@pytest.mark.parametrize("name", ["vae", "conv_vae_deconv"])
+def test_a_latent_of_no_size(refused, name, latent_dim):
+    with refused(f"got latent_dim {latent_dim}", "1 or more"):
+        replace(ALL[name], latent_dim=latent_dim).fit()
 
 
 def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):

@@ -25,7 +25,7 @@ SHIPPED = sorted(path.stem for path in recipes.WEIGHTS.glob("*.safetensors"))
 # Imports point one way: a part may import from the parts before it.
 LAYERS = [
     {"errors"},
-    {"files", "shapes", "seeds", "digits5k"},
+    {"files", "shapes", "seeds", "digits5k", "interpolation"},
     {"parallel"},
     {"conditioning", "data", "objectives"},
     {"models", "toy"},

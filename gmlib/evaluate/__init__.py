@@ -4,7 +4,7 @@ from gmlib.evaluate.classifier import Classifier, fit_classifier, shipped_classi
 from gmlib.evaluate.conditional import digits_covered, histogram_kl, label_accuracy, predict
 from gmlib.evaluate.features import extract
 from gmlib.evaluate.fidelity import fid, frechet_distance, kernel_distance, kid
-from gmlib.evaluate.likelihood import log_likelihood, mean_elbo
+from gmlib.evaluate.likelihood import log_likelihood, log_likelihood_by_label, mean_elbo
 from gmlib.evaluate.neighbours import coverage, density, density_coverage, manifold_overlap, precision_recall
 from gmlib.evaluate.samples import measure_samples
 
@@ -23,6 +23,7 @@ __all__ = [
     "kid",
     "label_accuracy",
     "log_likelihood",
+    "log_likelihood_by_label",
     "manifold_overlap",
     "mean_elbo",
     "measure_samples",

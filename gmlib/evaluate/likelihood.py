@@ -115,11 +115,8 @@ def log_likelihood(
         )
     generator = generator or stream(0, "latents", images.device)
     if labels is None and vae.num_classes:
-        every = torch.arange(vae.num_classes, device=images.device)
-        given = [
-            log_likelihood(vae, images, y.expand(len(images)), samples, generator, chunk=chunk) for y in watch(every)
-        ]
-        return torch.logsumexp(torch.stack(given), dim=0) - math.log(vae.num_classes)
+        given = log_likelihood_by_label(vae, images, samples, generator, chunk=chunk, watch=watch)
+        return torch.logsumexp(given, dim=0) - math.log(vae.num_classes)
 
     together = max(1, chunk // samples)  # all draws of an image in one call where they fit: it is encoded once
     parts = []
@@ -129,3 +126,44 @@ def log_likelihood(
             draw = partial(vae.log_weights, images[i : i + together], y, generator=generator)
             parts.append(log_mean_weight(draw, samples, chunk))
     return torch.cat(parts)
+
+
+def log_likelihood_by_label(
+    vae: VAE,
+    images: Image,
+    samples: int = 1000,
+    generator: Generator | None = None,
+    *,
+    chunk: int = 1000,
+    watch: Watch = iter,
+) -> LogWeights:
+    r"""Estimate log p(x|y) of a conditional model for every label y, right or wrong.
+
+    By Bayes' rule it makes the model a classifier: with labels that are equally likely beforehand,
+
+    $$p(y \mid x) = \frac{p(x \mid y)}{\sum_{y'} p(x \mid y')}$$
+
+    Args:
+        vae: the conditional model, on the device of the images.
+        images: binary images `(n, 1, 28, 28)`.
+        samples: k, draws of z an image and label.
+        generator: source of the draws, on the device of the images; None takes seed 0.
+        chunk: latents in one call of the decoder.
+        watch: passes on what it is given and may show how far it has come: tqdm does.
+
+    Returns:
+        Nats per image, `(num_classes, n)`.
+
+    Raises:
+        InputError: if the model has no labels, or as for `log_likelihood`.
+    """
+    if vae.num_classes == 0:
+        raise InputError("got an unconditional model (num_classes = 0), which knows no labels: use log_likelihood")
+    generator = generator or stream(0, "latents", images.device)
+    n = len(images)
+    return torch.stack(
+        [
+            log_likelihood(vae, images, y.expand(n), samples, generator, chunk=chunk)
+            for y in watch(torch.arange(vae.num_classes, device=images.device))
+        ]
+    )

@@ -1,6 +1,6 @@
 """Figures: data in, a matplotlib Figure out."""
 
-from gmlib.figures.curves import Bounds, bounds_below, compare, history_curves, lines
+from gmlib.figures.curves import Bounds, bounds_below, compare, gaps, history_curves, lines
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
 
@@ -9,6 +9,7 @@ __all__ = [
     "bounds_below",
     "compare",
     "decoded_plane",
+    "gaps",
     "history_curves",
     "image_grid",
     "image_grids",

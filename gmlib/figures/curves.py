@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from gmlib.figures.style import INK, drawing
+from gmlib.figures.style import COLOURS, INK, drawing
 from gmlib.train.history import History
 
 Line = tuple[Sequence[float], Sequence[float]]  # x and y
@@ -18,6 +18,7 @@ def lines(
     y: str,
     height: float = 3.2,
     bottom: float | None = None,
+    logarithmic: bool = False,
 ) -> Figure:
     """Draw lines in one panel or several beside each other.
 
@@ -27,6 +28,7 @@ def lines(
         y: label of the vertical axis, with its unit.
         height: inches.
         bottom: where the vertical axis begins; None lets the lines decide.
+        logarithmic: whether the horizontal axis is.
 
     Returns:
         The figure.
@@ -37,7 +39,10 @@ def lines(
                 # every line has its own dash as well as its colour
                 ax.plot(xs, ys, label=name, linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1.8)
             ax.set(title=title, xlabel=x)
-            ax.xaxis.get_major_locator().set_params(integer=all(v == int(v) for xs, _ in named.values() for v in xs))
+            if logarithmic:
+                ax.set_xscale("log")
+            elif all(v == int(v) for xs, _ in named.values() for v in xs):
+                ax.xaxis.get_major_locator().set_params(integer=True)
             ax.legend()
         axes[0, 0].set_ylabel(y)
         if bottom is not None:
@@ -123,3 +128,29 @@ def compare(panels: dict[str, dict[str, History]], column: str, y: str, bottom: 
         for title, runs in panels.items()
     }
     return lines(drawn, x="epoch", y=y, bottom=bottom)  # type: ignore[arg-type]
+
+
+def gaps(pairs: dict[str, tuple[float, float]], *, lower: str, upper: str, x: str) -> Figure:
+    """Draw two values of each of several things, and the bar between them.
+
+    Args:
+        pairs: name of each thing to its lower and its upper value, from top to bottom.
+        lower: name of the lower values, drawn as open dots.
+        upper: name of the upper values, drawn as filled dots.
+        x: label of the horizontal axis, with its unit.
+
+    Returns:
+        The figure.
+    """
+    lows, highs = zip(*pairs.values(), strict=True)
+    rows = range(len(pairs))
+    with drawing(height=0.45 * len(pairs) + 1.2) as (figure, axes):
+        ax = axes[0, 0]
+        ax.hlines(rows, lows, highs, color=COLOURS[0], linewidth=5, alpha=0.35, zorder=2)
+        ax.plot(lows, rows, "o", markerfacecolor="white", markersize=8, label=lower, zorder=3)
+        ax.plot(highs, rows, "o", color=COLOURS[0], markersize=8, label=upper, zorder=3)
+        ax.set_yticks(rows, pairs)
+        ax.set_ylim(len(pairs) - 0.5, -0.5)  # the first on top
+        ax.set_xlabel(x)
+        figure.legend(loc="outside upper center", ncols=2)
+    return figure

@@ -4,7 +4,7 @@ from torch import nn
 
 from gmlib.conditioning import append_label
 from gmlib.models.mlp import hidden_layers, last
-from gmlib.shapes import Image, Labels, Latent, require_image
+from gmlib.shapes import Image, Labels, Latent, require_image, require_latent_dim
 
 
 def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]:
@@ -30,12 +30,16 @@ class ConvEncoder(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z.
+            latent_dim: size of z, at least 1.
             num_classes: number of labels, 0 for none; each is a plane beside the image.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
+
+        Raises:
+            InputError: if the latent size is below 1.
         """
         super().__init__()
+        require_latent_dim(latent_dim)
         self.num_classes = num_classes
         self.net = nn.Sequential(
             *normed(nn.Conv2d(1 + num_classes, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
@@ -69,12 +73,16 @@ class ConvDecoder(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z.
+            latent_dim: size of z, at least 1.
             num_classes: number of labels, 0 for none.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
+
+        Raises:
+            InputError: if the latent size is below 1.
         """
         super().__init__()
+        require_latent_dim(latent_dim)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.net = nn.Sequential(

@@ -3,7 +3,7 @@
 from torch import nn
 
 from gmlib.conditioning import append_label
-from gmlib.shapes import Image, Labels, Latent, require_image
+from gmlib.shapes import Image, Labels, Latent, require_image, require_latent_dim
 
 
 def hidden_layers(inputs: int, hidden: int | tuple[int, ...], batch_norm: bool) -> list[nn.Module]:
@@ -46,12 +46,16 @@ class MLPEncoder(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z.
+            latent_dim: size of z, at least 1.
             num_classes: number of labels, 0 for none.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether hidden layers are normalised over the batch.
+
+        Raises:
+            InputError: if the latent size is below 1.
         """
         super().__init__()
+        require_latent_dim(latent_dim)
         self.num_classes = num_classes
         self.net = nn.Sequential(
             *hidden_layers(784 + num_classes, hidden, batch_norm),  # 784 -> hidden
@@ -82,12 +86,16 @@ class MLPDecoder(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z.
+            latent_dim: size of z, at least 1.
             num_classes: number of labels, 0 for none.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether hidden layers are normalised over the batch.
+
+        Raises:
+            InputError: if the latent size is below 1.
         """
         super().__init__()
+        require_latent_dim(latent_dim)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.net = nn.Sequential(

@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 import gmlib
-from gmlib.evaluate import log_likelihood, mean_elbo
+from gmlib.evaluate import log_likelihood, log_likelihood_by_label, mean_elbo
 from gmlib.evaluate.likelihood import log_mean_weight
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
@@ -277,3 +277,24 @@ def test_log_likelihood_refuses_what_has_none(refused, unchecked):
         log_likelihood(conditional, images, torch.zeros(3, dtype=torch.int64))
     with refused("generator on cpu for tensors on meta", "torch.Generator('meta')"):
         log_likelihood(vae, images.to("meta"), generator=rng(0))
+
+
+def test_every_label_gets_its_own_likelihood():
+    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # z plays no part: no draw matters
+    vae.encoder = FixedEncoder(0.0, 0.0)
+    images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
+    exact = Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)
+    found = log_likelihood_by_label(vae, images, samples=3)
+    torch.testing.assert_close(found, exact, rtol=1e-12, atol=0)
+
+
+def test_an_unconditional_model_knows_no_labels(refused):
+    with refused("num_classes = 0", "use log_likelihood"):
+        log_likelihood_by_label(tiny(), IMAGE)
+
+
+def test_labels_that_are_summed_out_are_those_of_the_list():
+    vae, images = tiny(offsets=OFFSETS), IMAGE.expand(4, -1, -1, -1)
+    by_label = log_likelihood_by_label(vae, images, samples=3)
+    found = log_likelihood(vae, images, samples=3)
+    torch.testing.assert_close(found, by_label.exp().mean(0).log())
