@@ -46,10 +46,10 @@ CONV_VAE = replace(
     name="conv_vae",
     about="The report's ConvVAE: two convolutions in the encoder, the decoder of vae.",
     encoder=ConvEncoder,
-    quick_epochs=12,
+    quick_epochs=8,
     departures=(
         DECAY,
-        Departure("epochs", "15", "100 (12 on the embedded digits)", "the bound still rises after 15"),
+        Departure("epochs", "15", "100 (8 on the embedded digits)", "the bound still rises after 15"),
         Departure("channels", "not known here", "8 and 8", "more are slower, on two CPU cores"),
     ),
 )
@@ -73,12 +73,10 @@ VAE_STRONG = replace(
     parent=VAE,
     name="vae_strong",
     about="Fifty latents, two hidden layers, importance-weighted training: a VAE for likelihood.",
-    hidden=(400, 400),
+    hidden=(512, 512),
     latent_dim=50,
-    batch_norm=False,
     samples=5,
-    lr=1e-3,
-    epochs=150,
+    lr=5e-3,
     quick_epochs=12,
     finer_samples=5000,
     paper="Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders",
@@ -86,11 +84,16 @@ VAE_STRONG = replace(
         Departure(
             "model",
             "2 latents, one layer of 100, the ELBO",
-            "50 latents, two layers of 400, the bound of 5 draws",
+            "50 latents, two layers of 512, the bound of 5 draws",
             "no model of the report's: it shows what the others leave on the table",
         ),
-        Departure("learning rate", "1e-2, constant", "1e-3, falling to 0 along half a cosine", "1e-2 is high for Adam"),
-        Departure("epochs", "15", "150 (12 on the embedded digits)", "the bound still rises after 100"),
+        Departure(
+            "learning rate",
+            "1e-2, constant",
+            "5e-3, falling to 0 along half a cosine",
+            "a larger network; not measured apart from the rest",
+        ),
+        Departure("epochs", "15", "100 (12 on the embedded digits)", "the bound still rises after 15"),
     ),
 )
 

@@ -23,15 +23,15 @@ PARAMETERS = {
     "conv_vae": CONV_ENCODER + MLP_DECODER,
     "conv_vae_deconv": CONV_ENCODER + DECONV,
     "cvae": ((784 + 10) * 100 + 200 + 100 * 4 + 4) + ((2 + 10) * 100 + 200 + 100 * 784 + 784),
-    "vae_strong": (784 * 400 + 400 + 400 * 400 + 400 + 400 * 100 + 100)
-    + (50 * 400 + 400 + 400 * 400 + 400 + 400 * 784 + 784),
+    "vae_strong": (784 * 512 + 1024 + 512 * 512 + 1024 + 512 * 100 + 100)
+    + (50 * 512 + 1024 + 512 * 512 + 1024 + 512 * 784 + 784),
 }
 PARENTS = {  # what differs from the parent, descriptions aside
     "vae_no_bn": ("vae", {"batch_norm"}),
     "conv_vae": ("vae", {"encoder"}),
     "conv_vae_deconv": ("conv_vae", {"decoder"}),
     "cvae": ("vae", {"num_classes"}),
-    "vae_strong": ("vae", {"hidden", "latent_dim", "batch_norm", "samples", "lr", "epochs"}),
+    "vae_strong": ("vae", {"hidden", "latent_dim", "samples", "lr"}),
 }
 
 
