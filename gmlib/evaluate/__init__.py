@@ -4,7 +4,7 @@ from gmlib.evaluate.classifier import Classifier, fit_classifier, shipped_classi
 from gmlib.evaluate.conditional import digits_covered, histogram_kl, label_accuracy, predict
 from gmlib.evaluate.features import extract
 from gmlib.evaluate.fidelity import fid, frechet_distance, kernel_distance, kid
-from gmlib.evaluate.likelihood import log_likelihood, log_likelihood_by_label, mean_elbo
+from gmlib.evaluate.likelihood import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
 from gmlib.evaluate.neighbours import coverage, density, density_coverage, manifold_overlap, precision_recall
 from gmlib.evaluate.samples import measure_samples
 
@@ -19,6 +19,7 @@ __all__ = [
     "fit_classifier",
     "frechet_distance",
     "histogram_kl",
+    "integrated_log_likelihood",
     "kernel_distance",
     "kid",
     "label_accuracy",

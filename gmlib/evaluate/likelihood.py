@@ -6,13 +6,14 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.evaluate.mode import eval_mode
 from gmlib.models.vae import VAE
-from gmlib.objectives.variational import elbo
+from gmlib.objectives.variational import elbo, gaussian_log_prob
 from gmlib.seeds import require_device, stream
 from gmlib.shapes import Image, Labels, LogWeights, PerImage
 
@@ -167,3 +168,40 @@ def log_likelihood_by_label(
             for y in watch(torch.arange(vae.num_classes, device=images.device))
         ]
     )
+
+
+@torch.inference_mode()
+def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, cells: int = 200) -> PerImage:
+    r"""Compute log p(x) of a model with two latents by doing the integral over the plane, cell by cell.
+
+    $$p(x) = \int p(z) \, p(x \mid z) \, dz \approx \delta^2 \sum_{i,j} p(z_{ij}) \, p(x \mid z_{ij}), \qquad \delta = 2 \cdot \text{extent} / \text{cells}$$
+
+    Unlike an importance-weighted estimate it does not depend on the encoder. The sum is as good as exact where the
+    posterior is wider than half a cell, and the prior leaves less than 1e-6 of its mass outside an extent of 5.
+
+    Args:
+        vae: an unconditional model with two latents and Bernoulli pixels, on the device of the images.
+        images: binary images `(n, 1, 28, 28)`.
+        extent: the plane is cut off at ±extent.
+        cells: along each axis.
+
+    Returns:
+        Nats per image, `(n,)`.
+
+    Raises:
+        InputError: if the model has labels or another number of latents.
+    """
+    if vae.latent_dim != 2 or vae.num_classes:
+        raise InputError(
+            f"got a model of {vae.latent_dim} latents and {vae.num_classes} labels, expected 2 latents and no label: "
+            "use log_likelihood"
+        )
+    axis = (torch.arange(cells, device=images.device) + 0.5) * (2 * extent / cells) - extent
+    pixels, parts = images.flatten(1), []
+    with eval_mode(vae):
+        for z in torch.cartesian_prod(axis, axis).split(10_000):
+            zero = torch.zeros_like(z)
+            logits = vae.decoder.logits(z).flatten(1)
+            log_px = pixels @ logits.T - F.softplus(logits).sum(1)  # every image at every z
+            parts.append(torch.logsumexp(log_px + gaussian_log_prob(z, zero, zero), dim=1))
+    return torch.logsumexp(torch.stack(parts), dim=0) + 2 * math.log(2 * extent / cells)

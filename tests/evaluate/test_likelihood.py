@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 import gmlib
-from gmlib.evaluate import log_likelihood, log_likelihood_by_label, mean_elbo
+from gmlib.evaluate import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
 from gmlib.evaluate.likelihood import log_mean_weight
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
@@ -298,3 +298,35 @@ def test_labels_that_are_summed_out_are_those_of_the_list():
     by_label = log_likelihood_by_label(vae, images, samples=3)
     found = log_likelihood(vae, images, samples=3)
     torch.testing.assert_close(found, by_label.exp().mean(0).log())
+
+
+class Slopes(nn.Module):
+    """Four pixels whose logits rise along z_1, z_2 or both."""
+
+    latent_dim, num_classes = 2, 0
+
+    def forward(self, z, y=None):
+        steepness = torch.tensor([[1.5, 0.0, -0.7, 2.0], [0.0, 3.0, 0.7, 1.0]], dtype=z.dtype)
+        return (z @ steepness + 0.3).unflatten(1, (1, 2, 2))
+
+
+def test_the_integral_over_the_plane_is_the_likelihood():
+    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
+    every = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4).reshape(16, 1, 2, 2)
+    found = integrated_log_likelihood(vae, every)
+    assert found.exp().sum().item() == pytest.approx(1, abs=2e-5)  # over all images, and but for float32
+    estimate = log_likelihood(vae, every, samples=100_000, generator=rng(4))
+    torch.testing.assert_close(found, estimate, rtol=0, atol=0.02)
+
+
+def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_does_not_mind_finer_cells():
+    vae, digits = gmlib.pretrained("vae").vae, gmlib.mnist("test")[:40]
+    found = integrated_log_likelihood(vae, digits.binarised()).mean().item()
+    finer = integrated_log_likelihood(vae, digits.binarised(), extent=6.0, cells=400).mean().item()
+    assert found == pytest.approx(finer, abs=0.01)
+    assert log_likelihood(vae, digits.binarised(), samples=500).mean().item() < found
+
+
+def test_no_integral_over_more_than_a_plane(refused):
+    with refused("got a model of 1 latents and 0 labels", "use log_likelihood"):
+        integrated_log_likelihood(tiny(), IMAGE)
