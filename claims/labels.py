@@ -15,7 +15,7 @@ from gmlib.seeds import stream
 
 LATENTS = (2, 20)
 SHORT_CVAE = replace(recipes.CVAE, epochs=SHORT.epochs)
-DIGITS = 2000  # of the validation set, for 1,000 draws a label
+DIGITS = 1000  # of the validation set, for 1,000 draws a label
 DRAWS = 1000
 
 
