@@ -151,13 +151,15 @@ def test_shown_is_markdown_in_a_notebook_and_text_elsewhere():
 def test_results_are_a_row_a_run_with_a_dash_where_one_lacks_a_measure():
     runs = {name: gmlib.pretrained(name) for name in ("vae", "cvae")}
     header, _, *rows = cells(
-        results(runs, {"ELBO": "test_elbo", "asked for": "label_accuracy", "weights": "parameters"}).markdown
+        results(
+            runs, {"ELBO": "test_elbo", "asked for": "label_accuracy", "weights": "parameters", "on": "device"}
+        ).markdown
     )
-    assert header == ["run", "ELBO", "asked for", "weights"]
+    assert header == ["run", "ELBO", "asked for", "weights", "on"]
     vae, cvae = (run.metrics for run in runs.values())
     assert rows == [
-        ["vae", f"{vae['test_elbo']:.2f}", "–", "158,588"],
-        ["cvae", f"{cvae['test_elbo']:.2f}", f"{cvae['label_accuracy']:.2f}", "160,588"],
+        ["vae", f"{vae['test_elbo']:.2f}", "–", "158,588", "cpu"],
+        ["cvae", f"{cvae['test_elbo']:.2f}", f"{cvae['label_accuracy']:.2f}", "160,588", "cpu"],
     ]
 
 

@@ -1,12 +1,14 @@
 """Fitting a recipe: the same seed gives the same run, and a folder lets it go on where it stopped."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from gmlib import recipes
+from gmlib import mnist, recipes
+from gmlib.evaluate import log_likelihood
 from gmlib.models import VAE
 from gmlib.seeds import stream
 from gmlib.train import State
@@ -237,3 +239,30 @@ def test_the_classifier_learns_made_up_digits(few_digits):
     metrics = short.measure(run.networks)
     assert sorted(metrics) == ["mnist5k_n", "mnist5k_test_accuracy", "mnist5k_test_accuracy_binarised"]
     assert metrics["mnist5k_test_accuracy"] > 0.8
+
+
+def test_the_likelihood_of_a_conditional_model_is_that_of_its_labels(monkeypatch):
+    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 20)
+    test = mnist("test")[:60]
+    monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: test)
+    monkeypatch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {})
+    run = recipes.pretrained("cvae")
+    found = recipes.CVAE.measure(run.networks)
+    given = log_likelihood(run.vae, test.binarised(), test.labels, samples=20).mean().item()
+    assert found["mnist5k_test_log_likelihood_given_label"] == pytest.approx(given, abs=1)  # other draws
+    worth = found["mnist5k_test_log_likelihood_given_label"] - found["mnist5k_test_log_likelihood"]
+    assert 0 < worth <= math.log(10)
+    assert found["mnist5k_bayes_accuracy"] > 0.8
+
+
+def test_a_finer_estimate_takes_the_draws_that_the_recipe_asks_for(few_digits, monkeypatch):
+    asked = []
+
+    def note(vae, images, samples, watch):
+        asked.append(samples)
+        return torch.full((len(images),), float(-samples))
+
+    monkeypatch.setattr("gmlib.experiment.log_likelihood", note)
+    found = replace(SHORT, finer_samples=7).measure(SHORT.build())
+    assert asked == [5, 7]
+    assert (found["mnist5k_test_log_likelihood"], found["mnist5k_test_log_likelihood_7"]) == (-5, -7)

@@ -124,6 +124,13 @@ def test_lines_are_the_points():
     assert figure.axes[0].get_ylim()[0] == -2
 
 
+def test_lines_over_a_logarithmic_axis():
+    scales = [
+        lines({"": {"a": ([1, 10], [0, 1])}}, x="k", y="y", logarithmic=log).axes[0].get_xscale() for log in (0, 1)
+    ]
+    assert scales == ["linear", "log"]
+
+
 def test_history_curves_draw_columns_over_epochs():
     rows = [{"epoch": i, "elbo": -200.0 + i, "kl": 3.0 * i} for i in range(1, 5)]
     histories = {"with": History(rows), "without": History(rows[:2])}
