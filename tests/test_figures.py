@@ -126,7 +126,8 @@ def test_lines_are_the_points():
 
 def test_lines_over_a_logarithmic_axis():
     scales = [
-        lines({"": {"a": ([1, 10], [0, 1])}}, x="k", y="y", logarithmic=log).axes[0].get_xscale() for log in (0, 1)
+        lines({"": {"a": ([1, 10], [0, 1])}}, x="k", y="y", logarithmic=log).axes[0].get_xscale()
+        for log in (False, True)
     ]
     assert scales == ["linear", "log"]
 
