@@ -27,6 +27,22 @@ def require_latent_dim(latent_dim: int) -> None:
         raise InputError(f"got latent_dim {latent_dim}, expected 1 or more: z needs a number to vary")
 
 
+def require_latent(z: Tensor, latent_dim: int) -> None:
+    """Refuse latents of another model.
+
+    Args:
+        z: what should be latents, `(b, latent_dim)`.
+        latent_dim: how many numbers z has.
+
+    Raises:
+        InputError: if the shape is another.
+    """
+    if z.ndim != 2 or z.shape[1] != latent_dim:
+        raise InputError(
+            f"got latents of shape {tuple(z.shape)}, expected (batch, {latent_dim}): take those of the same model"
+        )
+
+
 def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
     """Refuse what is not a batch of float images of one size.
 

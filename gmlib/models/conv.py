@@ -4,7 +4,7 @@ from torch import nn
 
 from gmlib.conditioning import append_label
 from gmlib.models.mlp import hidden_layers, last
-from gmlib.shapes import Image, Labels, Latent, require_image, require_latent_dim
+from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim
 
 
 def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]:
@@ -103,5 +103,9 @@ class ConvDecoder(nn.Module):
 
         Returns:
             Logits `(b, 1, 28, 28)`.
+
+        Raises:
+            InputError: if the latents are of another size, or the labels do not fit.
         """
+        require_latent(z, self.latent_dim)
         return self.net(append_label(z, y, self.num_classes))

@@ -3,7 +3,7 @@
 from torch import nn
 
 from gmlib.conditioning import append_label
-from gmlib.shapes import Image, Labels, Latent, require_image, require_latent_dim
+from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim
 
 
 def hidden_layers(inputs: int, hidden: int | tuple[int, ...], batch_norm: bool) -> list[nn.Module]:
@@ -112,5 +112,9 @@ class MLPDecoder(nn.Module):
 
         Returns:
             Logits `(b, 1, 28, 28)`.
+
+        Raises:
+            InputError: if the latents are of another size, or the labels do not fit.
         """
+        require_latent(z, self.latent_dim)
         return self.net(append_label(z, y, self.num_classes)).unflatten(1, (1, 28, 28))

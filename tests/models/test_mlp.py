@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gmlib.models import MLPDecoder, MLPEncoder
+from gmlib.models import ConvDecoder, MLPDecoder, MLPEncoder
 
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -102,3 +102,10 @@ def test_encoder_refuses_images_of_another_shape(unchecked, refused, shape):
 def test_encoder_refuses_bytes(unchecked, refused):
     with refused("torch.uint8", "expected floats in [0, 1]"):
         MLPEncoder(2)(torch.zeros(4, 1, 28, 28, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("decoder", [MLPDecoder, ConvDecoder])
+@pytest.mark.parametrize("shape", [(3, 5), (3, 1), (2,), (3, 2, 1)])
+def test_latents_of_another_model(refused, unchecked, decoder, shape):
+    with refused(f"latents of shape {shape}", "(batch, 2)"):
+        decoder(2)(torch.zeros(shape))
