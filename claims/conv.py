@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from torch import Generator
 
-from claims.evidence import SEEDS, Evidence, mean_interval, train
+from claims.evidence import SEEDS, Evidence, final_elbo, mean_interval, train, with_interval, with_margin
 from claims.vae import SHORT
-from gmlib import mnist, recipes
+from gmlib import mnist, parameters, recipes
 from gmlib.evaluate import fid, kid
 
 REAL = 1.0  # nats per image: what is at most this far from 0 is called no real difference
@@ -30,16 +30,15 @@ def c01() -> Evidence:
     table = []
     for name, recipe in ARMS.items():
         runs = [train(recipe, seed) for seed in SEEDS]
-        elbos[name] = [run.history.rows[-1]["validation_elbo"] or 0.0 for run in runs]
+        elbos[name] = [final_elbo(run) for run in runs]
         draws = [run.sample(10_000, generator=Generator().manual_seed(seed)) for seed, run in enumerate(runs)]
-        sizes = sum(parameter.numel() for parameter in runs[0].vae.parameters())
         table.append(
             {
                 "network": name,
-                "parameters": sizes,
-                "ELBO": _with_spread(elbos[name], 1),
-                "FID of draws": _with_spread([fid(draw, validation.binarised()) for draw in draws], 0),
-                "KID of draws": _with_spread([kid(draw, validation.binarised()) for draw in draws], 1),
+                "parameters": parameters(runs[0]),
+                "ELBO": with_margin(elbos[name]),
+                "FID of draws": with_margin([fid(draw, validation.binarised()) for draw in draws], 0),
+                "KID of draws": with_margin([kid(draw, validation.binarised()) for draw in draws]),
             }
         )
     gains = {
@@ -53,10 +52,7 @@ def c01() -> Evidence:
     some = {name: low > REAL or high < -REAL for name, (_, (low, high)) in found.items()}
     halves = ("conv_vae", "conv_vae_deconv")
 
-    def said(name: str) -> str:
-        mean, (low, high) = found[name]
-        return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-
+    said = {name: with_interval(values) for name, values in gains.items()}
     return Evidence(
         id="C01",
         claim="Convolutions in the VAE make no real difference.",
@@ -77,8 +73,8 @@ def c01() -> Evidence:
             else "depends"
         ),
         because=(
-            f"against vae, the ELBO moves by {said('conv_vae')} nats with convolutions in the encoder, by "
-            f"{said('conv_vae_deconv')} with convolutions in the decoder too, and by {said('vae, 448 hidden')} with as many weights and no "
+            f"against vae, the ELBO moves by {said['conv_vae']} nats with convolutions in the encoder, by "
+            f"{said['conv_vae_deconv']} with convolutions in the decoder too, and by {said['vae, 448 hidden']} with as many weights and no "
             "convolution"
         ),
         seeds=len(SEEDS),
@@ -89,8 +85,3 @@ def c01() -> Evidence:
             "gain_over_vae": {name: {"mean": mean, "interval": interval} for name, (mean, interval) in found.items()},
         },
     )
-
-
-def _with_spread(values: list[float], digits: int) -> str:
-    mean, (_, high) = mean_interval(values)
-    return f"{mean:.{digits}f} ± {high - mean:.{digits}f}"

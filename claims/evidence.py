@@ -73,6 +73,52 @@ def train(recipe: VAERecipe, seed: int) -> Run:
     return recipe.fit("full", seed, out=RUNS / recipe.hash[:12] / str(seed), resume=True)
 
 
+def final_elbo(run: Run) -> float:
+    """Give the ELBO on validation digits at the end of training.
+
+    Args:
+        run: a finished run.
+
+    Returns:
+        Nats per image.
+
+    Raises:
+        ValueError: if the run did not measure it.
+    """
+    elbo = run.history.rows[-1]["validation_elbo"]
+    if elbo is None:
+        raise ValueError(f"got a run of {run.recipe.name} without a validation ELBO: train it again")
+    return elbo
+
+
+def with_interval(values: Sequence[float], digits: int = 1) -> str:
+    """Give differences as text: the mean with its sign, and its 95% interval.
+
+    Args:
+        values: one a seed.
+        digits: decimals.
+
+    Returns:
+        Such as "+1.7 [+0.8, +2.6]".
+    """
+    mean, (low, high) = mean_interval(values)
+    return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def with_margin(values: Sequence[float], digits: int = 1) -> str:
+    """Give a quantity as text: the mean, and half the width of its 95% interval.
+
+    Args:
+        values: one a seed.
+        digits: decimals.
+
+    Returns:
+        Such as "-144.7 ± 0.3".
+    """
+    mean, (_, high) = mean_interval(values)
+    return f"{mean:.{digits}f} ± {high - mean:.{digits}f}"
+
+
 def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
     r"""Mean and its 95% interval by Student's t.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from claims.evidence import Evidence, mean_interval, train
+from claims.evidence import Evidence, mean_interval, train, with_interval, with_margin
 from gmlib import mnist, recipes
 from gmlib.evaluate import log_likelihood
 from gmlib.models import VAE
@@ -26,14 +26,12 @@ def s01() -> Evidence:
         found = [_nats(train(report, seed).vae, x) for seed in SEEDS]
         shipped = _nats(recipes.pretrained(recipe.name).vae, x)
         leads[recipe.name] = [shipped - nats for nats in found]
-        mean, (_, high) = mean_interval(found)
-        lead, (low, up) = mean_interval(leads[recipe.name])
         table.append(
             {
                 "log p(x), nats per image": recipe.name,
-                "report's setting": f"{mean:.1f} ± {high - mean:.1f}",
+                "report's setting": with_margin(found),
                 "shipped": round(shipped, 1),
-                "shipped minus report's": f"{lead:+.1f} [{low:+.1f}, {up:+.1f}]",
+                "shipped minus report's": with_interval(leads[recipe.name]),
             }
         )
     effect, interval = mean_interval(leads["vae"])

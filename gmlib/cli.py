@@ -176,14 +176,14 @@ def sample(
     run = find_run(source)
     if run.recipe.name == recipes.CLASSIFIER.name:
         raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
-    columns, what = math.ceil(math.sqrt(n)), "probability maps" if mean else "draws"
+    columns = math.ceil(math.sqrt(n))
     labels, note = None if label is None else torch.full((n,), label), ""
-    if label is None and run.recipe.settings()["num_classes"]:
-        columns, labels = 10, torch.arange(n) % 10
-        note = "; no --label was given, so each column is a digit, from 0 to 9"
+    if label is None and run.vae.num_classes:
+        columns, labels = min(n, 10), torch.arange(n) % 10
+        note = f"; no --label was given, so each column is a digit, from 0 to {columns - 1}"
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
     write_whole(out, png(image_grid(images, columns=columns)))
-    typer.echo(f"wrote {out}: {n} {what} from {run.recipe.name}, seed {seed}{note}")
+    typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}{note}")
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -18,7 +17,7 @@ from gmlib.data import Batches, Digits, mnist
 from gmlib.errors import InputError, nearest
 from gmlib.evaluate.classifier import Classifier, fit_classifier
 from gmlib.evaluate.conditional import label_accuracy
-from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo
+from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
 from gmlib.models.mlp import MLPDecoder, MLPEncoder
 from gmlib.models.vae import VAE, BernoulliDecoder
@@ -48,7 +47,8 @@ class Recipe(ABC):
     """What is trained and how: the part that every kind of model shares.
 
     The defaults are neutral and never change; every recipe states the rest. The last five fields describe; they, the
-    length of the quick profile and the precision, which a caller may choose, stand outside comparison and hash.
+    length of the quick profile and the precision, which a caller may choose, stand outside comparison and hash. `parent`
+    is the recipe that this one was written from.
     """
 
     lr: float
@@ -347,7 +347,7 @@ class VAERecipe(Recipe):
         found: dict[str, float] = {"log_likelihood_samples": IWAE_SAMPLES}
         if vae.num_classes:
             by_label = log_likelihood_by_label(vae, x, IWAE_SAMPLES, watch=watch).double()
-            nats = by_label.logsumexp(0) - math.log(vae.num_classes)
+            nats = sum_out_labels(by_label)
             found["test_log_likelihood_given_label"] = _mean(by_label[test.labels, torch.arange(len(x))])
             found["bayes_accuracy"] = _mean(by_label.argmax(0) == test.labels)
         else:

@@ -239,4 +239,10 @@ def test_departures_state_the_settings_as_they_are(name):
     ours = {departure.what: departure.ours for departure in recipe.departures}
     assert ours["epochs"] == f"{recipe.epochs} ({recipe.quick_epochs} on the embedded digits)"
     assert float(ours["learning rate"].split(",")[0]) == recipe.lr
+    if "model" in ours:
+        layers = {len(recipe.hidden): recipe.hidden[0]}
+        assert (
+            ours["model"]
+            == f"{recipe.latent_dim} latents, two layers of {layers[2]}, the bound of {recipe.samples} draws"
+        )
     assert ("half a cosine" in ours["learning rate"]) == recipe.decay

@@ -4,7 +4,13 @@ from gmlib.evaluate.classifier import Classifier, fit_classifier, shipped_classi
 from gmlib.evaluate.conditional import digits_covered, histogram_kl, label_accuracy, predict
 from gmlib.evaluate.features import extract
 from gmlib.evaluate.fidelity import fid, frechet_distance, kernel_distance, kid
-from gmlib.evaluate.likelihood import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
+from gmlib.evaluate.likelihood import (
+    integrated_log_likelihood,
+    log_likelihood,
+    log_likelihood_by_label,
+    mean_elbo,
+    sum_out_labels,
+)
 from gmlib.evaluate.neighbours import coverage, density, density_coverage, manifold_overlap, precision_recall
 from gmlib.evaluate.samples import measure_samples
 
@@ -31,4 +37,5 @@ __all__ = [
     "precision_recall",
     "predict",
     "shipped_classifier",
+    "sum_out_labels",
 ]

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator
+from jaxtyping import Float
+from torch import Generator, Tensor
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
@@ -18,6 +19,7 @@ from gmlib.seeds import require_device, stream
 from gmlib.shapes import Image, Labels, LogWeights, PerImage
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
+ByLabel = Float[Tensor, "labels b"]  # log p(x|y) of each label and image, in nats
 
 
 @torch.inference_mode()
@@ -109,15 +111,11 @@ def log_likelihood(
         raise InputError("got labels for an unconditional model (num_classes = 0): leave them out")
     if labels is not None and len(labels) != len(images):
         raise InputError(f"got {len(labels)} labels for {len(images)} images, expected one label an image")
-    if not ((images == 0) | (images == 1)).all():
-        raise InputError(
-            "got images with values other than 0 and 1, expected binary ones, since grey values under a Bernoulli "
-            "are no likelihood: use Digits.binarised()"
-        )
+    _require_binary(images)
     generator = generator or stream(0, "latents", images.device)
     if labels is None and vae.num_classes:
         given = log_likelihood_by_label(vae, images, samples, generator, chunk=chunk, watch=watch)
-        return torch.logsumexp(given, dim=0) - math.log(vae.num_classes)
+        return sum_out_labels(given)
 
     together = max(1, chunk // samples)  # all draws of an image in one call where they fit: it is encoded once
     parts = []
@@ -137,7 +135,7 @@ def log_likelihood_by_label(
     *,
     chunk: int = 1000,
     watch: Watch = iter,
-) -> LogWeights:
+) -> ByLabel:
     r"""Estimate log p(x|y) of a conditional model for every label y, right or wrong.
 
     By Bayes' rule it makes the model a classifier: with labels that are equally likely beforehand,
@@ -170,6 +168,29 @@ def log_likelihood_by_label(
     )
 
 
+def sum_out_labels(by_label: ByLabel) -> PerImage:
+    r"""Turn log p(x|y) of every label into log p(x), all labels being equally likely.
+
+    $$\log p(x) = \log \sum_y p(x \mid y) - \log C$$
+
+    Args:
+        by_label: nats per image for each of the C labels, `(C, n)`, as `log_likelihood_by_label` gives them.
+
+    Returns:
+        Nats per image, `(n,)`: at least the largest of each image's C values minus log C.
+    """
+    return torch.logsumexp(by_label, dim=0) - math.log(len(by_label))
+
+
+def _require_binary(images: Image) -> None:
+    """Refuse grey images."""
+    if not ((images == 0) | (images == 1)).all():
+        raise InputError(
+            "got images with values other than 0 and 1, expected binary ones, since grey values under a Bernoulli "
+            "are no likelihood: use Digits.binarised()"
+        )
+
+
 @torch.inference_mode()
 def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, cells: int = 200) -> PerImage:
     r"""Compute log p(x) of a model with two latents by doing the integral over the plane, cell by cell.
@@ -177,7 +198,7 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
     $$p(x) = \int p(z) \, p(x \mid z) \, dz \approx \delta^2 \sum_{i,j} p(z_{ij}) \, p(x \mid z_{ij}), \qquad \delta = 2 \cdot \text{extent} / \text{cells}$$
 
     Unlike an importance-weighted estimate it does not depend on the encoder. The sum is as good as exact where the
-    posterior is wider than half a cell, and the prior leaves less than 1e-6 of its mass outside an extent of 5.
+    posterior is wider than half a cell, and the prior leaves a millionth of its mass outside an extent of 5.
 
     Args:
         vae: an unconditional model with two latents and Bernoulli pixels, on the device of the images.
@@ -189,8 +210,12 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
         Nats per image, `(n,)`.
 
     Raises:
-        InputError: if the model has labels or another number of latents.
+        InputError: if the model has labels or another number of latents, a pixel is neither 0 nor 1, or extent or
+            cells are not above 0.
     """
+    _require_binary(images)
+    if not extent > 0 or cells < 1:
+        raise InputError(f"got extent {extent:g} and {cells} cells, expected both above 0: a plane to sum over")
     if vae.latent_dim != 2 or vae.num_classes:
         raise InputError(
             f"got a model of {vae.latent_dim} latents and {vae.num_classes} labels, expected 2 latents and no label: "

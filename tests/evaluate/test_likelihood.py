@@ -330,3 +330,13 @@ def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_does_not_min
 def test_no_integral_over_more_than_a_plane(refused):
     with refused("got a model of 1 latents and 0 labels", "use log_likelihood"):
         integrated_log_likelihood(tiny(), IMAGE)
+
+
+def test_no_integral_of_grey_images_or_over_nothing(refused):
+    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
+    image = torch.ones(1, 1, 2, 2)
+    with refused("values other than 0 and 1", "Digits.binarised()"):
+        integrated_log_likelihood(vae, 0.5 * image)
+    for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0)):
+        with refused(f"extent {extent:g} and {cells} cells", "above 0"):
+            integrated_log_likelihood(vae, image, extent=extent, cells=cells)
