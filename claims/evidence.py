@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from scipy.stats import t
 
-from gmlib.experiment import VAERecipe
+from gmlib.experiment import Recipe
 from gmlib.run import Run, versions
 
 RUNS = Path("runs/claims")
+Verdict = Literal["confirmed", "refuted", "depends"]
 SEEDS = range(5)
 
 
@@ -43,7 +44,7 @@ class Evidence:
     effect: float
     interval: tuple[float, float]
     unit: str
-    verdict: Literal["confirmed", "refuted", "depends"]
+    verdict: Verdict
     because: str
     seeds: int
     values: list[float]
@@ -60,7 +61,7 @@ class Evidence:
         return asdict(self)
 
 
-def train(recipe: VAERecipe, seed: int) -> Run:
+def train(recipe: Recipe, seed: int) -> Run:
     """Train a recipe on all of MNIST, or take the run from the disk where an earlier call left it.
 
     Args:

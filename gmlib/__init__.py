@@ -7,7 +7,7 @@ from gmlib import evaluate, models, objectives, recipes, toy, train
 from gmlib.data import Batches, Digits, binarise, mnist
 from gmlib.display import parameters, results, show, table
 from gmlib.errors import InputError
-from gmlib.interpolation import interpolate
+from gmlib.interpolation import interpolate, interpolate_spherical
 from gmlib.recipes import claim, load_run, pretrained
 from gmlib.run import Run
 
@@ -20,6 +20,7 @@ __all__ = [
     "claim",
     "evaluate",
     "interpolate",
+    "interpolate_spherical",
     "load_run",
     "mnist",
     "models",

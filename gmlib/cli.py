@@ -178,7 +178,7 @@ def sample(
         raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
     columns = math.ceil(math.sqrt(n))
     labels, note = None if label is None else torch.full((n,), label), ""
-    if label is None and run.vae.num_classes:
+    if label is None and run.num_classes:
         columns, labels = min(n, 10), torch.arange(n) % 10
         note = f"; no --label was given, so each column is a digit, from 0 to {columns - 1}"
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)

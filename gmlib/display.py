@@ -158,7 +158,7 @@ def _layers(network: nn.Module) -> Shown:
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
-    return {name: getattr(value, "__name__", value) for name, value in recipe.settings().items()}
+    return {name: str(getattr(value, "__name__", value)) for name, value in recipe.settings().items()}
 
 
 def _settings(recipe: Recipe) -> Shown:

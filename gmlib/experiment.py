@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -19,11 +19,13 @@ from gmlib.evaluate.classifier import Classifier, fit_classifier
 from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
-from gmlib.models.mlp import MLPDecoder, MLPEncoder
+from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.vae import VAE, BernoulliDecoder
+from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.run import Run, versions
 from gmlib.seeds import require_seed, stream, substream
 from gmlib.train.folder import Folder, train_in
+from gmlib.train.gan import fit_gan
 from gmlib.train.history import History
 from gmlib.train.state import State
 from gmlib.train.vae import fit_vae
@@ -40,6 +42,25 @@ class Departure(NamedTuple):
     theirs: str
     ours: str
     why: str
+
+
+def plain(value: Any) -> Any:
+    """Give a setting as json can hold it.
+
+    Args:
+        value: of a field.
+
+    Returns:
+        The name of a class or a function; of a dataclass, its fields that differ from their defaults; all else as it is.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(part) for name, part in _changed(value).items()}
+    return getattr(value, "__name__", value)
+
+
+def _changed(thing: Any) -> dict[str, Any]:
+    """Find the fields of a dataclass that differ from their defaults, or have none."""
+    return {f.name: value for f in fields(thing) if (value := getattr(thing, f.name)) != f.default}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +93,14 @@ class Recipe(ABC):
         Returns:
             Networks by name.
         """
+
+    def kept(self) -> set[str]:
+        """Say which networks a finished run keeps: those that a reader needs.
+
+        Returns:
+            Their names; here of all.
+        """
+        return set(self.build())
 
     @abstractmethod
     def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
@@ -149,11 +178,9 @@ class Recipe(ABC):
         """Give the settings that differ from the defaults, or have none.
 
         Returns:
-            Field to value, by name where the value is a class.
+            Field to value, as `plain` gives it.
         """
-        defaults = {f.name: f.default for f in fields(self)}
-        changed = {name: value for name, value in self.settings().items() if value != defaults[name]}
-        return {name: getattr(value, "__name__", value) for name, value in changed.items()}
+        return {name: plain(value) for name, value in _changed(self).items() if name in self.settings()}
 
     @property
     def hash(self) -> str:
@@ -331,13 +358,16 @@ class VAERecipe(Recipe):
             test digits if `full`, and as `mnist5k_…` on the embedded ones. There are "n" test digits, as many
             samples and as many training digits for the floors.
         """
-        vae = cast(VAE, networks["vae"])
+        run, vae = Run(self, networks, History(), {}, {}), cast(VAE, networks["vae"])
         metrics: dict[str, float] = {}
         for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
             test, train = (mnist(split, source, root) for split in ("test", "train"))
             elbo = mean_elbo(vae, test)
             found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"], "n": len(test)}
-            found |= self._measure_likelihood(vae, test, watch) | self._measure_samples(networks, test, train)
+            found |= self._measure_likelihood(vae, test, watch)
+            found |= measure_drawn(run, test, train, binarised=True)
+            grey = measure_drawn(run, test, train, mean=True)
+            found |= {f"mean_{name}": value for name, value in grey.items()}
             metrics |= {f"{prefix}{name}": value for name, value in found.items()}
         return metrics
 
@@ -358,23 +388,134 @@ class VAERecipe(Recipe):
             found[f"test_log_likelihood_{self.finer_samples}"] = _mean(nats)
         return found
 
-    def _measure_samples(self, networks: dict[str, nn.Module], test: Digits, train: Digits) -> dict[str, float]:
-        """Draw as many samples as there are test digits, labels as often as in training, and measure them."""
-        run, n = Run(self, networks, History(), {}, {}), len(test)
-        frequencies = train.labels.bincount(minlength=10) / len(train)
-        floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
-        labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
-        given = {"labels": labels, "floor_labels": floor.labels} if self.num_classes else {}
-        draws, means = (
-            run.sample(n, given.get("labels"), generator=stream(0, "samples"), mean=mean) for mean in (False, True)
-        )
-        found = measure_samples(draws, test.binarised(), floor.binarised(), frequencies, **given)
-        grey = measure_samples(means, test.grey(), floor.grey(), frequencies, **given)
-        return found | {f"mean_{name}": value for name, value in grey.items()}
+
+def measure_drawn(
+    run: Run, test: Digits, train: Digits, *, mean: bool = False, binarised: bool = False
+) -> dict[str, float]:
+    """Draw as many samples as there are test digits, labels as often as in training, and measure them.
+
+    Args:
+        run: what to draw from.
+        test: digits that the samples should resemble.
+        train: digits from which as many are drawn for the floor.
+        mean: whether probabilities are measured in place of draws.
+        binarised: whether samples are compared with binarised digits, or with grey ones.
+
+    Returns:
+        What `measure_samples` finds.
+    """
+    n, frequencies = len(test), train.labels.bincount(minlength=10) / len(train)
+    floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
+    labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
+    given = {"labels": labels, "floor_labels": floor.labels} if run.num_classes else {}
+    samples = run.sample(n, given.get("labels"), generator=stream(0, "samples"), mean=mean)
+    real, others = (digits.binarised() if binarised else digits.grey() for digits in (test, floor))
+    return measure_samples(samples, real, others, frequencies, **given)
 
 
 def _mean(values: Tensor) -> float:
     return round(values.double().mean().item(), 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANRecipe(Recipe):
+    """What a GAN is made of and how the game is played; `num_classes` makes both networks conditional.
+
+    `ships_critic` says whether a finished run keeps the critic, which no sample needs; it changes no training.
+    """
+
+    latent_dim: int
+    generator: Callable[..., nn.Module] = MLPGenerator
+    critic: Callable[..., nn.Module] = MLPCritic
+    objective: Adversarial = NON_SATURATING
+    betas: tuple[float, float] = (0.9, 0.999)
+    num_classes: int = 0
+    batch_norm: bool = False
+    critic_batch_norm: bool = False
+    dropout: float = 0.0
+    n_critic: int = 1
+    n_generator: int = 1
+    warmup: bool = False
+    pack: int = 1
+    ships_critic: bool = field(default=True, compare=False)
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Make both networks afresh.
+
+        Returns:
+            "generator" and "critic".
+        """
+        return {
+            "generator": self.generator(self.latent_dim, self.num_classes, batch_norm=self.batch_norm),
+            "critic": self.critic(
+                self.num_classes, batch_norm=self.critic_batch_norm, dropout=self.dropout, channels=self.pack
+            ),
+        }
+
+    def kept(self) -> set[str]:
+        """Say which networks a finished run keeps.
+
+        Returns:
+            The generator, and the critic if it ships.
+        """
+        return {"generator", "critic"} if self.ships_critic else {"generator"}
+
+    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+        """Put together what a run starts with: digits stay grey, and each network has its optimiser.
+
+        Args:
+            networks: "generator" and "critic", on the device of the digits.
+            train: digits to train on.
+            seed: of the run.
+
+        Returns:
+            The state before the first step.
+        """
+        optimisers = {
+            name: self.optimiser(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
+            for name, network in networks.items()
+        }
+        batches = Batches(train, self.batch_size, binarised=False, seed=seed)
+        generator = parallel.BatchGenerator(train.images.device)
+        generator.manual_seed(substream(seed, "noise"))
+        return State(networks, optimisers, batches, generator, averaged="generator", ema=self.ema)
+
+    def loop(self) -> Callable[..., History]:
+        """Give `fit_gan` with this recipe's game.
+
+        Returns:
+            A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
+        """
+        names = ("lr", "decay", "objective", "n_critic", "n_generator", "warmup", "pack")
+        return partial(fit_gan, **{name: getattr(self, name) for name in names})
+
+    def measure(
+        self,
+        networks: dict[str, nn.Module],
+        *,
+        full: bool = False,
+        root: Path | str | None = None,
+        watch: Watch = iter,
+    ) -> dict[str, float]:
+        """Measure how near to test digits a generator's samples are: grey ones to grey ones.
+
+        Args:
+            networks: "generator", on the CPU.
+            full: also on the 10,000 official test digits, which have to be at hand.
+            root: folder of the full data, as for `mnist`.
+            watch: passes on what it is given and may show how far it has come, as tqdm does.
+
+        Returns:
+            What `measure_samples` finds, of the official test digits if `full`, and as `mnist5k_…` of the embedded
+            ones. There are "n" test digits, as many samples and as many training digits for the floors.
+        """
+        run = Run(self, networks, History(), {}, {})
+        metrics: dict[str, float] = {}
+        for prefix, source in watch([("", "mnist")] * full + [("mnist5k_", "mnist5k")]):
+            test, train = (mnist(split, source, root) for split in ("test", "train"))
+            found = {"n": len(test)} | measure_drawn(run, test, train)
+            metrics |= {f"{prefix}{name}": value for name, value in found.items()}
+        return metrics
 
 
 @dataclass(frozen=True, kw_only=True)

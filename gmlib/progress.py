@@ -13,7 +13,11 @@ from gmlib.train.history import Row
 from gmlib.train.state import State
 
 # the two or three numbers that matter, of those that a row has
-HEADLINES = ("train_elbo", "train_iwae", "validation_elbo", "validation_kl", "loss", "validation_accuracy")
+HEADLINES = (
+    *("train_elbo", "train_iwae", "validation_elbo", "validation_kl"),
+    *("critic_loss", "generator_loss", "validation_fid"),
+    *("loss", "validation_accuracy"),
+)
 
 
 class Progress:

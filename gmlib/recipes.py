@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from gmlib.errors import InputError, nearest
-from gmlib.experiment import ClassifierRecipe, Departure, Recipe, VAERecipe
+from gmlib.experiment import ClassifierRecipe, Departure, GANRecipe, Recipe, VAERecipe
 from gmlib.models.conv import ConvDecoder, ConvEncoder
+from gmlib.models.dcgan import DCCritic, DCGenerator
+from gmlib.objectives.adversarial import MINIMAX
 from gmlib.run import Run, read_networks
 from gmlib.train.history import History
 
@@ -97,8 +99,87 @@ VAE_STRONG = replace(
     ),
 )
 
+BETAS = Departure("Adam's betas", "not known here", "0.5 and 0.999", "0.9 forgets too slowly for a goal that moves")
+AVERAGE = Departure(
+    "average",
+    "none",
+    "of the generator's weights, 0.999 a step",
+    "evens out the last steps; it takes no part in training",
+)
+
+GAN = GANRecipe(
+    name="gan",
+    about="The report's GAN: four layers against four, with the loss that does not saturate.",
+    latent_dim=100,
+    dropout=0.3,
+    lr=2e-4,
+    betas=(0.5, 0.999),
+    batch_size=64,
+    ema=0.999,
+    epochs=50,
+    quick_epochs=20,
+    ships_critic=False,
+    paper="Goodfellow et al. 2014, Generative Adversarial Nets",
+    departures=(
+        BETAS,
+        AVERAGE,
+        Departure("epochs", "100 and 200", "50 (20 on the embedded digits)", "two CPU cores"),
+    ),
+)
+GAN_MINIMAX = replace(
+    GAN,
+    parent=GAN,
+    name="gan_minimax",
+    about="The same with the loss of the minimax game, log(1 - D), which saturates.",
+    objective=MINIMAX,
+)
+GAN_CRITIC_BN = replace(
+    GAN, parent=GAN, name="gan_critic_bn", about="The same with batch norm in the critic.", critic_batch_norm=True
+)
+CGAN = replace(
+    GAN,
+    parent=GAN,
+    name="cgan",
+    about="The report's CGAN: the GAN with labels in generator and critic.",
+    num_classes=10,
+    paper="Mirza & Osindero 2014, Conditional Generative Adversarial Nets",
+)
+DCGAN = replace(
+    GAN,
+    parent=GAN,
+    name="dcgan",
+    about="The report's DCGAN: strided convolutions, and batch norm in the generator.",
+    generator=DCGenerator,
+    critic=DCCritic,
+    batch_norm=True,
+    dropout=0.0,
+    epochs=15,
+    quick_epochs=8,
+    ships_critic=True,
+    paper="Radford, Metz & Chintala 2016, Unsupervised Representation Learning with DCGANs",
+    departures=(
+        BETAS,
+        AVERAGE,
+        Departure("epochs", "not known here", "15 (8 on the embedded digits)", "two CPU cores"),
+    ),
+)
+DCGAN_CRITIC_BN = replace(
+    DCGAN, parent=DCGAN, name="dcgan_critic_bn", about="The same with batch norm in the critic.", critic_batch_norm=True
+)
+CDCGAN = replace(
+    DCGAN,
+    parent=DCGAN,
+    name="cdcgan",
+    about="The DCGAN with labels in generator and critic.",
+    num_classes=10,
+)
+
 ALL: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (VAE, VAE_NO_BN, CONV_VAE, CONV_VAE_DECONV, CVAE, VAE_STRONG)
+    recipe.name: recipe
+    for recipe in (
+        *(VAE, VAE_NO_BN, CONV_VAE, CONV_VAE_DECONV, CVAE, VAE_STRONG),
+        *(GAN, GAN_MINIMAX, GAN_CRITIC_BN, CGAN, DCGAN, DCGAN_CRITIC_BN, CDCGAN),
+    )
 }
 
 # no generative model: the eye with which their samples are judged

@@ -31,7 +31,7 @@ class Run:
 
     Args:
         recipe: what was trained.
-        networks: by name, such as "vae".
+        networks: by name: "vae", or "generator" and, if it was kept, "critic".
         history: a row an epoch.
         metrics: name to number, each with its unit in its documentation.
         about: recipe's name and hash, profile, seed, data, device, seconds and versions.
@@ -48,6 +48,36 @@ class Run:
         """The network of a VAE recipe."""
         return cast(VAE, self.networks["vae"])
 
+    @property
+    def generator(self) -> nn.Module:
+        """The generator of a GAN recipe, averaged if the recipe says so."""
+        return self.networks["generator"]
+
+    @property
+    def critic(self) -> nn.Module:
+        """The critic of a GAN recipe, if the run kept it."""
+        if "critic" not in self.networks:
+            raise InputError(
+                f"got a run of {self.recipe.name} without its critic, which no sample needs, expected one that kept it: "
+                f"train it with recipes.{self.recipe.name.upper()}.fit()"
+            )
+        return self.networks["critic"]
+
+    @property
+    def _drawer(self) -> Any:
+        """What turns latents into images: the decoder of a VAE, or a generator."""
+        return self.vae.decoder if "vae" in self.networks else self.generator
+
+    @property
+    def latent_dim(self) -> int:
+        """How many numbers z has."""
+        return self._drawer.latent_dim
+
+    @property
+    def num_classes(self) -> int:
+        """How many labels the model knows, 0 for an unconditional one."""
+        return self._drawer.num_classes
+
     @torch.no_grad()
     def sample(
         self, n: int, labels: Tensor | None = None, *, generator: Generator | None = None, mean: bool = False
@@ -58,20 +88,22 @@ class Run:
             n: how many.
             labels: int64 `(n,)` for a conditional model, otherwise None.
             generator: source of randomness, on the networks' device.
-            mean: give the probability of ink at each pixel instead of drawing it.
+            mean: give the probability of ink at each pixel instead of drawing it; of a VAE.
 
         Returns:
-            Images `(n, 1, 28, 28)` in [0, 1]; zeros and ones unless `mean`.
+            Images `(n, 1, 28, 28)` in [0, 1]: zeros and ones of a VAE unless `mean`, grey ones of a GAN.
 
         Raises:
-            InputError: if n is below 1.
+            InputError: if n is below 1, or probabilities are asked of a GAN, which has none.
         """
         if n < 1:
             raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
-        device = next(self.vae.parameters()).device
-        z = draw(torch.randn, (n, self.vae.latent_dim), generator, device)
-        decoder = self.vae.decoder
-        return decoder.mean(z, labels) if mean else decoder.sample(z, labels, generator=generator)
+        z = draw(torch.randn, (n, self.latent_dim), generator, next(self._drawer.parameters()).device)
+        if "vae" not in self.networks and mean:
+            raise InputError("got mean = True for a GAN, expected False: its images are no probabilities, draw them")
+        if "vae" not in self.networks or mean:
+            return self.decode(z, labels)
+        return self.vae.decoder.sample(z, labels, generator=generator)
 
     @torch.no_grad()
     def latents(self, digits: Digits) -> Latent:
@@ -87,7 +119,7 @@ class Run:
 
     @torch.no_grad()
     def decode(self, z: Latent, labels: Labels | None = None) -> Image:
-        """Give the probability of ink at each pixel.
+        """Turn latents into images: the probability of ink at each pixel, or what a generator makes of them.
 
         Args:
             z: latents `(n, latent_dim)`.
@@ -96,10 +128,16 @@ class Run:
         Returns:
             Images `(n, 1, 28, 28)` in [0, 1].
         """
-        return self.vae.decoder.mean(z, labels)
+        if "vae" in self.networks:
+            return self.vae.decoder.mean(z, labels)
+        if labels is not None and len(labels) != len(z):
+            raise InputError(f"got {len(labels)} labels for {len(z)} latents, expected one label a latent")
+        parts = z.split(1000)  # the hidden planes of ten thousand images would take gigabytes
+        given = [None] * len(parts) if labels is None else labels.split(1000)
+        return torch.cat([self.generator(part, own) for part, own in zip(parts, given, strict=True)])
 
     def save(self, folder: Path, root: Path | str | None = None, watch: Watch = iter) -> "Run":
-        """Write `NAME.safetensors` and `NAME.json`, and measure what was written.
+        """Write `NAME.safetensors` and `NAME.json`, and measure what was written: the networks that the recipe keeps.
 
         Floating parameters become float16, buffers stay. The metrics are those of the file as it is read back.
 
@@ -111,13 +149,10 @@ class Run:
         Returns:
             The run as it is on disk, with its metrics.
         """
-        parameters = {
-            f"{name}.{key}" for name, network in self.networks.items() for key, _ in network.named_parameters()
-        }
+        kept = {name: network for name, network in self.networks.items() if name in self.recipe.kept()}
+        parameters = {f"{name}.{key}" for name, network in kept.items() for key, _ in network.named_parameters()}
         tensors = {
-            f"{name}.{key}": value
-            for name, network in self.networks.items()
-            for key, value in network.state_dict().items()
+            f"{name}.{key}": value for name, network in kept.items() for key, value in network.state_dict().items()
         }
         half = {key: value.half() if key in parameters else value for key, value in tensors.items()}
         path = folder / f"{self.recipe.name}.safetensors"
@@ -140,12 +175,12 @@ def read_networks(path: Path, recipe: "Recipe") -> dict[str, nn.Module]:
         recipe: whose networks they are.
 
     Returns:
-        Networks by name, float32 on the CPU, in eval mode.
+        The networks that the recipe keeps, by name, float32 on the CPU, in eval mode.
 
     Raises:
         InputError: if the file is damaged or its weights are those of another recipe.
     """
-    networks = recipe.build()
+    networks = {name: network for name, network in recipe.build().items() if name in recipe.kept()}
     try:
         tensors = load(path.read_bytes())
         for name, network in networks.items():

@@ -63,6 +63,7 @@ def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
         raise InputError(
             f"got images of dtype {x.dtype}, expected floats in [0, 1]: use Digits.grey() or Digits.binarised()"
         )
-    if x.device.type == "cpu" and x.numel() and not 0 <= float(x.min()) <= float(x.max()) <= 1:
-        low, high = float(x.min()), float(x.max())
-        raise InputError(f"got images with values from {low:g} to {high:g}, expected [0, 1]: divide bytes by 255")
+    if x.device.type == "cpu" and x.numel():
+        low, high = (float(end) for end in x.detach().aminmax())
+        if not 0 <= low <= high <= 1:
+            raise InputError(f"got images with values from {low:g} to {high:g}, expected [0, 1]: divide bytes by 255")

@@ -58,6 +58,7 @@ def few_digits(made_up, monkeypatch):
     """
     monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: made_up)
     monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 5)
+    monkeypatch.setattr("gmlib.train.gan.fid", lambda samples, reference: float((samples - reference).square().mean()))
     monkeypatch.setattr(
         "gmlib.experiment.measure_samples",
         lambda samples, reference, floor, *_, **__: {

@@ -124,12 +124,24 @@ def test_lines_are_the_points():
     assert figure.axes[0].get_ylim()[0] == -2
 
 
-def test_lines_over_a_logarithmic_axis():
-    scales = [
-        lines({"": {"a": ([1, 10], [0, 1])}}, x="k", y="y", logarithmic=log).axes[0].get_xscale()
-        for log in (False, True)
-    ]
-    assert scales == ["linear", "log"]
+@pytest.mark.parametrize(("x", "y"), [(False, False), (True, False), (False, True)])
+def test_lines_over_logarithmic_axes(x, y):
+    figure = lines({"": {"a": ([1, 10], [0.1, 1])}}, x="k", y="y", logarithmic=x, logarithmic_y=y)
+    (ax,) = figure.axes
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log" if x else "linear", "log" if y else "linear")
+
+
+def test_a_line_that_jumps_breaks_at_a_hole_and_its_value_there_is_a_dot():
+    stairs = {"JS": ([-0.5, 0.0, 0.5], [1.0, np.nan, 1.0])}
+    marks = {"dots": {"jumps": [(0.0, 0.25)]}, "holes": {"jumps": [(0.0, 1.0)]}}
+    figure = lines({"jumps": stairs, "does not": stairs}, x="theta", y="nats", **marks)
+    line, dot, hole = figure.axes[0].get_lines()
+    np.testing.assert_array_equal(line.get_ydata(), [1, np.nan, 1])
+    assert (dot.get_xdata().tolist(), dot.get_ydata().tolist()) == ([0.0], [0.25])
+    assert (hole.get_xdata().tolist(), hole.get_ydata().tolist()) == ([0.0], [1.0])
+    assert (dot.get_marker(), dot.get_markerfacecolor(), hole.get_markerfacecolor()) == ("o", INK, "white")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["JS"]
+    assert len(figure.axes[1].get_lines()) == 1
 
 
 def test_history_curves_draw_columns_over_epochs():

@@ -10,13 +10,17 @@ import torch
 
 import gmlib
 from gmlib import recipes
-from gmlib.experiment import VAERecipe
+from gmlib.experiment import GANRecipe, VAERecipe
 from gmlib.recipes import ALL, VAE, VAE_NO_BN
 
 # 784 -> hidden -> mean and log-variance; latent -> hidden -> 784; batch norm has a scale and a shift, and needs no bias
 MLP_DECODER = 2 * 100 + 200 + 100 * 784 + 784
 CONV_ENCODER = (9 * 8 + 16) + (9 * 8 * 8 + 16) + (8 * 784 * 100 + 200) + (100 * 4 + 4)
 DECONV = (2 * 100 + 200) + (100 * 32 * 49 + 32 * 49) + (16 * 32 * 16 + 32) + (16 * 16 + 1)
+MLP_GENERATOR = (100 * 256 + 256) + (256 * 512 + 512) + (512 * 1024 + 1024) + (1024 * 784 + 784)
+MLP_CRITIC = (784 * 1024 + 1024) + (1024 * 512 + 512) + (512 * 256 + 256) + (256 + 1)
+DC_GENERATOR = (100 * 128 * 49 + 256) + (128 * 64 * 16 + 128) + (64 * 16 + 1)
+DC_CRITIC = (16 * 64 + 64) + (64 * 128 * 16 + 128) + (128 * 49 + 1)
 PARAMETERS = {
     "vae": (784 * 100 + 200 + 100 * 4 + 4) + MLP_DECODER,
     "vae_no_bn": (784 * 100 + 100 + 100 * 4 + 4) + (2 * 100 + 100 + 100 * 784 + 784),
@@ -25,6 +29,13 @@ PARAMETERS = {
     "cvae": ((784 + 10) * 100 + 200 + 100 * 4 + 4) + ((2 + 10) * 100 + 200 + 100 * 784 + 784),
     "vae_strong": (784 * 512 + 1024 + 512 * 512 + 1024 + 512 * 100 + 100)
     + (50 * 512 + 1024 + 512 * 512 + 1024 + 512 * 784 + 784),
+    "gan": MLP_GENERATOR + MLP_CRITIC,
+    "gan_minimax": MLP_GENERATOR + MLP_CRITIC,
+    "gan_critic_bn": MLP_GENERATOR + MLP_CRITIC + 1024 + 512 + 256,
+    "cgan": MLP_GENERATOR + 10 * 256 + MLP_CRITIC + 10 * 1024,
+    "dcgan": DC_GENERATOR + DC_CRITIC,
+    "dcgan_critic_bn": DC_GENERATOR + DC_CRITIC + 128,
+    "cdcgan": DC_GENERATOR + 10 * 128 * 49 + DC_CRITIC + 10 * 64 * 16,
 }
 PARENTS = {  # what differs from the parent, descriptions aside
     "vae_no_bn": ("vae", {"batch_norm"}),
@@ -32,7 +43,15 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "conv_vae_deconv": ("conv_vae", {"decoder"}),
     "cvae": ("vae", {"num_classes"}),
     "vae_strong": ("vae", {"hidden", "latent_dim", "samples", "lr"}),
+    "gan_minimax": ("gan", {"objective"}),
+    "gan_critic_bn": ("gan", {"critic_batch_norm"}),
+    "cgan": ("gan", {"num_classes"}),
+    "dcgan": ("gan", {"generator", "critic", "batch_norm", "dropout", "epochs"}),
+    "dcgan_critic_bn": ("dcgan", {"critic_batch_norm"}),
+    "cdcgan": ("dcgan", {"num_classes"}),
 }
+VAES = [name for name, recipe in ALL.items() if isinstance(recipe, VAERecipe)]
+GANS = [name for name, recipe in ALL.items() if isinstance(recipe, GANRecipe)]
 
 
 def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
@@ -63,12 +82,12 @@ def test_a_recipe_differs_from_its_parent_in_few_fields(name):
     assert ALL[name].parent is ALL[parent]
     ours, parents = ALL[name].settings(), ALL[parent].settings()
     assert {field for field in parents if ours[field] != parents[field]} == differs
-    assert {"vae", *PARENTS} == set(ALL)
+    assert {"vae", "gan", *PARENTS} == set(ALL)
 
 
 def test_a_conditional_recipe_knows_ten_labels_and_differs_in_nothing_else():
     conditional = {name for name, recipe in ALL.items() if recipe.settings()["num_classes"]}
-    assert conditional == {"cvae"}
+    assert conditional == {"cvae", "cgan", "cdcgan"}
     for name in conditional:
         parent, differs = PARENTS[name]
         assert differs == {"num_classes"}
@@ -143,8 +162,9 @@ def test_parameters_are_pinned(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_build_depends_on_its_generator_only(name):
-    def built(seed: int) -> torch.nn.Module:
-        return ALL[name].build(torch.Generator().manual_seed(seed))["vae"]
+    def built(seed: int | None) -> torch.nn.Module:
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return torch.nn.ModuleDict(ALL[name].build(generator))
 
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -153,7 +173,7 @@ def test_build_depends_on_its_generator_only(name):
     torch.manual_seed(2)
     assert same(first, built(5))
     assert not same(first, built(6))
-    assert same(ALL[name].build()["vae"], ALL[name].build()["vae"])
+    assert same(built(None), built(None))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -162,8 +182,9 @@ def test_every_recipe_runs_in_seconds(name, few_digits):
     run = recipe.fit("quick", seed=1)
     assert run.history.column("epoch") == [1, 2, 3]
     assert all(math.isfinite(value) for row in run.history.rows for value in row.values())
-    assert run.history.column("validation_elbo")[-1] > run.history.column("validation_elbo")[0]
-    labels = torch.arange(5) if run.vae.num_classes else None
+    if name in VAES:
+        assert run.history.column("validation_elbo")[-1] > run.history.column("validation_elbo")[0]
+    labels = torch.arange(5) if run.num_classes else None
     assert not any(module.training for network in run.networks.values() for module in network.modules())
     assert run.sample(5, labels, generator=torch.Generator().manual_seed(0)).shape == (5, 1, 28, 28)
 
@@ -179,16 +200,16 @@ def test_shipped_runs_load(name):
     assert run.recipe is ALL[name]
     assert run.about["profile"] == "full"
     assert len(run.history) == ALL[name].epochs == run.about["epochs"]
-    labels = torch.arange(4) if run.vae.num_classes else None
+    labels = torch.arange(4) if run.num_classes else None
     draws = run.sample(4, labels, generator=torch.Generator().manual_seed(0))
-    assert set(draws.unique().tolist()) == {0.0, 1.0}
+    assert (set(draws.unique().tolist()) == {0.0, 1.0}) == (name in VAES)
 
 
 def test_every_recipe_is_shipped():
     assert [name for name in ALL if not recipes.is_shipped(name)] == []
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", VAES)
 def test_an_image_is_encoded_alike_in_any_company(name):
     """In eval mode no image sees the others of its batch; in training mode batch norm shows them."""
     run = recipes.pretrained(name)
@@ -232,12 +253,37 @@ def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
         recipes.claim("C99")
 
 
+@pytest.mark.parametrize("name", GANS)
+def test_a_sample_is_drawn_alike_in_any_company(name):
+    """A generator with batch norm judges by its running statistics once it is trained."""
+    run = recipes.pretrained(name)
+    z = torch.randn(12, run.latent_dim, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(12) % 10 if run.num_classes else None
+    together = run.decode(z, labels)
+    alone = run.decode(z[:3], None if labels is None else labels[:3])
+    torch.testing.assert_close(alone, together[:3], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", GANS)
+def test_a_run_keeps_its_critic_where_the_recipe_says_so(name, refused):
+    run = recipes.pretrained(name)
+    if ALL[name].ships_critic:
+        assert run.critic(torch.zeros(2, 1, 28, 28), torch.arange(2) if run.num_classes else None).shape == (2,)
+    else:
+        with refused(f"a run of {name} without its critic", f"recipes.{name.upper()}.fit()"):
+            run.critic  # noqa: B018
+
+
 @pytest.mark.parametrize("name", recipes.ALL)
 def test_departures_state_the_settings_as_they_are(name):
     """The text of a departure is written by hand, so it is held to the fields that it speaks of."""
     recipe = recipes.ALL[name]
     ours = {departure.what: departure.ours for departure in recipe.departures}
     assert ours["epochs"] == f"{recipe.epochs} ({recipe.quick_epochs} on the embedded digits)"
+    if name in GANS:
+        assert ours["Adam's betas"] == "{} and {}".format(*recipe.betas)
+        assert ours["average"] == f"of the generator's weights, {recipe.ema} a step"
+        return
     assert float(ours["learning rate"].split(",")[0]) == recipe.lr
     if "model" in ours:
         layers = {len(recipe.hidden): recipe.hidden[0]}

@@ -128,7 +128,7 @@ def test_everything_public_has_a_docstring(module):
     walk(root, module)
 
 
-PUBLIC = ["gmlib", "gmlib.objectives", "gmlib.models", "gmlib.train", "gmlib.figures", "gmlib.evaluate"]
+PUBLIC = ["gmlib", "gmlib.objectives", "gmlib.models", "gmlib.train", "gmlib.figures", "gmlib.evaluate", "gmlib.toy"]
 
 
 @pytest.mark.parametrize("package", PUBLIC)

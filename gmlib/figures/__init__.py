@@ -3,6 +3,7 @@
 from gmlib.figures.curves import Bounds, bounds_below, compare, gaps, history_curves, lines
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
+from gmlib.figures.network import network_drawing, planes
 
 __all__ = [
     "Bounds",
@@ -15,5 +16,7 @@ __all__ = [
     "image_grids",
     "latent_planes",
     "lines",
+    "network_drawing",
+    "planes",
     "rows_of_images",
 ]

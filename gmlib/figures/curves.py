@@ -19,8 +19,11 @@ def lines(
     height: float = 3.2,
     bottom: float | None = None,
     logarithmic: bool = False,
+    logarithmic_y: bool = False,
+    dots: dict[str, Sequence[tuple[float, float]]] | None = None,
+    holes: dict[str, Sequence[tuple[float, float]]] | None = None,
 ) -> Figure:
-    """Draw lines in one panel or several beside each other.
+    """Draw lines in one panel or several beside each other. A line breaks where its y is NaN.
 
     Args:
         panels: title of each panel to its lines, and name of each line to its points.
@@ -29,6 +32,9 @@ def lines(
         height: inches.
         bottom: where the vertical axis begins; None lets the lines decide.
         logarithmic: whether the horizontal axis is.
+        logarithmic_y: whether the vertical axis is.
+        dots: title of a panel to single points of it, in ink: the value where a line jumps.
+        holes: title of a panel to single points of it, hollow: a value that a line only comes near.
 
     Returns:
         The figure.
@@ -38,7 +44,12 @@ def lines(
             for i, (name, (xs, ys)) in enumerate(named.items()):
                 # every line has its own dash as well as its colour
                 ax.plot(xs, ys, label=name, linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1.8)
+            for points, inside in ((dots, INK), (holes, "white")):
+                for point in (points or {}).get(title, ()):
+                    ax.plot(*point, "o", color=INK, markerfacecolor=inside, markersize=5, zorder=3)
             ax.set(title=title, xlabel=x)
+            if logarithmic_y:
+                ax.set_yscale("log")
             if logarithmic:
                 ax.set_xscale("log")
             elif all(v == int(v) for xs, _ in named.values() for v in xs):

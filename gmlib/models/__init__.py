@@ -1,7 +1,19 @@
 """Networks only: no loss is hidden in them, and no optimiser."""
 
 from gmlib.models.conv import ConvDecoder, ConvEncoder
-from gmlib.models.mlp import MLPDecoder, MLPEncoder
+from gmlib.models.dcgan import DCCritic, DCGenerator
+from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.vae import VAE, BernoulliDecoder
 
-__all__ = ["VAE", "BernoulliDecoder", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
+__all__ = [
+    "VAE",
+    "BernoulliDecoder",
+    "ConvDecoder",
+    "ConvEncoder",
+    "DCCritic",
+    "DCGenerator",
+    "MLPCritic",
+    "MLPDecoder",
+    "MLPEncoder",
+    "MLPGenerator",
+]

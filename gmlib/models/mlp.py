@@ -1,18 +1,22 @@
-"""Fully connected networks: the report's encoder and decoder of one hidden layer."""
+"""Fully connected networks: the report's encoder and decoder of a VAE, its generator and critic of a GAN."""
 
 from torch import nn
 
 from gmlib.conditioning import append_label
-from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim
+from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent, require_latent_dim
 
 
-def hidden_layers(inputs: int, hidden: int | tuple[int, ...], batch_norm: bool) -> list[nn.Module]:
-    """Linear layers, each with batch norm if it is asked for, and ReLU.
+def hidden_layers(
+    inputs: int, hidden: int | tuple[int, ...], batch_norm: bool, slope: float = 0.0, dropout: float = 0.0
+) -> list[nn.Module]:
+    """Linear layers, each with batch norm if it is asked for, ReLU, and dropout if it is asked for.
 
     Args:
         inputs: size of what comes in.
         hidden: size of the one hidden layer, or the sizes of several.
         batch_norm: whether to normalise before the nonlinearity (Ioffe & Szegedy 2015).
+        slope: below zero; 0 makes a ReLU, else a LeakyReLU.
+        dropout: part of the outputs that is dropped in training.
 
     Returns:
         The modules in order.
@@ -20,7 +24,8 @@ def hidden_layers(inputs: int, hidden: int | tuple[int, ...], batch_norm: bool) 
     layers: list[nn.Module] = []
     for outputs in (hidden,) if isinstance(hidden, int) else hidden:
         norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
-        layers += [nn.Linear(inputs, outputs, bias=not batch_norm), *norm, nn.ReLU()]
+        layers += [nn.Linear(inputs, outputs, bias=not batch_norm), *norm]
+        layers += [nn.LeakyReLU(slope) if slope else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         inputs = outputs
     return layers
 
@@ -118,3 +123,95 @@ class MLPDecoder(nn.Module):
         """
         require_latent(z, self.latent_dim)
         return self.net(append_label(z, y, self.num_classes)).unflatten(1, (1, 28, 28))
+
+
+class MLPGenerator(nn.Module):
+    """G(z): from noise, and a label if there are classes, to an image; the report's 100-256-512-1024-784."""
+
+    def __init__(
+        self,
+        latent_dim: int = 100,
+        num_classes: int = 0,
+        hidden: int | tuple[int, ...] = (256, 512, 1024),
+        batch_norm: bool = False,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            latent_dim: size of z, at least 1.
+            num_classes: number of labels, 0 for none.
+            hidden: sizes of the hidden layers; the critic's are the same in reverse.
+            batch_norm: whether hidden layers are normalised over the batch.
+
+        Raises:
+            InputError: if the latent size is below 1.
+        """
+        super().__init__()
+        require_latent_dim(latent_dim)
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        self.net = nn.Sequential(
+            *hidden_layers(latent_dim + num_classes, hidden, batch_norm, slope=0.2),
+            nn.Linear(last(hidden), 784),
+            nn.Tanh(),
+        )
+
+    def forward(self, z: Latent, y: Labels | None = None) -> Image:
+        """Turn noise into images.
+
+        Args:
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Images `(b, 1, 28, 28)` in [0, 1].
+
+        Raises:
+            InputError: if the latents are of another size, or the labels do not fit.
+        """
+        require_latent(z, self.latent_dim)
+        x = self.net(append_label(z, y, self.num_classes)).unflatten(1, (1, 28, 28))
+        return (x + 1) / 2  # from tanh's [-1, 1] to [0, 1]
+
+
+class MLPCritic(nn.Module):
+    """How real an image looks, as an unbounded score; the report's 784-1024-512-256-1. The objective has the sigmoid."""
+
+    def __init__(
+        self,
+        num_classes: int = 0,
+        hidden: int | tuple[int, ...] = (1024, 512, 256),
+        batch_norm: bool = False,
+        dropout: float = 0.3,
+        channels: int = 1,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            num_classes: number of labels, 0 for none.
+            hidden: sizes of the hidden layers.
+            batch_norm: whether hidden layers are normalised over the batch.
+            dropout: part of each hidden layer that is dropped in training.
+            channels: of the images; m where it judges packs of m.
+        """
+        super().__init__()
+        self.num_classes = num_classes
+        self.channels = channels
+        self.net = nn.Sequential(
+            *hidden_layers(784 * channels + num_classes, hidden, batch_norm, slope=0.2, dropout=dropout),
+            nn.Linear(last(hidden), 1),
+            nn.Flatten(0),
+        )
+
+    def forward(self, x: Image, y: Labels | None = None) -> PerImage:
+        """Score images.
+
+        Args:
+            x: images `(b, channels, 28, 28)` in [0, 1].
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Scores `(b,)`, the log-odds of being real where the loss is a cross-entropy.
+        """
+        require_image(x, (self.channels, 28, 28))
+        return self.net(append_label(2 * x.flatten(1) - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

@@ -1,15 +1,31 @@
 """Objectives: pure functions of tensors, one number an image. The name tells the sign; the mean is taken where it is seen."""
 
+from gmlib.objectives.adversarial import (
+    MINIMAX,
+    NON_SATURATING,
+    WASSERSTEIN_CLIPPED,
+    WASSERSTEIN_PENALTY,
+    Adversarial,
+)
+from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating
 from gmlib.objectives.variational import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound
 from gmlib.objectives.wasserstein import clip_weights_, critic_wasserstein, generator_wasserstein, gradient_penalty
 
 __all__ = [
+    "MINIMAX",
+    "NON_SATURATING",
+    "WASSERSTEIN_CLIPPED",
+    "WASSERSTEIN_PENALTY",
+    "Adversarial",
     "bernoulli_log_prob",
     "clip_weights_",
     "critic_wasserstein",
+    "discriminator_bce",
     "elbo",
     "gaussian_kl",
     "gaussian_log_prob",
+    "generator_minimax",
+    "generator_non_saturating",
     "generator_wasserstein",
     "gradient_penalty",
     "iwae_bound",

@@ -45,7 +45,7 @@ class State:
             batches: the training data, with its place in the epoch.
             generator: source of the latents' randomness, on the networks' device.
             averaged: name of the network whose weights are averaged along training.
-            ema: how much of the average stays at each step, below 1; 0 keeps no average.
+            ema: how much of the average stays at each step, below 1; less in the first steps; 0 keeps no average.
         """
         self.networks = networks
         self.optimisers = optimisers
@@ -59,6 +59,9 @@ class State:
         self.history = History()
         self.epoch = 0
         self.step = 0
+        self.averagings = 0  # times that the averages moved
+        self.rounds = 0  # of a game, each of critic steps and then generator steps
+        self.since = 0  # critic steps in the round that is under way
         self.seconds = 0.0  # spent in training, up to the last `tick`
         self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row
         self.started = time.perf_counter()
@@ -74,13 +77,18 @@ class State:
     def average(self) -> None:
         r"""Move the averages a step towards the networks; nothing is done where none is kept.
 
-        $$\bar\theta \leftarrow \beta \bar\theta + (1 - \beta) \theta$$
+        $$\bar\theta \leftarrow \beta_t \bar\theta + (1 - \beta_t) \theta, \qquad \beta_t = \min\big(\beta, \tfrac{1 + t}{10 + t}\big)$$
 
-        Source: Polyak & Juditsky 1992; with exponential weights, as is usual today.
+        The memory is short at first, so that the average soon forgets the weights that the run began with.
+
+        Source: Polyak & Juditsky 1992; with exponential weights, as is usual today. The rule for the first steps t is that
+        of TensorFlow's `ExponentialMovingAverage`.
         """
+        beta = min(self.ema, (1 + self.averagings) / (10 + self.averagings))
+        self.averagings += 1
         for name, average in self.averages.items():
             network = self.networks[name]
-            get_ema_multi_avg_fn(self.ema)(list(average.parameters()), list(network.parameters()), None)
+            get_ema_multi_avg_fn(beta)(list(average.parameters()), list(network.parameters()), None)
             for ours, theirs in zip(average.buffers(), network.buffers(), strict=True):
                 ours.copy_(theirs)
 
@@ -140,6 +148,9 @@ class State:
             "history": [dict(row) for row in self.history.rows],
             "epoch": self.epoch,
             "step": self.step,
+            "averagings": self.averagings,
+            "rounds": self.rounds,
+            "since": self.since,
             "seconds": self.tick(),
             "totals": self.totals,
         }
@@ -167,6 +178,8 @@ class State:
         self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
         self.history = History(state["history"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        # checkpoints from before there were games have no such counts
+        self.averagings, self.rounds, self.since = (state.get(key, 0) for key in ("averagings", "rounds", "since"))
         self.started = time.perf_counter()
 
 

@@ -1,6 +1,5 @@
 """The loop of every VAE."""
 
-import math
 from collections.abc import Callable
 from typing import cast
 
@@ -11,25 +10,9 @@ from gmlib.data import Digits
 from gmlib.evaluate.likelihood import mean_elbo
 from gmlib.models.vae import VAE
 from gmlib.objectives.variational import elbo, iwae_bound
+from gmlib.train.decay import cosine_decay
 from gmlib.train.history import History, Row
 from gmlib.train.state import State
-
-
-def cosine_decay(lr: float, progress: float) -> float:
-    r"""Learning rate that falls from its first value to 0 along half a cosine.
-
-    $$\mathrm{lr}(t) = \tfrac12 \, \mathrm{lr} \, (1 + \cos \pi t)$$
-
-    Args:
-        lr: the rate at the start.
-        progress: t, the part of the run that is done, 0 to 1.
-
-    Returns:
-        The rate at t.
-
-    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
-    """
-    return 0.5 * lr * (1 + math.cos(math.pi * progress))
 
 
 def fit_vae(

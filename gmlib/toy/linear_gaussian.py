@@ -1,4 +1,4 @@
-"""What is known in closed form: models small enough that every integral can be done by hand."""
+"""The linear-Gaussian model: the VAE whose likelihood is known, and gradient ascent on its bound."""
 
 import math
 from typing import NamedTuple

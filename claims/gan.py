@@ -1,0 +1,175 @@
+"""What all claims about GANs share: short runs over seeds, and what is measured of them."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from claims.evidence import train
+from gmlib import mnist, recipes
+from gmlib.evaluate import density_coverage, digits_covered, extract, frechet_distance, histogram_kl, shipped_classifier
+from gmlib.experiment import GANRecipe
+from gmlib.run import Run
+
+GAN_SEEDS = range(3)
+SAMPLES = 10_000
+PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
+
+GAN = replace(recipes.GAN, epochs=10)
+DCGAN = replace(recipes.DCGAN, epochs=3)
+
+
+def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
+    """Give a recipe the short training of its kind.
+
+    Args:
+        recipe: a shipped one.
+        **changes: settings to try.
+
+    Returns:
+        The recipe with as many epochs as `GAN` or `DCGAN` has here.
+    """
+    epochs = (DCGAN if recipe.critic is DCGAN.critic else GAN).epochs
+    return replace(recipe, epochs=epochs, **changes)
+
+
+class Judged(NamedTuple):
+    """What 10,000 samples of one run were measured at, against 10,000 validation digits."""
+
+    fid: float
+    coverage: float
+    histogram_kl: float
+    digits: int
+    largest: float  # share of the most frequent digit
+    accuracy: float  # of a conditional model: part that is read as the digit that was asked for
+    sharpness: float
+
+
+def sharpness(images: Tensor) -> float:
+    """Edges an amount of ink: the mean step between neighbouring pixels over the mean grey.
+
+    Args:
+        images: `(n, 1, h, w)` in [0, 1].
+
+    Returns:
+        0 for a plane of one grey; 4 for separate black pixels far apart.
+    """
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
+    steps = padded.diff(dim=2).abs().sum() + padded.diff(dim=3).abs().sum()
+    return float(steps / images.sum())
+
+
+@cache
+def validation_features() -> tuple[Tensor, Tensor, Tensor]:
+    """Give what samples are compared with.
+
+    Returns:
+        Features of the validation digits `(n, f)`, their labels `(n,)`, and the frequencies of the digits in training.
+    """
+    validation, train_labels = mnist("validation", "mnist"), mnist("train", "mnist").labels
+    features = extract(validation.grey(), shipped_classifier().features)
+    return features, validation.labels, train_labels.bincount(minlength=10) / len(train_labels)
+
+
+def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw as many samples as there are validation digits, of the same labels.
+
+    Args:
+        run: what to draw from.
+        seed: of the draws.
+
+    Returns:
+        Images, and the labels that a conditional model was asked for.
+    """
+    labels = validation_features()[1][:SAMPLES]
+    given = labels if run.num_classes else None
+    return run.sample(SAMPLES, given, generator=Generator().manual_seed(seed)), labels
+
+
+@cache
+def judge(recipe: GANRecipe, seed: int) -> Judged:
+    """Train a recipe with a seed, or take the run that is there, and measure its samples.
+
+    Args:
+        recipe: what to train.
+        seed: of the run, and of the draws.
+
+    Returns:
+        The measures.
+    """
+    samples, labels = draw(train(recipe, seed), seed)
+    real, _, frequencies = validation_features()
+    classifier = shipped_classifier()
+    features = extract(samples, classifier.features)
+    with torch.inference_mode():
+        predicted = classifier.head(features).argmax(1)
+    return Judged(
+        fid=frechet_distance(features, real),
+        coverage=density_coverage(features, real)[1],
+        histogram_kl=histogram_kl(predicted, frequencies),
+        digits=digits_covered(predicted, frequencies),
+        largest=float(predicted.bincount(minlength=10).max()) / SAMPLES,
+        accuracy=float((predicted == labels).float().mean()),
+        sharpness=sharpness(samples),
+    )
+
+
+def judged(recipe: GANRecipe) -> list[Judged]:
+    """Measure a recipe over all seeds.
+
+    Args:
+        recipe: what to train.
+
+    Returns:
+        A measure a seed.
+    """
+    return [judge(recipe, seed) for seed in GAN_SEEDS]
+
+
+def column(recipe: GANRecipe, name: str) -> list[float]:
+    """Give one measure over all seeds.
+
+    Args:
+        recipe: what to train.
+        name: a field of `Judged`.
+
+    Returns:
+        A number a seed.
+    """
+    return [float(getattr(each, name)) for each in judged(recipe)]
+
+
+def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
+    """Give a column of a run's history.
+
+    Args:
+        recipe: what to train.
+        seed: of the run.
+        name: of the column.
+
+    Returns:
+        A number an epoch.
+
+    Raises:
+        ValueError: if an epoch has none.
+    """
+    values = [value for value in train(recipe, seed).history.column(name) if value is not None]
+    if len(values) != recipe.epochs:
+        raise ValueError(f"got {len(values)} of {recipe.epochs} values of {name}: train the run again")
+    return values
+
+
+def differences(ours: GANRecipe, theirs: GANRecipe, name: str) -> list[float]:
+    """Compare two recipes seed by seed.
+
+    Args:
+        ours: one recipe.
+        theirs: the other.
+        name: a field of `Judged`.
+
+    Returns:
+        Ours minus theirs, a number a seed.
+    """
+    return [a - b for a, b in zip(column(ours, name), column(theirs, name), strict=True)]

@@ -1,0 +1,126 @@
+"""The DCGAN: a generator of transposed convolutions, and a critic of strided ones (Radford, Metz & Chintala 2016)."""
+
+from torch import nn
+
+from gmlib.conditioning import append_label
+from gmlib.models.conv import normed
+from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent, require_latent_dim
+
+
+def initialise(network: nn.Module) -> nn.Module:
+    """Draw weights from N(0, 0.02²), and a norm's gains from N(1, 0.02²); biases begin at 0.
+
+    Args:
+        network: changed in place.
+
+    Returns:
+        The same network.
+
+    Source: Radford, Metz & Chintala 2016, section 4; their reference code for the gains.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+    return network
+
+
+class DCGenerator(nn.Module):
+    """G(z): noise, and a label if there are classes, as a 1×1 plane that three transposed convolutions unfold."""
+
+    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, batch_norm: bool = True) -> None:
+        """Build the network.
+
+        Args:
+            latent_dim: size of z, at least 1.
+            num_classes: number of labels, 0 for none.
+            width: channels of the last hidden plane; the one before has twice as many.
+            batch_norm: whether hidden planes are normalised over the batch.
+
+        Raises:
+            InputError: if the latent size is below 1.
+        """
+        super().__init__()
+        require_latent_dim(latent_dim)
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        inputs, bias = latent_dim + num_classes, not batch_norm
+        self.net = nn.Sequential(
+            nn.Unflatten(1, (inputs, 1, 1)),
+            *normed(nn.ConvTranspose2d(inputs, 2 * width, 7, bias=bias), 2 * width, batch_norm),  # 1 -> 7
+            *normed(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=bias), width, batch_norm),  # 7 -> 14
+            nn.ConvTranspose2d(width, 1, 4, 2, 1),  # 14 -> 28
+            nn.Tanh(),
+        )
+        initialise(self)
+
+    def forward(self, z: Latent, y: Labels | None = None) -> Image:
+        """Turn noise into images.
+
+        Args:
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Images `(b, 1, 28, 28)` in [0, 1].
+
+        Raises:
+            InputError: if the latents are of another size, or the labels do not fit.
+        """
+        require_latent(z, self.latent_dim)
+        return (self.net(append_label(z, y, self.num_classes)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
+
+
+class DCCritic(nn.Module):
+    """How real an image looks, as an unbounded score: strided convolutions, and a last one over the whole plane."""
+
+    def __init__(
+        self,
+        num_classes: int = 0,
+        width: int = 64,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        channels: int = 1,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            num_classes: number of labels, 0 for none; each is a plane beside the image.
+            width: channels of the first hidden plane; the next has twice as many.
+            batch_norm: whether the second hidden plane is normalised over the batch; the first and the last never are.
+            dropout: part of each hidden plane that is dropped in training.
+            channels: of the images; m where it judges packs of m.
+        """
+        super().__init__()
+        self.num_classes = num_classes
+        self.channels = channels
+        norm: list[nn.Module] = [nn.BatchNorm2d(2 * width)] if batch_norm else []
+        drop: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
+        self.net = nn.Sequential(
+            nn.Conv2d(channels + num_classes, width, 4, 2, 1),  # 28 -> 14
+            nn.LeakyReLU(0.2),
+            *drop,
+            nn.Conv2d(width, 2 * width, 4, 2, 1, bias=not batch_norm),  # 14 -> 7
+            *norm,
+            nn.LeakyReLU(0.2),
+            *drop,
+            nn.Conv2d(2 * width, 1, 7),  # 7 -> 1
+            nn.Flatten(0),
+        )
+        initialise(self)
+
+    def forward(self, x: Image, y: Labels | None = None) -> PerImage:
+        """Score images.
+
+        Args:
+            x: images `(b, channels, 28, 28)` in [0, 1].
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Scores `(b,)`, the log-odds of being real where the loss is a cross-entropy.
+        """
+        require_image(x, (self.channels, 28, 28))
+        return self.net(append_label(2 * x - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

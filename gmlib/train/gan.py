@@ -1,0 +1,245 @@
+"""The loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gmlib import parallel
+from gmlib.data import Digits
+from gmlib.errors import InputError
+from gmlib.evaluate.fidelity import fid
+from gmlib.evaluate.mode import eval_mode
+from gmlib.objectives.adversarial import Adversarial
+from gmlib.objectives.wasserstein import clip_weights_
+from gmlib.seeds import stream
+from gmlib.shapes import Image, Labels, Latent
+from gmlib.train.decay import cosine_decay
+from gmlib.train.history import History, Row
+from gmlib.train.state import State
+
+LEAD = 100  # critic steps before a generator step, where a warm-up gives the critic a lead
+JUDGED = 2000  # samples, and validation digits, of the FID after each epoch
+CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
+
+
+def critic_steps(rounds: int, n_critic: int, warmup: bool) -> int:
+    """Say how many critic steps come before the next generator step.
+
+    Args:
+        rounds: how many rounds are done.
+        n_critic: of an ordinary round.
+        warmup: whether the critic gets a lead at the start, and now and then.
+
+    Returns:
+        n_critic; with a warm-up 100 in the first 25 rounds and in every 500th.
+
+    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published.
+    """
+    return LEAD if warmup and (rounds < 25 or rounds % 500 == 0) else n_critic
+
+
+def pack_images(x: Image, m: int) -> Image:
+    """Lay m images on top of each other as channels, so that the critic judges them together.
+
+    Args:
+        x: images `(b, c, h, w)`, b a multiple of m.
+        m: images a pack; 1 changes nothing.
+
+    Returns:
+        `(b / m, m · c, h, w)`.
+
+    Source: Lin, Khetan, Fanti & Oh 2018, section 3.
+    """
+    return x.unflatten(0, (-1, m)).flatten(1, 2)
+
+
+def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
+    """Score real and fake images: in one pass, unless batch norm would mix their statistics.
+
+    Args:
+        critic: `(x, y) -> (b,)`.
+        real: images `(b, c, h, w)`.
+        fake: as many generated ones.
+        label: of both, `(b,)`, or None.
+
+    Returns:
+        Scores of the real and of the fake images, each `(b,)`.
+    """
+    if any(isinstance(module, _BatchNorm) for module in critic.modules()):
+        return critic(real, label).float(), critic(fake, label).float()
+    both = critic(torch.cat([real, fake]), None if label is None else label.repeat(2)).float()
+    return both[: len(real)], both[len(real) :]
+
+
+@torch.no_grad()
+def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
+    """Draw from a generator while it is in training: from its average if there is one, in eval mode.
+
+    Args:
+        state: the run, its generator named "generator".
+        z: latents `(n, latent_dim)`.
+        labels: int64 `(n,)` for a conditional generator, otherwise None.
+
+    Returns:
+        Images `(n, c, h, w)` in [0, 1], on the CPU: the same z after each epoch shows how they grow.
+    """
+    generator, device = state.result()["generator"], state.generator.device
+    with eval_mode(generator):
+        return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
+
+
+def validation_fid(state: State, validation: Digits) -> float:
+    """Say how far samples are from validation digits: from the same z each time, asked for the digits' own labels.
+
+    Args:
+        state: the run.
+        validation: at most the first 2,000 of its digits are compared with as many samples.
+
+    Returns:
+        FID in the features of the shipped classifier. So few images make it larger than the FID of 10,000.
+    """
+    generator, digits = state.networks["generator"], validation[:JUDGED].to("cpu")
+    z = torch.randn(len(digits), cast(int, generator.latent_dim), generator=stream(0, "validation samples"))
+    return round(fid(generate(state, z, digits.labels if generator.num_classes else None), digits.grey()), 4)
+
+
+def fit_gan(
+    state: State,
+    *,
+    epochs: int,
+    lr: float,
+    objective: Adversarial,
+    decay: bool = False,
+    n_critic: int = 1,
+    n_generator: int = 1,
+    warmup: bool = False,
+    pack: int = 1,
+    bfloat16: bool = False,
+    validation: Digits | None = None,
+    on_step: Callable[[State], None] | None = None,
+    on_epoch: Callable[[State], None] | None = None,
+) -> History:
+    """Play the game until the run has seen so many epochs. Prints nothing, draws nothing, saves nothing.
+
+    A round is n_critic critic steps, each on a fresh batch of real images and on fresh noise, then n_generator generator
+    steps on fresh noise. An epoch may end within a round; the next goes on with it. Fake images get the labels of the
+    real ones.
+
+    Args:
+        state: networks and optimisers named "generator" and "critic", and grey batches; a state that was trained before
+            goes on.
+        epochs: how many epochs the whole run has.
+        lr: learning rate of both, at the start if it decays.
+        objective: what both minimise, and what bounds the critic.
+        decay: whether the rate falls to 0 along half a cosine over the run.
+        n_critic: critic steps a round.
+        n_generator: generator steps a round.
+        warmup: whether the critic gets 100 steps in each of the first 25 rounds and in every 500th.
+        pack: m, images that the critic judges together.
+        bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
+        validation: grey digits whose FID to samples is noted after each epoch.
+        on_step: called after each critic step and the generator's steps that may follow it.
+        on_epoch: called after each epoch, when its row is written.
+
+    Returns:
+        A row an epoch: the critic's loss, scores of real and fake images and their sigmoids as the critic saw them
+        before each of its steps; the generator's loss and steps; "validation_fid". The generator's loss is None in an
+        epoch without a step of it.
+
+    Raises:
+        InputError: if a number of steps is below 1, the two networks have other numbers of classes, or packs do not
+            fit.
+        DivergedError: if a number of the row is infinite or none.
+    """
+    generator, critic, batches = state.networks["generator"], state.networks["critic"], state.batches
+    _require_game(generator, critic, n_critic, n_generator, pack, batches.batch_size)
+    steps = epochs * len(batches)
+
+    def sample(label: Labels | None, x: Image) -> Image:
+        z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), state.generator, x.device)
+        return pack_images(generator(z, label), pack)
+
+    while state.epoch < epochs:
+        generator.train()
+        critic.train()
+        for x, y in batches:
+            label = y if critic.num_classes else None
+            precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
+            for optimiser in state.optimisers.values():
+                optimiser.param_groups[0]["lr"] = cosine_decay(lr, state.step / steps) if decay else lr
+
+            # a critic step: the generator draws, and learns nothing
+            state.optimisers["critic"].zero_grad()
+            with precision:
+                with torch.no_grad():
+                    fake = sample(label, x).to(x.dtype)
+                real = pack_images(x, pack)
+                real_scores, fake_scores = score_both(critic, real, fake, label)
+                loss = objective.critic(real_scores, fake_scores).mean()
+                if objective.penalty:
+                    eps = parallel.draw(torch.rand, (len(real), 1, 1, 1), state.generator, x.device)
+                    loss = loss + objective.weight * objective.penalty(critic, real, fake, label, eps).mean()
+            loss.backward()
+            scores = torch.stack([real_scores, fake_scores]).detach()
+            notes = torch.cat([loss.detach().view(1), scores.mean(1), scores.sigmoid().mean(1)])
+            notes = parallel.average_gradients(critic.parameters(), notes)
+            state.optimisers["critic"].step()
+            if objective.clip:
+                clip_weights_(critic, objective.clip)
+            state.since += 1
+            heard = torch.zeros(2, device=x.device)  # the generator's loss and steps
+
+            if state.since == critic_steps(state.rounds, n_critic, warmup):
+                critic.requires_grad_(False)  # it judges, and learns nothing
+                for _ in range(n_generator):
+                    # a generator step, on fresh noise
+                    state.optimisers["generator"].zero_grad()
+                    with precision:
+                        loss = objective.generator(critic(sample(label, x), label).float()).mean()
+                    loss.backward()
+                    lost = parallel.average_gradients(generator.parameters(), loss.detach().view(1))
+                    state.optimisers["generator"].step()
+                    state.average()
+                    heard = heard + torch.cat([lost, lost.new_ones(1)])
+                critic.requires_grad_(True)
+                state.since, state.rounds = 0, state.rounds + 1
+
+            # no .item() here: nothing waits for the device
+            state.note(torch.cat([notes, heard]))
+            state.step += 1
+            if on_step:
+                on_step(state)
+
+        *critic_sums, lost_sum, heard_steps = state.noted()  # the one synchronisation of an epoch
+        row: Row = {"epoch": state.epoch + 1}
+        row |= {name: total / len(batches) for name, total in zip(CRITIC_NOTES, critic_sums, strict=True)}
+        row |= {"generator_loss": lost_sum / heard_steps if heard_steps else None}
+        row |= {"generator_steps": int(heard_steps)}
+        if validation is not None:
+            row["validation_fid"] = validation_fid(state, validation)
+        state.end_epoch(row)
+        if on_epoch:
+            on_epoch(state)
+    return state.history
+
+
+def _require_game(
+    generator: nn.Module, critic: nn.Module, n_critic: int, n_generator: int, pack: int, batch_size: int
+) -> None:
+    """Refuse what cannot be played."""
+    if n_critic < 1 or n_generator < 1:
+        raise InputError(
+            f"got n_critic {n_critic} and n_generator {n_generator}, expected at least 1 of each: both have to learn"
+        )
+    if generator.num_classes != critic.num_classes:
+        raise InputError(
+            f"got a generator of {generator.num_classes} classes and a critic of {critic.num_classes}, "
+            "expected the same number: build both with one num_classes"
+        )
+    if pack < 1 or batch_size % pack:
+        raise InputError(f"got packs of {pack} in batches of {batch_size}, expected a whole number of packs a batch")
+    if pack > 1 and critic.num_classes:
+        raise InputError("got packs of images and labels, expected one or the other: a pack has no one label")

@@ -1,0 +1,271 @@
+"""Divergences, best discriminator and best critic against scipy, quadrature, a linear program and the objectives."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad
+from scipy.optimize import linprog
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import entropy, norm, wasserstein_distance
+
+from gmlib.objectives import (
+    critic_wasserstein,
+    discriminator_bce,
+    generator_minimax,
+    generator_non_saturating,
+    generator_wasserstein,
+)
+from gmlib.toy import (
+    expected_loss,
+    gaussian_masses,
+    jensen_shannon,
+    kl_divergence,
+    optimal_critic,
+    optimal_discriminator,
+    wasserstein_1d,
+)
+
+LN2 = math.log(2)
+
+
+def masses(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Random distributions on the last axis."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).softmax(-1)
+
+
+def tensor(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+P, Q = masses(7, seed=1), masses(7, seed=2)
+PLACES = tensor(3.0, -1.0, 0.5, 7.0, 2.0, 2.5, -4.0)  # in no order, unevenly
+SOME_P, SOME_Q = (
+    tensor(0.5, 0.5, 0.0, 0.0),
+    tensor(0.0, 0.25, 0.75, 0.0),
+)  # a point of each, a common one, one of neither
+
+
+# divergences
+
+
+@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (SOME_P, masses(4)), (P, P)])
+def test_kl_is_that_of_scipy(p, q):
+    assert kl_divergence(p, q).item() == pytest.approx(entropy(p, q), rel=1e-12, abs=1e-15)
+
+
+def test_kl_is_infinite_where_q_lacks_a_point_and_only_there():
+    assert kl_divergence(SOME_P, SOME_Q).item() == math.inf
+    assert kl_divergence(SOME_P, tensor(0.9, 0.1, 0.0, 0.0)).item() == pytest.approx(entropy([0.5, 0.5], [0.9, 0.1]))
+
+
+@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (SOME_P, SOME_Q), (SOME_Q, masses(4)), (P, P)])
+def test_js_is_the_square_of_scipys_distance(p, q):
+    assert jensen_shannon(p, q).item() == pytest.approx(jensenshannon(p, q) ** 2, rel=1e-12, abs=1e-15)
+
+
+def test_js_lies_between_zero_and_ln_2_and_reaches_both():
+    p, q = masses(50, 6, seed=3) ** 3, masses(50, 6, seed=4) ** 3  # peaked
+    found = jensen_shannon(p / p.sum(-1, keepdim=True), q / q.sum(-1, keepdim=True))
+    assert ((found > 0) & (found < LN2)).all()
+    assert jensen_shannon(P, P).item() == 0
+    assert jensen_shannon(tensor(0.3, 0.7, 0.0, 0.0), tensor(0.0, 0.0, 0.6, 0.4)).item() == pytest.approx(
+        LN2, rel=1e-15
+    )
+
+
+def test_one_distribution_meets_many():
+    several = masses(3, 7, seed=5)
+    for measure in (kl_divergence, jensen_shannon, partial(wasserstein_1d, points=PLACES)):
+        torch.testing.assert_close(
+            measure(P, several), torch.stack([measure(P, q) for q in several]), rtol=1e-14, atol=0
+        )
+        torch.testing.assert_close(
+            measure(several, P), torch.stack([measure(q, P) for q in several]), rtol=1e-14, atol=0
+        )
+    for scores in (optimal_discriminator, partial(optimal_critic, points=PLACES)):
+        torch.testing.assert_close(
+            scores(P, several), torch.stack([scores(P, q) for q in several]), rtol=1e-14, atol=1e-14
+        )
+
+
+@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (P, P)])
+def test_w1_is_that_of_scipy(p, q):
+    expected = wasserstein_distance(PLACES, PLACES, p, q)
+    assert wasserstein_1d(p, q, PLACES).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_point_masses_see_a_staircase_and_a_line():
+    points = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    here, each = torch.eye(9, dtype=torch.float64)[4], torch.eye(9, dtype=torch.float64)
+    torch.testing.assert_close(wasserstein_1d(here, each, points), points.abs(), rtol=1e-14, atol=0)
+    stairs = jensen_shannon(here, each)
+    assert stairs[4].item() == 0
+    torch.testing.assert_close(stairs, LN2 * (points != 0).double(), rtol=1e-14, atol=0)
+
+
+# the best discriminator
+
+
+def test_optimal_discriminator_gives_log_odds():
+    torch.testing.assert_close(optimal_discriminator(P, Q).sigmoid(), P / (P + Q), rtol=1e-13, atol=0)
+    found = optimal_discriminator(SOME_P, SOME_Q).tolist()
+    assert found == [math.inf, pytest.approx(LN2), -math.inf, 0]
+
+
+@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (SOME_P, SOME_Q), (P, P)])
+def test_the_best_discriminator_pays_ln_4_less_twice_js(p, q):
+    paid = expected_loss(discriminator_bce, optimal_discriminator(p, q), p, q)
+    assert paid.item() == pytest.approx(math.log(4) - 2 * jensenshannon(p, q) ** 2, rel=1e-12)
+
+
+def test_any_other_discriminator_pays_more():
+    best = optimal_discriminator(P, Q)
+    least = expected_loss(discriminator_bce, best, P, Q)
+    for seed, scale in ((seed, scale) for seed in range(20) for scale in (1e-3, 1.0, 10.0)):
+        step = scale * torch.randn(7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        assert expected_loss(discriminator_bce, best + step, P, Q) > least
+    slope = torch.func.grad(lambda scores: expected_loss(discriminator_bce, scores, P, Q))(best)
+    torch.testing.assert_close(slope, torch.zeros(7, dtype=torch.float64), rtol=0, atol=1e-15)
+
+
+# the best critic
+
+
+@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P)])
+def test_the_best_critic_is_no_steeper_than_1_and_reaches_w1(p, q):
+    f = optimal_critic(p, q, PLACES)
+    apart = (PLACES[:, None] - PLACES).abs()
+    assert ((f[:, None] - f).abs() <= apart + 1e-12).all()
+    paid = expected_loss(critic_wasserstein, f, p, q).item()
+    assert paid == pytest.approx(-wasserstein_distance(PLACES, PLACES, p, q), rel=1e-12)
+    rows = np.array([np.eye(7)[i] - np.eye(7)[j] for i in range(7) for j in range(7) if i != j])
+    bounds = np.array([apart[i, j] for i in range(7) for j in range(7) if i != j])
+    best = linprog((q - p).numpy(), rows, bounds, bounds=(None, None))  # no critic of slope 1 does better
+    assert paid == pytest.approx(best.fun, rel=1e-9)
+    assert ((p + q) * f).sum().item() == pytest.approx(0, abs=1e-13)
+
+
+def test_the_best_critic_is_flat_where_nothing_has_to_cross():
+    points = torch.linspace(-10, 10, 401, dtype=torch.float64)
+    f = optimal_critic(*(gaussian_masses(points, mean, 0.1) for mean in (-1.0, 1.0)), points)
+    far = points.abs() > 3
+    slopes = f.diff()
+    assert (slopes[far[1:] & far[:-1]] == 0).all()
+    torch.testing.assert_close(f[(points > -0.6) & (points < 0.6)], -points[(points > -0.6) & (points < 0.6)])
+
+
+# what reaches the generator: q = softmax(a), the best opponent held still
+
+
+def gradients(*objectives):
+    """Give the gradient in a of each function of q."""
+    a = Q.log()
+    return [torch.func.grad(lambda a, objective=objective: objective(a.softmax(-1)))(a) for objective in objectives]
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-14)
+
+
+def test_minimax_descends_twice_js():
+    best = optimal_discriminator(P, Q)
+    close(*gradients(lambda q: (q * generator_minimax(best)).sum(), lambda q: 2 * jensen_shannon(P, q)))
+
+
+def test_non_saturating_descends_kl_less_twice_js_which_is_twice_the_kl_of_the_mixture():
+    best = optimal_discriminator(P, Q)
+    through, difference, mixture = gradients(
+        lambda q: (q * generator_non_saturating(best)).sum(),
+        lambda q: kl_divergence(q, P) - 2 * jensen_shannon(P, q),
+        lambda q: 2 * kl_divergence((P + q) / 2, P),
+    )
+    close(through, difference)
+    close(through, mixture)
+
+
+def test_wasserstein_descends_w1():
+    best = optimal_critic(P, Q, PLACES)
+    close(*gradients(lambda q: (q * generator_wasserstein(best)).sum(), lambda q: wasserstein_1d(P, q, PLACES)))
+
+
+# Gaussians on a grid
+
+GRID = torch.linspace(-8, 12, 801, dtype=torch.float64)
+
+
+def test_gaussian_masses_integrate_like_the_density():
+    q = gaussian_masses(GRID, 1.3, 0.8)
+    assert q.sum().item() == pytest.approx(1, rel=1e-14)
+    np.testing.assert_allclose(q / 0.025, norm(1.3, 0.8).pdf(GRID), rtol=1e-9, atol=1e-300)
+    assert kl_divergence(gaussian_masses(GRID, 0.0, 0.8), q).item() == pytest.approx(1.3**2 / (2 * 0.8**2), rel=1e-12)
+    assert wasserstein_1d(gaussian_masses(GRID, 0.0, 0.8), q, GRID).item() == pytest.approx(1.3, rel=1e-12)
+
+
+@pytest.mark.parametrize("mean", [0.1, 1.0, 3.0, 6.0])
+def test_js_of_gaussians_is_the_integral(mean):
+    p, q = norm(0, 1).pdf, norm(mean, 1).pdf
+
+    def integrand(x: float) -> float:
+        m = (p(x) + q(x)) / 2
+        return 0.5 * p(x) * math.log(p(x) / m) + 0.5 * q(x) * math.log(q(x) / m)
+
+    expected = quad(integrand, -10, mean + 10, epsabs=1e-13, limit=200)[0]
+    grid = torch.linspace(-8, mean + 8, 801, dtype=torch.float64)
+    found = jensen_shannon(gaussian_masses(grid, 0.0, 1.0), gaussian_masses(grid, mean, 1.0))
+    assert found.item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_several_means_are_several_gaussians_and_have_a_gradient():
+    means = tensor(0.5, 1.0, 3.0).requires_grad_()
+    several = gaussian_masses(GRID, means, 1.0)
+    for mean, q in zip((0.5, 1.0, 3.0), several, strict=True):
+        torch.testing.assert_close(q, gaussian_masses(GRID, mean, 1.0))
+    p = gaussian_masses(GRID, 0.0, 1.0)
+    js = jensen_shannon(p, several)
+    (slope,) = torch.autograd.grad(js.sum(), means)
+    # the generator's minimax gradient, halved: every sample moves along the slope of its log-odds, -mean / sd²
+    best = optimal_discriminator(p, several.detach())
+    expected = 0.5 * (several.detach() * best.sigmoid()).sum(-1) * means.detach()
+    torch.testing.assert_close(slope, expected, rtol=1e-10, atol=0)
+
+
+# what is refused
+
+
+def test_what_is_no_distribution_is_refused(refused):
+    for measure in (kl_divergence, jensen_shannon, optimal_discriminator, partial(wasserstein_1d, points=tensor(0, 1))):
+        with refused("-0.2", "in p", "below 0"):
+            measure(tensor(1.2, -0.2), tensor(0.5, 0.5))
+        with refused("nan", "in q"):
+            measure(tensor(0.5, 0.5), tensor(math.nan, 1.0))
+        with refused("off by 0.1", "in q", "divide by the sum"):
+            measure(tensor(0.5, 0.5), tensor(0.5, 0.6))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_sizes_that_do_not_fit_are_refused(refused):
+    three, two = tensor(0.2, 0.3, 0.5), tensor(0.5, 0.5)
+    with refused("p on 3", "q on 2", "same points"):
+        kl_divergence(three, two)
+    for on_line in (wasserstein_1d, optimal_critic):
+        with refused("2 places for 3 points"):
+            on_line(three, three, two)
+    with refused("2 scores for 3 points"):
+        expected_loss(discriminator_bce, two, three, three)
+
+
+def test_grids_on_which_sums_are_no_integrals_are_refused(refused):
+    with refused("sd 0", "above 0", "torch.eye"):
+        gaussian_masses(GRID, 0.0, 0.0)
+    with refused("0.025", "sd = 0.02", "linspace"):
+        gaussian_masses(GRID, 0.0, 0.02)
+    for uneven in (torch.cat([GRID[:400:2], GRID[400:]]), GRID.flip(0)):
+        with refused("even steps"):
+            gaussian_masses(uneven, 0.0, 1.0)
+    for mean in (7.0, -3.0):
+        with refused("from -8 to 12", "6 sd = 6 more", "tails"):
+            gaussian_masses(GRID, mean, 1.0)
