@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 from torch.utils.data import DataLoader
 
 from gmlib import mnist, recipes, table
 from gmlib.data import Digits
 from gmlib.evaluate import log_likelihood, measure_samples
-from gmlib.experiment import Recipe
+from gmlib.experiment import GANRecipe, Recipe
 from gmlib.files import write_whole
-from gmlib.models.vae import VAE
+from gmlib.models import VAE, DCCritic
 from gmlib.objectives import elbo
 from gmlib.progress import Progress
 from gmlib.run import versions
@@ -83,11 +84,58 @@ def usual_loop(vae: VAE, loader: DataLoader) -> Iterator[None]:
             yield
 
 
+def usual_game(generator: nn.Module, critic: nn.Module, loader: DataLoader, classes: int) -> Iterator[None]:
+    """Play the GAN's game as tutorials do: DataLoader, two default Adams, the critic in training in both steps, `.item()`.
+
+    Args:
+        generator: one network.
+        critic: the other.
+        loader: the digits.
+        classes: labels that both know, 0 for none.
+
+    Yields:
+        After each step of both.
+    """
+    optimisers = [
+        torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999)) for network in (critic, generator)
+    ]
+    bce, total = nn.BCEWithLogitsLoss(), 0.0
+    while True:
+        for x, labels in loader:
+            y = labels if classes else None
+            ones, zeros = torch.ones(len(x)), torch.zeros(len(x))
+            optimisers[0].zero_grad()
+            fake = generator(torch.randn(len(x), 100), y).detach()
+            loss = bce(critic(x, y), ones) + bce(critic(fake, y), zeros)
+            loss.backward()
+            optimisers[0].step()
+            optimisers[1].zero_grad()
+            judged = bce(critic(generator(torch.randn(len(x), 100), y), y), ones)
+            judged.backward()
+            optimisers[1].step()
+            total += loss.item() + judged.item()
+            yield
+
+
+def steps_of(recipe: Recipe) -> int:
+    """Choose how many batches are timed: about as many as take some seconds.
+
+    Args:
+        recipe: what is trained.
+
+    Returns:
+        Batches.
+    """
+    if not isinstance(recipe, GANRecipe):
+        return STEPS
+    return STEPS // 10 if recipe.critic is DCCritic else STEPS // 2
+
+
 def our_speed(
     recipe: Recipe,
     digits: Digits,
     *,
-    steps: int = STEPS,
+    steps: int = 0,
     bfloat16: bool = False,
     kept: bool = False,
 ) -> float:
@@ -96,13 +144,14 @@ def our_speed(
     Args:
         recipe: what to train.
         digits: the training digits.
-        steps: batches in the epoch.
+        steps: batches in the epoch; 0 takes `steps_of` the recipe.
         bfloat16: whether the networks compute in bfloat16.
         kept: with checkpoints and history on disk and progress printed, as `gmlib train` does.
 
     Returns:
         Images per second.
     """
+    steps = steps or steps_of(recipe)
     state = recipe.start(recipe.build(), digits[: steps * recipe.batch_size], 0)
     loop = partial(recipe.loop(), epochs=1, bfloat16=bfloat16)
     with tempfile.TemporaryDirectory() as place:
@@ -117,22 +166,24 @@ def our_speed(
 
 
 def usual_speed(recipe: Recipe, loader: DataLoader) -> float:
-    """Train with the usual loop for `STEPS` batches.
+    """Train with the usual loop.
 
     Args:
-        recipe: whose network to train.
+        recipe: whose networks to train.
         loader: the training digits.
 
     Returns:
         Images per second.
     """
-    vae = recipe.build()["vae"]
-    assert isinstance(vae, VAE)
-    steps = usual_loop(vae, loader)
+    networks, count = recipe.build(), steps_of(recipe)
+    if isinstance(recipe, GANRecipe):
+        steps = usual_game(networks["generator"], networks["critic"], loader, recipe.num_classes)
+    else:
+        steps = usual_loop(cast(VAE, networks["vae"]), loader)
     started = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(count):
         next(steps)
-    return STEPS * recipe.batch_size / (time.perf_counter() - started)
+    return count * recipe.batch_size / (time.perf_counter() - started)
 
 
 def in_turn(a: Callable[[], float], b: Callable[[], float]) -> tuple[list[float], list[float]]:
@@ -207,17 +258,24 @@ def evaluation_seconds() -> dict[str, float]:
     return {name: round(b - a, 2) for name, (a, b) in zip(names, pairwise(times), strict=True)}
 
 
-def main() -> None:
-    """Measure, print, write `runs/bench.json`."""
+def main(names: list[str]) -> None:
+    """Measure, print, write `runs/bench.json`.
+
+    Args:
+        names: recipes to train; none means all, and all else that is timed.
+    """
     torch.set_num_threads(os.cpu_count() or 1)
     digits = mnist("train")
     digits = Digits(digits.images.repeat(10, 1, 1, 1), digits.labels.repeat(10), digits.name)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for recipe in recipes.ALL.values():
+        for recipe in (recipes.by_name(name) for name in names or recipes.ALL):
             loader = usual_loader(digits, Path(folder), recipe.batch_size)
             ours, usual = partial(our_speed, recipe, digits), partial(usual_speed, recipe, loader)
             rows.append({"training": f"{recipe.name}, instead of the usual loop", **compare(ours, usual)})
+    if names:
+        print(table(rows))
+        return
     plain = partial(our_speed, recipes.VAE, digits)
     rows.append({"training": "vae, checkpoints and progress, or not", **compare(partial(plain, kept=True), plain)})
     rows.append({"training": "vae, bfloat16, or float32", **compare(partial(plain, bfloat16=True), plain)})
@@ -240,4 +298,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

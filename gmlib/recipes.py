@@ -153,14 +153,23 @@ DCGAN = replace(
     critic=DCCritic,
     batch_norm=True,
     dropout=0.0,
-    epochs=15,
-    quick_epochs=8,
+    lr=2e-3,
+    decay=True,
+    batch_size=32,
+    epochs=25,
+    quick_epochs=6,
     ships_critic=True,
     paper="Radford, Metz & Chintala 2016, Unsupervised Representation Learning with DCGANs",
     departures=(
         BETAS,
         AVERAGE,
-        Departure("epochs", "not known here", "15 (8 on the embedded digits)", "two CPU cores"),
+        Departure(
+            "learning rate",
+            "2e-4, constant",
+            "2e-3, falling to 0 along half a cosine",
+            "after one epoch validation FID was 135 in place of 260, of one seed; batches of 32 in place of 64 are part of it",
+        ),
+        Departure("epochs", "not known here", "25 (6 on the embedded digits)", "two CPU cores"),
     ),
 )
 DCGAN_CRITIC_BN = replace(

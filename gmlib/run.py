@@ -46,22 +46,31 @@ class Run:
     @property
     def vae(self) -> VAE:
         """The network of a VAE recipe."""
-        return cast(VAE, self.networks["vae"])
+        return cast(VAE, self._network("vae"))
 
     @property
     def generator(self) -> nn.Module:
         """The generator of a GAN recipe, averaged if the recipe says so."""
-        return self.networks["generator"]
+        return self._network("generator")
 
     @property
     def critic(self) -> nn.Module:
         """The critic of a GAN recipe, if the run kept it."""
-        if "critic" not in self.networks:
+        if "generator" in self.networks and "critic" not in self.networks:
             raise InputError(
                 f"got a run of {self.recipe.name} without its critic, which no sample needs, expected one that kept it: "
                 f"train it with recipes.{self.recipe.name.upper()}.fit()"
             )
-        return self.networks["critic"]
+        return self._network("critic")
+
+    def _network(self, name: str) -> nn.Module:
+        """Give a network, or say that this kind of model has none of that name."""
+        if name not in self.networks:
+            raise InputError(
+                f"got a run of {self.recipe.name or 'a recipe'}, which has no {name}, expected one that has: it is made of "
+                f"{' and '.join(self.networks)}"
+            )
+        return self.networks[name]
 
     @property
     def _drawer(self) -> Any:
@@ -98,9 +107,9 @@ class Run:
         """
         if n < 1:
             raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
-        z = draw(torch.randn, (n, self.latent_dim), generator, next(self._drawer.parameters()).device)
         if "vae" not in self.networks and mean:
             raise InputError("got mean = True for a GAN, expected False: its images are no probabilities, draw them")
+        z = draw(torch.randn, (n, self.latent_dim), generator, next(self._drawer.parameters()).device)
         if "vae" not in self.networks or mean:
             return self.decode(z, labels)
         return self.vae.decoder.sample(z, labels, generator=generator)

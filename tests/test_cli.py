@@ -433,6 +433,50 @@ def test_a_conditional_model_draws_the_digit_asked_for(gmlib, tmp_path):
     assert "no --label" not in text
 
 
+@pytest.fixture
+def short_cgan(few_digits, monkeypatch, tmp_path) -> Path:
+    """The folder of a conditional GAN that trained for a moment, and kept no critic."""
+    recipe = replace(recipes.CGAN, latent_dim=3, batch_size=16, quick_epochs=1, ships_critic=False)
+    monkeypatch.setitem(recipes.ALL, "cgan", recipe)
+    recipe.fit(seed=1).save(tmp_path / "cgan")
+    return tmp_path / "cgan"
+
+
+@pytest.mark.parametrize(("options", "labels"), [(["--label", "4"], [4] * 12), ([], [*range(10), 0, 1])])
+def test_a_conditional_gan_draws_the_digit_asked_for_or_all_ten(gmlib, short_cgan, tmp_path, options, labels):
+    out = tmp_path / "x.png"
+    status, text, err = gmlib("sample", short_cgan, "-n", 12, "--seed", 2, "--out", out, *options)
+    assert (status, err) == (0, "")
+    assert text.startswith(f"wrote {out}: 12 draws from cgan, seed 2")
+    assert ("no --label was given, so each column is a digit, from 0 to 9" in text) is not bool(options)
+    run = recipes.load_run(short_cgan, "cgan")
+    images = run.sample(12, torch.tensor(labels), generator=torch.Generator().manual_seed(2))
+    expected = tmp_path / "expected.png"
+    expected.write_bytes(png(image_grid(images, columns=4 if options else 10)))
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_what_a_gan_cannot_draw(mistake, short_cgan, tmp_path):
+    mistake(["sample", short_cgan, "--mean", "--out", tmp_path / "x.png"], "mean = True for a GAN", "no probabilities")
+    mistake(["sample", short_cgan, "--label", 12, "--out", tmp_path / "x.png"], "12", "0 to 9")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_train_and_evaluate_a_gan(gmlib, short_cgan, without_mnist, tmp_path):
+    folder = tmp_path / "again"
+    status, out, err = gmlib("train", "cgan", "--seed", 1, "--device", "cpu", "--out", folder)
+    assert status == 0, err
+    assert re.search(r"^epoch +1/1  critic_loss .* generator_loss ", out, re.M)
+    names = {path.name for path in folder.iterdir() if "checkpoint" not in path.name}
+    assert names == {".lock", "history.csv", "history.json", "cgan.safetensors", "cgan.json"}
+    first, again = (load_file(path / "cgan.safetensors") for path in (short_cgan, folder))
+    assert first.keys() == again.keys()
+    assert all(name.startswith("generator.") and torch.equal(value, again[name]) for name, value in first.items())
+    status, out, err = gmlib("evaluate", folder, "--out", tmp_path / "cgan.json")
+    assert (status, err) == (0, "")
+    assert re.search(r"all \d+ as stored with the run", out)
+
+
 def test_damaged_weights(mistake, trained, tmp_path):
     path = trained / "vae.safetensors"
     path.write_bytes(path.read_bytes()[:1000])

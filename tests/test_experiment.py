@@ -1,7 +1,8 @@
 """Fitting a recipe: the same seed gives the same run, and a folder lets it go on where it stopped."""
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from safetensors.torch import load_file
 
 from gmlib import mnist, recipes
 from gmlib.evaluate import log_likelihood
-from gmlib.models import VAE
+from gmlib.experiment import GANRecipe, plain
+from gmlib.models import VAE, DCCritic, DCGenerator, MLPCritic
+from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
 from gmlib.seeds import stream
 from gmlib.train import State
 from gmlib.train.folder import Folder
@@ -266,3 +269,163 @@ def test_a_finer_estimate_takes_the_draws_that_the_recipe_asks_for(few_digits, m
     found = replace(SHORT, finer_samples=7).measure(SHORT.build())
     assert asked == [5, 7]
     assert (found["mnist5k_test_log_likelihood"], found["mnist5k_test_log_likelihood_7"]) == (-5, -7)
+
+
+# the recipes of games
+
+GAN = GANRecipe(name="gan", latent_dim=3, dropout=0.3, ema=0.9, lr=1e-3, batch_size=16, epochs=4, quick_epochs=3)
+
+
+def test_a_setting_as_json_can_hold_it():
+    assert plain(0.5) == 0.5
+    assert plain((0.5, 0.9)) == (0.5, 0.9)
+    assert plain(None) is None
+    assert plain(torch.optim.Adam) == "Adam"
+    assert plain(MINIMAX.generator) == "generator_minimax"
+    losses = {"critic": "critic_wasserstein", "generator": "generator_wasserstein"}
+    assert plain(WASSERSTEIN_CLIPPED) == losses | {"clip": 0.01}
+    assert plain(WASSERSTEIN_PENALTY) == losses | {"penalty": "gradient_penalty", "weight": 10.0}
+
+
+def test_another_game_is_another_recipe_and_json_can_hold_it():
+    assert "objective" not in GAN.differences()
+    games = [
+        *(NON_SATURATING, MINIMAX, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY),
+        *(replace(WASSERSTEIN_CLIPPED, clip=0.02), replace(WASSERSTEIN_PENALTY, weight=1.0)),
+    ]
+    others = [replace(GAN, objective=game) for game in games]
+    assert len({recipe.hash for recipe in others}) == len(games)
+    assert others[0].hash == GAN.hash
+    for recipe in others[1:]:
+        there_and_back = json.loads(json.dumps(recipe.differences()))
+        assert there_and_back["objective"] == plain(recipe.objective)
+
+
+def test_a_new_field_of_the_game_with_a_neutral_default_changes_no_hash():
+    @dataclass(frozen=True)
+    class Newer(Adversarial):
+        smoothing: float = 0.0
+
+    newer = Newer(MINIMAX.critic, MINIMAX.generator)
+    assert replace(GAN, objective=newer).hash == replace(GAN, objective=MINIMAX).hash
+    assert replace(GAN, objective=replace(newer, smoothing=0.1)).hash != replace(GAN, objective=MINIMAX).hash
+
+
+def test_every_setting_of_a_game_counts_and_what_ships_does_not():
+    changed = {
+        **{"latent_dim": 4, "critic": DCCritic, "objective": MINIMAX, "betas": (0.5, 0.999), "num_classes": 10},
+        **{"batch_norm": True, "critic_batch_norm": True, "dropout": 0.2, "n_critic": 5, "n_generator": 2},
+        **{"generator": DCGenerator, "optimiser": torch.optim.AdamW, "warmup": True, "pack": 2},
+        **{"decay": True, "ema": 0.0, "lr": 2e-3, "batch_size": 32, "epochs": 5},
+    }
+    hashes = {replace(GAN, **{name: value}).hash for name, value in changed.items()}
+    assert len(hashes - {GAN.hash}) == len(changed)
+    assert replace(GAN, ships_critic=False, quick_epochs=1) == GAN
+    assert replace(GAN, ships_critic=False, quick_epochs=1).hash == GAN.hash
+
+
+def test_each_network_has_its_optimiser_with_the_betas_of_the_recipe(few_digits):
+    recipe = replace(GAN, betas=(0.1, 0.7), lr=3e-3)
+    networks = recipe.build()
+    state = recipe.start(networks, few_digits, 0)
+    assert set(state.optimisers) == set(networks) == {"generator", "critic"}
+    for name, optimiser in state.optimisers.items():
+        (group,) = optimiser.param_groups
+        assert (group["lr"], tuple(group["betas"])) == (3e-3, (0.1, 0.7))
+        assert [id(p) for p in group["params"]] == [id(p) for p in networks[name].parameters()]
+    assert not state.batches.binarised
+    assert set(state.averages) == {"generator"}
+
+
+def test_a_recipe_builds_what_it_says():
+    recipe = replace(GAN, num_classes=0, batch_norm=True, critic_batch_norm=True, pack=2, latent_dim=7)
+    generator, critic = (recipe.build()[name] for name in ("generator", "critic"))
+
+    def norms(network):
+        return sum(isinstance(part, torch.nn.BatchNorm1d) for part in network.modules())
+
+    assert (generator.latent_dim, critic.channels, norms(generator), norms(critic)) == (7, 2, 3, 3)
+    plain_generator, plain_critic = (replace(GAN, num_classes=10).build()[name] for name in ("generator", "critic"))
+    assert (plain_generator.num_classes, plain_critic.num_classes) == (10, 10)
+    assert (norms(plain_generator), norms(plain_critic)) == (0, 0)
+    assert isinstance(plain_critic, MLPCritic)
+    assert [part.p for part in plain_critic.modules() if isinstance(part, torch.nn.Dropout)] == [0.3] * 3
+    assert not any(isinstance(part, torch.nn.Dropout) for part in replace(GAN, dropout=0.0).build()["critic"].modules())
+
+
+def test_the_loop_plays_the_recipes_game(few_digits):
+    recipe, rates = replace(GAN, objective=WASSERSTEIN_CLIPPED, n_critic=3, n_generator=2, pack=2, decay=True), []
+    run = recipe.fit(seed=1, on_step=lambda s: rates.append([o.param_groups[0]["lr"] for o in s.optimisers.values()]))
+    assert rates[0] == [1e-3, 1e-3] > rates[1] > rates[-1]
+    assert run.history.column("generator_steps") == [2, 2, 4]
+    bound = torch.tensor(0.01)
+    assert max(p.abs().max() for p in run.critic.parameters()) == bound
+    assert not any(module.training for network in run.networks.values() for module in network.modules())
+    assert "validation_fid" in run.history.rows[0]
+    leads = replace(GAN, warmup=True).fit(seed=1).history.column("generator_steps")
+    assert leads == [0, 0, 0]  # the critic is 100 steps ahead
+
+
+def test_a_run_of_a_gan_holds_the_average(few_digits):
+    kept = []
+    run = GAN.fit(seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks)))
+    averages, networks = kept[-1]
+    assert run.generator is averages["generator"]
+    assert run.critic is networks["critic"]
+    for ours, theirs in zip(run.generator.parameters(), networks["generator"].parameters(), strict=True):
+        assert not torch.equal(ours, theirs)
+    plain_run = replace(GAN, ema=0.0).fit(seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks)))
+    assert plain_run.generator is kept[-1][1]["generator"]
+
+
+def test_a_gan_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path):
+    """In the middle of a round, with dropout from the global generator."""
+    recipe = replace(GAN, n_critic=3)
+    whole = recipe.fit(seed=3)
+
+    def stop(state: State) -> None:
+        if state.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(seed=3, out=tmp_path, on_step=stop)
+    resumed = recipe.fit(seed=3, out=tmp_path, resume=True)
+    assert resumed.history == whole.history
+    for name, network in whole.networks.items():
+        found = resumed.networks[name].state_dict()
+        assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+def test_samples_of_a_gan_are_measured_grey_against_grey(monkeypatch, made_up, classes):
+    """As many as there are test digits, of labels as frequent as in training; by a generator that ships alone."""
+    measured, train = [], made_up[made_up.labels < 5]  # 34 images
+    tests = {"mnist": made_up[:30], "mnist5k": made_up[30:50]}
+
+    def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None):
+        measured.append((samples, reference, floor, labels, floor_labels))
+        assert torch.equal(frequencies, train.labels.bincount(minlength=10) / 34)
+        return {"fid": 1.0}
+
+    def mnist_of(split, source, root=None):
+        return train if split == "train" else tests[source]
+
+    monkeypatch.setattr("gmlib.experiment.mnist", mnist_of)
+    monkeypatch.setattr("gmlib.experiment.measure_samples", measure_samples)
+    recipe = replace(GAN, num_classes=classes)
+    generator = recipe.build()["generator"].eval()
+    found = recipe.measure({"generator": generator}, full=True)
+    assert found == {"n": 30, "fid": 1.0, "mnist5k_n": 20, "mnist5k_fid": 1.0}
+    assert recipe.measure({"generator": generator}) == {"mnist5k_n": 20, "mnist5k_fid": 1.0}
+    for (samples, reference, floor, labels, floor_labels), test in zip(measured[:2], tests.values(), strict=True):
+        n = len(test)
+        assert torch.equal(reference, test.grey())
+        assert len(floor) == n
+        assert all((train.grey() == image).flatten(1).all(1).any() for image in floor)
+        assert (labels is None) == (floor_labels is None) == (classes == 0)
+        if classes:
+            assert labels.max() < 5  # never one that training has not
+            assert floor_labels.shape == (n,)
+            assert torch.equal(floor[:, 0, :, 6:22].mean(2).gt(0.5).float().argmax(1), 2 * floor_labels)
+        z = torch.randn(n, 3, generator=stream(0, "samples"))
+        assert torch.equal(samples, generator(z, labels))

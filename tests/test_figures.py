@@ -20,6 +20,8 @@ from gmlib.figures import (
     image_grids,
     latent_planes,
     lines,
+    network_drawing,
+    planes,
     rows_of_images,
 )
 from gmlib.figures.grids import tile
@@ -254,3 +256,62 @@ def test_a_figure_whose_drawing_fails_is_closed_too():
 def test_colours_are_apart():
     assert len(set(COLOURS)) == len(COLOURS)
     assert len({tuple(colour) for colour in DIGIT_COLOURS}) == 10
+
+
+# networks
+
+
+def test_planes_are_what_the_layers_give():
+    from gmlib.models import DCCritic, DCGenerator, MLPCritic
+
+    generator = DCGenerator(5, num_classes=10, width=4).train()
+    before = {key: value.clone() for key, value in generator.state_dict().items()}
+    found = planes(generator, torch.zeros(2, 5), torch.tensor([1, 2]))
+    assert [shape for _, shape in found] == [(8, 7, 7), (4, 14, 14), (1, 28, 28)]
+    assert [words.split("\n") for words, _ in found] == [
+        ["transposed", "conv 7×7"],
+        ["transposed", "conv 4×4", "stride 2"],
+        ["transposed", "conv 4×4", "stride 2"],
+    ]
+    assert generator.training
+    assert all(torch.equal(value, before[key]) for key, value in generator.state_dict().items())
+    assert [words for words, _ in planes(DCCritic(width=4), torch.zeros(2, 1, 28, 28))][-1] == "conv 7×7"
+    assert planes(MLPCritic(hidden=(6, 3)), torch.zeros(2, 1, 28, 28)) == [
+        ("linear", (6,)),
+        ("linear", (3,)),
+        ("linear", (1,)),
+    ]
+
+
+def test_a_network_is_drawn_with_its_shapes():
+    from gmlib.models import DCCritic, DCGenerator
+
+    pair = {
+        "generator": (DCGenerator(5, width=4), torch.zeros(2, 5)),
+        "critic": (DCCritic(width=4), torch.zeros(2, 1, 28, 28)),
+    }
+    figure = network_drawing(pair)
+    above, below = ([text.get_text() for text in ax.texts] for ax in figure.axes)
+    assert [text for text in above if text.strip("0123456789×") == "" and text] == [
+        "5",
+        "8×7×7",
+        "4×14×14",
+        "1×28×28",
+    ]
+    assert [text for text in below if text.strip("0123456789×") == "" and text] == [
+        "1×28×28",
+        "4×14×14",
+        "8×7×7",
+        "1×1×1",
+    ]
+    # three faces, each filled and outlined, for each of four blocks; the image is the tallest
+    for ax in figure.axes:
+        assert len(ax.patches) == 24
+    heights = [np.ptp(patch.get_xy()[:, 1]) for patch in figure.axes[0].patches[::6]]
+    assert heights[-1] == max(heights)
+    assert heights[1:] == pytest.approx([2.4 * edge / 28 for edge in (7, 14, 28)])
+
+
+def test_nothing_to_draw(refused):
+    with refused("a ReLU without a linear or convolutional layer"):
+        planes(torch.nn.ReLU(), torch.zeros(1))

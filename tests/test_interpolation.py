@@ -1,9 +1,9 @@
-"""Straight ways: their ends, their steps, their order."""
+"""Ways, straight and round: their ends, their steps, their order."""
 
 import pytest
 import torch
 
-from gmlib.interpolation import interpolate
+from gmlib.interpolation import interpolate, interpolate_spherical
 
 
 def test_a_way_is_straight_and_holds_both_ends():
@@ -22,12 +22,44 @@ def test_images_go_a_way_too():
 
 
 @pytest.mark.parametrize(("start", "end"), [((2, 3), (2, 4)), ((2, 3), (3, 3)), ((1, 3), (2, 3)), ((2, 3), (2, 3, 1))])
-def test_ends_of_different_shapes(refused, unchecked, start, end):
+@pytest.mark.parametrize("way", [interpolate, interpolate_spherical])
+def test_ends_of_different_shapes(refused, unchecked, way, start, end):
     with refused(f"start of shape {start}", f"end of shape {end}", "same shape"):
-        interpolate(torch.zeros(start), torch.zeros(end))
+        way(torch.zeros(start), torch.zeros(end))
 
 
 @pytest.mark.parametrize("steps", [1, 0, -3])
-def test_too_few_steps(refused, unchecked, steps):
+@pytest.mark.parametrize("way", [interpolate, interpolate_spherical])
+def test_too_few_steps(refused, unchecked, way, steps):
     with refused(f"got {steps} steps", "at least 2"):
-        interpolate(torch.zeros(1, 2), torch.zeros(1, 2), steps)
+        way(torch.zeros(1, 2), torch.zeros(1, 2), steps)
+
+
+def test_a_round_way_goes_in_equal_angles_and_holds_both_ends():
+    start, end = torch.tensor([[2.0, 0.0]], dtype=torch.float64), torch.tensor([[0.0, 2.0]], dtype=torch.float64)
+    way = interpolate_spherical(start, end, steps=4)
+    angles = torch.arange(4, dtype=torch.float64) * torch.pi / 6  # a quarter turn in three steps
+    torch.testing.assert_close(way, 2 * torch.stack([angles.cos(), angles.sin()], 1))
+
+
+def test_a_round_way_keeps_the_length_that_a_straight_one_loses():
+    start, end = torch.randn(2, 50, 100, generator=torch.Generator().manual_seed(0)).double()
+    start, end = (x / x.norm(dim=1, keepdim=True) for x in (start, end))
+    round_, straight = (way(start, end).norm(dim=1) for way in (interpolate_spherical, interpolate))
+    torch.testing.assert_close(round_, torch.ones_like(round_))
+    assert straight.view(50, 6)[:, 2].max() < 0.9
+    torch.testing.assert_close(
+        interpolate_spherical(start, end).view(50, 6, 100)[:, [0, 5]], torch.stack([start, end], 1)
+    )
+
+
+def test_a_round_way_between_lengths_and_along_a_ray():
+    start = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    torch.testing.assert_close(interpolate_spherical(start, 3 * start, steps=3), interpolate(start, 3 * start, steps=3))
+    assert interpolate_spherical(start, start).isfinite().all()
+
+
+@pytest.mark.parametrize("end", [[[-2.0, -4.0]], [[0.0, 0.0]]])
+def test_no_round_way_to_the_other_side(refused, end):
+    with refused("opposite directions or have no length"):
+        interpolate_spherical(torch.tensor([[1.0, 2.0]]), torch.tensor(end))

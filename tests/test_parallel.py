@@ -151,6 +151,63 @@ def test_two_processes_have_the_gradients_of_one(tmp_path, dtype, tolerance):
             assert (two[key] - value).norm() <= tolerance * max(1, value.norm()), key
 
 
+# the same for whole games: one process plays with batches of 128, each of two with 64 of them
+GAMES = """
+import sys
+import torch
+from safetensors.torch import save_file
+from gmlib import parallel
+from gmlib.data import Batches, mnist
+from gmlib.models import MLPCritic, MLPGenerator
+from gmlib.objectives import NON_SATURATING, WASSERSTEIN_PENALTY
+from gmlib.parallel import BatchGenerator, sync_batch_norm
+from gmlib.train import State, fit_gan
+
+torch.set_num_threads(1)
+parallel.init("cpu")
+found = {}
+
+def play(name, objective, norm=False, classes=0, **game):
+    torch.manual_seed(0)
+    networks = {
+        "generator": MLPGenerator(8, classes, hidden=(32, 64), batch_norm=True),
+        "critic": MLPCritic(classes, hidden=(64, 32), batch_norm=norm, dropout=0.0, channels=game.get("pack", 1)),
+    }
+    networks = {key: sync_batch_norm(network) for key, network in networks.items()}
+    optimisers = {key: torch.optim.SGD(network.parameters(), lr=0.02) for key, network in networks.items()}
+    noise = BatchGenerator()
+    noise.manual_seed(1)
+    batches = Batches(mnist("train")[:512], 128, binarised=False, seed=3)
+    state = State(networks, optimisers, batches, noise, averaged="generator", ema=0.9)
+    history = fit_gan(state, epochs=2, lr=0.02, objective=objective, **game)
+    found[f"{name} numbers"] = torch.tensor([list(row.values()) for row in history.rows])
+    for key, network in (*networks.items(), ("average", state.averages["generator"])):
+        found.update({f"{name} {key} {place}": value.clone() for place, value in network.state_dict().items()})
+
+play("non-saturating", NON_SATURATING, norm=True, classes=10)
+play("penalty", WASSERSTEIN_PENALTY, n_critic=2, n_generator=2, pack=2)
+if parallel.rank() == 0:
+    save_file(found, sys.argv[1])
+parallel.shutdown()
+"""
+
+
+def test_two_processes_play_the_game_of_one(tmp_path):
+    """With batch norm in both networks, with a penalty of the critic's slope, and in packs; without dropout."""
+    program = tmp_path / "games.py"
+    program.write_text(GAMES)
+    subprocess.run([sys.executable, program, tmp_path / "one"], check=True)
+    two_processes(str(program), tmp_path / "two")
+    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
+    assert one.keys() == two.keys()
+    assert sum("weight" in key for key in one) >= 16
+    for key, value in one.items():
+        if value.is_floating_point():
+            assert (two[key] - value).norm() <= 1e-5 * max(1, value.norm()), key
+        else:
+            assert torch.equal(value, two[key]), key
+
+
 def test_torchrun_trains_what_one_process_trains_and_one_writes(tmp_path, monkeypatch):
     command = ["train", "vae", "--device", "cpu", "--seed", "2", "--out"]
     program = tmp_path / "short.py"

@@ -46,7 +46,7 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "gan_minimax": ("gan", {"objective"}),
     "gan_critic_bn": ("gan", {"critic_batch_norm"}),
     "cgan": ("gan", {"num_classes"}),
-    "dcgan": ("gan", {"generator", "critic", "batch_norm", "dropout", "epochs"}),
+    "dcgan": ("gan", {"generator", "critic", "batch_norm", "dropout", "lr", "decay", "batch_size", "epochs"}),
     "dcgan_critic_bn": ("dcgan", {"critic_batch_norm"}),
     "cdcgan": ("dcgan", {"num_classes"}),
 }
@@ -205,8 +205,9 @@ def test_shipped_runs_load(name):
     assert (set(draws.unique().tolist()) == {0.0, 1.0}) == (name in VAES)
 
 
-def test_every_recipe_is_shipped():
-    assert [name for name in ALL if not recipes.is_shipped(name)] == []
+def test_every_recipe_is_shipped_but_those_that_fail_on_purpose():
+    # what becomes of these, claims show over seeds
+    assert {name for name in ALL if not recipes.is_shipped(name)} == {"gan_critic_bn", "dcgan_critic_bn"}
 
 
 @pytest.mark.parametrize("name", VAES)
@@ -256,6 +257,8 @@ def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
 @pytest.mark.parametrize("name", GANS)
 def test_a_sample_is_drawn_alike_in_any_company(name):
     """A generator with batch norm judges by its running statistics once it is trained."""
+    if not recipes.is_shipped(name):
+        pytest.skip(f"no full run of {name} is shipped")
     run = recipes.pretrained(name)
     z = torch.randn(12, run.latent_dim, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(12) % 10 if run.num_classes else None
@@ -266,6 +269,8 @@ def test_a_sample_is_drawn_alike_in_any_company(name):
 
 @pytest.mark.parametrize("name", GANS)
 def test_a_run_keeps_its_critic_where_the_recipe_says_so(name, refused):
+    if not recipes.is_shipped(name):
+        pytest.skip(f"no full run of {name} is shipped")
     run = recipes.pretrained(name)
     if ALL[name].ships_critic:
         assert run.critic(torch.zeros(2, 1, 28, 28), torch.arange(2) if run.num_classes else None).shape == (2,)
@@ -283,12 +288,13 @@ def test_departures_state_the_settings_as_they_are(name):
     if name in GANS:
         assert ours["Adam's betas"] == "{} and {}".format(*recipe.betas)
         assert ours["average"] == f"of the generator's weights, {recipe.ema} a step"
-        return
-    assert float(ours["learning rate"].split(",")[0]) == recipe.lr
+        assert ("learning rate" in ours) == (recipe.lr != recipes.GAN.lr)
+    if "learning rate" in ours:
+        assert float(ours["learning rate"].split(",")[0]) == recipe.lr
+        assert ("half a cosine" in ours["learning rate"]) == recipe.decay
     if "model" in ours:
         layers = {len(recipe.hidden): recipe.hidden[0]}
         assert (
             ours["model"]
             == f"{recipe.latent_dim} latents, two layers of {layers[2]}, the bound of {recipe.samples} draws"
         )
-    assert ("half a cosine" in ours["learning rate"]) == recipe.decay

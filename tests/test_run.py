@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 
 from gmlib import recipes
+from gmlib.experiment import GANRecipe
 from gmlib.recipes import load_run
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=2)
@@ -142,3 +143,89 @@ def test_a_folder_that_cannot_be_written(run, tmp_path, refused):
     (tmp_path / "file").write_text("here")
     with refused(f"cannot write {tmp_path / 'file' / 'vae.safetensors'}", "writable"):
         run.save(tmp_path / "file")
+
+
+# runs of GANs
+
+SHORT_GAN = GANRecipe(name="gan", latent_dim=3, batch_norm=True, lr=1e-3, batch_size=16, epochs=2, quick_epochs=2)
+
+
+@pytest.fixture(params=[0, 10])
+def gan(request, few_digits, monkeypatch):
+    recipe = replace(SHORT_GAN, num_classes=request.param)
+    monkeypatch.setitem(recipes.ALL, "gan", recipe)
+    return recipe.fit(seed=5)
+
+
+def asked(run, n: int) -> torch.Tensor | None:
+    return torch.arange(n) % 10 if run.num_classes else None
+
+
+def test_samples_of_a_gan_are_what_its_generator_makes_of_noise(gan):
+    assert gan.latent_dim == 3
+    before = {name: value.clone() for name, value in gan.generator.state_dict().items()}
+    labels = asked(gan, 20)
+    samples = gan.sample(20, labels, generator=generator(1))
+    z = torch.randn(20, 3, generator=generator(1))
+    with torch.no_grad():
+        assert torch.equal(samples, gan.generator(z, labels))
+    assert torch.equal(gan.decode(z, labels), samples)
+    assert samples.shape == (20, 1, 28, 28)
+    assert not samples.requires_grad
+    assert 0 <= samples.min() < samples.max() <= 1
+    assert len(samples.unique()) > 1000  # grey
+    assert all(torch.equal(value, before[name]) for name, value in gan.generator.state_dict().items())
+
+
+def test_many_samples_of_a_gan_are_made_in_parts(gan):
+    """As in one pass, and no more than a thousand at once."""
+    sizes, z, labels = [], torch.randn(2300, 3, generator=generator(2)), asked(gan, 2300)
+    with torch.no_grad():
+        whole = gan.generator(z, labels)
+    gan.generator.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    parts = gan.sample(2300, labels, generator=generator(2))
+    assert sizes == [1000, 1000, 300]
+    torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_gan_cannot_draw(gan, refused, unchecked):
+    with refused("got n = 0", "expected 1 or more"):
+        gan.sample(0)
+    with refused("got mean = True for a GAN", "no probabilities"):
+        gan.sample(4, asked(gan, 4), mean=True)
+    if gan.num_classes:
+        with refused("got no labels for a conditional model (num_classes = 10)"):
+            gan.sample(4)
+        for n in (3, 5):
+            with refused(f"got {n} labels for 4 latents"):
+                gan.sample(4, asked(gan, n))
+    else:
+        with refused("got labels for an unconditional model"):
+            gan.sample(4, torch.arange(4))
+
+
+@pytest.mark.parametrize("ships", [True, False])
+def test_a_gan_is_saved_with_its_critic_where_the_recipe_says_so(few_digits, tmp_path, monkeypatch, refused, ships):
+    recipe = replace(SHORT_GAN, ships_critic=ships)
+    monkeypatch.setitem(recipes.ALL, "gan", recipe)
+    run = recipe.fit(seed=5)
+    assert set(run.networks) == {"generator", "critic"}  # fresh from training both are there
+    saved = run.save(tmp_path)
+    loaded = load_run(tmp_path, "gan")
+    with safe_open(tmp_path / "gan.safetensors", "pt") as file:
+        assert {name.split(".")[0] for name in file.keys()} == recipe.kept()  # noqa: SIM118
+    for found in (saved, loaded):
+        assert set(found.networks) == recipe.kept() == ({"generator", "critic"} if ships else {"generator"})
+        for name, network in found.networks.items():
+            assert not any(module.training for module in network.modules())
+            parameters = {key for key, _ in network.named_parameters()}
+            for key, value in run.networks[name].state_dict().items():
+                expected = value.half().to(value.dtype) if key in parameters else value
+                assert torch.equal(network.state_dict()[key], expected), key
+        assert torch.isfinite(found.sample(3, generator=generator())).all()
+        if ships:
+            assert found.critic(few_digits.grey()).shape == (64,)
+        else:
+            with refused("got a run of gan without its critic", "recipes.GAN.fit()"):
+                found.critic  # noqa: B018
+    assert loaded.metrics == saved.metrics == recipe.measure({"generator": loaded.generator})

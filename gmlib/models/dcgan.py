@@ -98,15 +98,15 @@ class DCCritic(nn.Module):
         self.num_classes = num_classes
         self.channels = channels
         norm: list[nn.Module] = [nn.BatchNorm2d(2 * width)] if batch_norm else []
-        drop: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
+        drop: list[list[nn.Module]] = [[nn.Dropout(dropout)] if dropout else [] for _ in range(2)]
         self.net = nn.Sequential(
             nn.Conv2d(channels + num_classes, width, 4, 2, 1),  # 28 -> 14
             nn.LeakyReLU(0.2),
-            *drop,
+            *drop[0],
             nn.Conv2d(width, 2 * width, 4, 2, 1, bias=not batch_norm),  # 14 -> 7
             *norm,
             nn.LeakyReLU(0.2),
-            *drop,
+            *drop[1],
             nn.Conv2d(2 * width, 1, 7),  # 7 -> 1
             nn.Flatten(0),
         )

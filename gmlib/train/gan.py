@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -22,6 +23,7 @@ from gmlib.train.state import State
 
 LEAD = 100  # critic steps before a generator step, where a warm-up gives the critic a lead
 JUDGED = 2000  # samples, and validation digits, of the FID after each epoch
+Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
 CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
 
 
@@ -41,7 +43,7 @@ def critic_steps(rounds: int, n_critic: int, warmup: bool) -> int:
     return LEAD if warmup and (rounds < 25 or rounds % 500 == 0) else n_critic
 
 
-def pack_images(x: Image, m: int) -> Image:
+def pack_images(x: Image, m: int) -> Packs:
     """Lay m images on top of each other as channels, so that the critic judges them together.
 
     Args:
@@ -155,10 +157,10 @@ def fit_gan(
         DivergedError: if a number of the row is infinite or none.
     """
     generator, critic, batches = state.networks["generator"], state.networks["critic"], state.batches
-    _require_game(generator, critic, n_critic, n_generator, pack, batches.batch_size)
+    _require_game(generator, critic, n_critic, n_generator, pack, batches.batch_size // parallel.world_size())
     steps = epochs * len(batches)
 
-    def sample(label: Labels | None, x: Image) -> Image:
+    def sample(label: Labels | None, x: Image) -> Packs:
         z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), state.generator, x.device)
         return pack_images(generator(z, label), pack)
 
@@ -192,7 +194,7 @@ def fit_gan(
             state.since += 1
             heard = torch.zeros(2, device=x.device)  # the generator's loss and steps
 
-            if state.since == critic_steps(state.rounds, n_critic, warmup):
+            if state.since >= critic_steps(state.rounds, n_critic, warmup):
                 critic.requires_grad_(False)  # it judges, and learns nothing
                 for _ in range(n_generator):
                     # a generator step, on fresh noise

@@ -1,11 +1,24 @@
 """The GAN's losses in value and slope: at 0, at a logit of -8, at the best discriminator, far out."""
 
 import math
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
 
-from gmlib.objectives import discriminator_bce, generator_minimax, generator_non_saturating
+from gmlib.objectives import (
+    MINIMAX,
+    NON_SATURATING,
+    WASSERSTEIN_CLIPPED,
+    WASSERSTEIN_PENALTY,
+    Adversarial,
+    critic_wasserstein,
+    discriminator_bce,
+    generator_minimax,
+    generator_non_saturating,
+    generator_wasserstein,
+    gradient_penalty,
+)
 
 
 def test_a_discriminator_that_knows_nothing():
@@ -33,6 +46,18 @@ def test_slopes_of_the_generators_losses(logit):
     assert other.item() == pytest.approx(-(1 - sigma), rel=1e-9)
 
 
+@pytest.mark.parametrize(("on_real", "on_fake"), [(0.0, 0.0), (-3.0, 2.0), (1.5, -4.0), (8.0, 8.0)])
+def test_slopes_of_the_discriminators_loss(on_real, on_fake):
+    """-(1 - D(x)) and D(x~): down the loss, real scores rise and fake ones fall, by no more than 1 a unit.
+
+    The slope of a mean squared error would be 2 D (1 - D) (D - 1), which vanishes where the discriminator is wrong.
+    """
+    scores = torch.tensor([[on_real], [on_fake]], dtype=torch.float64)
+    slopes = torch.func.grad(lambda s: discriminator_bce(*s).sum())(scores)
+    assert slopes[0].item() == pytest.approx(-1 / (1 + math.exp(on_real)), rel=1e-9)
+    assert slopes[1].item() == pytest.approx(1 / (1 + math.exp(-on_fake)), rel=1e-9)
+
+
 def test_the_best_discriminator_pays_what_the_divergence_leaves():
     p, q = (
         torch.tensor([0.5, 0.3, 0.2, 0.0], dtype=torch.float64),
@@ -57,3 +82,48 @@ def test_nothing_overflows():
         generator_non_saturating(far),
     ):
         assert loss.isfinite().all()
+
+
+# the games
+
+
+def test_the_named_games_are_what_their_names_say():
+    named = {
+        NON_SATURATING: (discriminator_bce, generator_non_saturating, None, 0.0, None),
+        MINIMAX: (discriminator_bce, generator_minimax, None, 0.0, None),
+        WASSERSTEIN_CLIPPED: (critic_wasserstein, generator_wasserstein, None, 0.0, 0.01),
+        WASSERSTEIN_PENALTY: (critic_wasserstein, generator_wasserstein, gradient_penalty, 10.0, None),
+    }
+    for game, parts in named.items():
+        assert game == Adversarial(*parts)
+    assert str(MINIMAX) == "discriminator_bce, generator_minimax"
+    assert str(WASSERSTEIN_CLIPPED) == "critic_wasserstein, generator_wasserstein, clip 0.01"
+    assert str(WASSERSTEIN_PENALTY) == "critic_wasserstein, generator_wasserstein, 10 gradient_penalty"
+    with pytest.raises(FrozenInstanceError):
+        MINIMAX.clip = 1.0
+
+
+@pytest.mark.parametrize(
+    ("game", "changes", "text"),
+    [
+        (WASSERSTEIN_PENALTY, {"clip": 0.01}, "clip and penalty together"),
+        (WASSERSTEIN_CLIPPED, {"penalty": gradient_penalty, "weight": 10.0}, "clip and penalty together"),
+        (NON_SATURATING, {"weight": 1.0}, "weight of 1 without a penalty"),
+        (WASSERSTEIN_PENALTY, {"weight": 0.0}, "weight of 0 with a penalty"),
+        (WASSERSTEIN_PENALTY, {"penalty": None}, "weight of 10 without a penalty"),
+        (WASSERSTEIN_PENALTY, {"weight": -10.0}, "weight of -10 with a penalty"),
+        (NON_SATURATING, {"weight": -1.0}, "weight of -1 without a penalty"),
+        (WASSERSTEIN_CLIPPED, {"clip": 0.0}, "got clip 0.0"),
+        (WASSERSTEIN_CLIPPED, {"clip": -0.01}, "got clip -0.01"),
+        (WASSERSTEIN_CLIPPED, {"clip": math.nan}, "got clip nan"),
+    ],
+)
+def test_games_that_make_no_sense(game, changes, text):
+    with pytest.raises(ValueError, match=text) as caught:
+        replace(game, **changes)
+    assert "expected" in str(caught.value)
+
+
+def test_a_penalty_goes_with_any_loss():
+    assert replace(NON_SATURATING, penalty=gradient_penalty, weight=0.1).weight == 0.1
+    assert replace(WASSERSTEIN_CLIPPED, clip=1.0).clip == 1

@@ -29,13 +29,13 @@ class Noisy(MLPEncoder):
         return torch.nn.functional.dropout(mu, 0.1, self.training), logvar
 
 
-def start(digits, optimiser: str = "adam", seed: int = 0) -> State:
+def start(digits, optimiser: str = "adam", seed: int = 0, ema: float = 0.9) -> State:
     torch.manual_seed(seed)
     vae = VAE(Noisy(2, hidden=20), BernoulliDecoder(MLPDecoder(2, hidden=20)))
     batches = Batches(digits, 24, binarised=True, seed=seed)  # 16 images are left over in each epoch
     generator = torch.Generator().manual_seed(seed)
     optimisers = {"vae": OPTIMISERS[optimiser](vae.parameters())}
-    return State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=0.9)
+    return State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=ema)
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:
@@ -97,21 +97,37 @@ def test_resumed_from_the_middle_of_an_epoch(made_up, step):
 
 
 def test_the_average_follows_the_weights(made_up):
-    state, by_hand = start(made_up), None
+    """With a memory that is short at first, and then as long as it was asked for."""
+    state, betas = start(made_up, ema=0.22), [1 / 10, 2 / 11, 0.22, 0.22]
     parameter = next(state.networks["vae"].parameters())
     by_hand = parameter.detach().clone()
     averages = []
 
     def check(state: State) -> None:
         nonlocal by_hand
-        by_hand = 0.9 * by_hand + 0.1 * parameter.detach()
+        beta = betas[len(averages)]
+        by_hand = beta * by_hand + (1 - beta) * parameter.detach()
         averages.append(next(state.result()["vae"].parameters()).detach().clone())
-        torch.testing.assert_close(averages[-1], by_hand)
+        torch.testing.assert_close(averages[-1], by_hand, rtol=1e-5, atol=1e-7)
+        for ours, theirs in zip(state.result()["vae"].buffers(), state.networks["vae"].buffers(), strict=True):
+            assert torch.equal(ours, theirs)  # running statistics are no weights
 
     fit_vae(state, epochs=2, lr=1e-2, on_step=check)
-    assert len(averages) == 4
+    assert len(averages) == state.averagings == 4
     assert not torch.equal(averages[-1], parameter)
     assert state.result()["vae"] is not state.networks["vae"]
+
+
+def test_a_checkpoint_from_before_there_were_games(made_up):
+    """It counts no rounds."""
+    state, fresh = start(made_up), start(made_up, seed=7)
+    fit_vae(state, epochs=1, lr=1e-2)
+    saved = state.state_dict()
+    older = {key: value for key, value in saved.items() if key not in ("averagings", "rounds", "since")}
+    assert len(older) == len(saved) - 3
+    fresh.rounds = fresh.since = fresh.averagings = 9
+    fresh.load_state_dict(older)
+    assert differences(fresh.state_dict(), saved | {"averagings": 0, "rounds": 0, "since": 0}) == []
 
 
 def test_without_an_average_the_result_is_the_network_itself(made_up):
