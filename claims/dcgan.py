@@ -1,5 +1,6 @@
 """Claims about the DCGAN: against the MLPs, with batch norm in the critic, and without each of its decisions."""
 
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -26,10 +27,13 @@ class PoolingCritic(DCCritic):
             **_others: what else a recipe says: without effect here.
         """
         super().__init__(num_classes, width)
+
+        def down(inputs: int, outputs: int) -> list[nn.Module]:
+            return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.2), nn.MaxPool2d(2, ceil_mode=True)]
+
         self.net = nn.Sequential(
-            *(nn.Conv2d(1 + num_classes, width, 3, padding=1), nn.LeakyReLU(0.2), nn.MaxPool2d(2)),  # 28 -> 14
-            *(nn.Conv2d(width, 2 * width, 3, padding=1), nn.LeakyReLU(0.2), nn.MaxPool2d(2)),  # 14 -> 7
-            *(nn.Conv2d(2 * width, 1, 7), nn.Flatten(0)),
+            *(*down(1 + num_classes, width), *down(width, 2 * width), *down(2 * width, 4 * width)),  # 28, 14, 7 -> 4
+            *(nn.Conv2d(4 * width, 1, 4), nn.Flatten(0)),
         )
         initialise(self)
 
@@ -47,11 +51,15 @@ class UpsamplingGenerator(DCGenerator):
             **_others: what else a recipe says: without effect here.
         """
         super().__init__(latent_dim, num_classes, width)
+
+        def up(inputs: int, outputs: int, size: int) -> list[nn.Module]:
+            return [nn.Upsample(size=(size, size)), nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)]
+
         self.net = nn.Sequential(
-            *self.net[:4],  # 1 -> 7
-            *(nn.Upsample(scale_factor=2), nn.Conv2d(2 * width, width, 3, padding=1, bias=False)),  # 7 -> 14
-            *(nn.BatchNorm2d(width), nn.ReLU()),
-            *(nn.Upsample(scale_factor=2), nn.Conv2d(width, 1, 3, padding=1), nn.Tanh()),  # 14 -> 28
+            *self.net[:4],  # 1 -> 4
+            *(*up(4 * width, 2 * width, 7), nn.BatchNorm2d(2 * width), nn.ReLU()),  # 4 -> 7
+            *(*up(2 * width, width, 14), nn.BatchNorm2d(width), nn.ReLU()),  # 7 -> 14
+            *(*up(width, 1, 28), nn.Tanh()),  # 14 -> 28
         )
         initialise(self)
 
@@ -68,19 +76,17 @@ class ConnectedCritic(DCCritic):
             **_others: what else a recipe says: without effect here.
         """
         super().__init__(num_classes, width)
-        hidden = 2 * width * 49
+        hidden = 4 * width * 16
         self.net = nn.Sequential(
-            *self.net[:4],
+            *self.net[:6],
             *(nn.Flatten(), nn.Linear(hidden, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1), nn.Flatten(0)),
         )
 
 
 ABLATIONS = {
-    "pooling for strides": like(
-        recipes.DCGAN, generator=UpsamplingGenerator, critic=PoolingCritic, epochs=DCGAN.epochs
-    ),
-    "a fully connected layer on top": like(recipes.DCGAN, critic=ConnectedCritic),
-    "no batch norm in the generator": like(recipes.DCGAN, batch_norm=False),
+    "pooling for strides": replace(DCGAN, generator=UpsamplingGenerator, critic=PoolingCritic),
+    "a fully connected layer on top": replace(DCGAN, critic=ConnectedCritic),
+    "no batch norm in the generator": replace(DCGAN, batch_norm=False),
 }
 
 

@@ -267,15 +267,16 @@ def test_planes_are_what_the_layers_give():
     generator = DCGenerator(5, num_classes=10, width=4).train()
     before = {key: value.clone() for key, value in generator.state_dict().items()}
     found = planes(generator, torch.zeros(2, 5), torch.tensor([1, 2]))
-    assert [shape for _, shape in found] == [(8, 7, 7), (4, 14, 14), (1, 28, 28)]
+    assert [shape for _, shape in found] == [(16, 4, 4), (8, 7, 7), (4, 14, 14), (1, 28, 28)]
     assert [words.split("\n") for words, _ in found] == [
-        ["transposed", "conv 7×7"],
+        ["transposed", "conv 4×4"],
+        ["transposed", "conv 3×3", "stride 2"],
         ["transposed", "conv 4×4", "stride 2"],
         ["transposed", "conv 4×4", "stride 2"],
     ]
     assert generator.training
     assert all(torch.equal(value, before[key]) for key, value in generator.state_dict().items())
-    assert [words for words, _ in planes(DCCritic(width=4), torch.zeros(2, 1, 28, 28))][-1] == "conv 7×7"
+    assert [words for words, _ in planes(DCCritic(width=4), torch.zeros(2, 1, 28, 28))][-1] == "conv 4×4"
     assert planes(MLPCritic(hidden=(6, 3)), torch.zeros(2, 1, 28, 28)) == [
         ("linear", (6,)),
         ("linear", (3,)),
@@ -294,6 +295,7 @@ def test_a_network_is_drawn_with_its_shapes():
     above, below = ([text.get_text() for text in ax.texts] for ax in figure.axes)
     assert [text for text in above if text.strip("0123456789×") == "" and text] == [
         "5",
+        "16×4×4",
         "8×7×7",
         "4×14×14",
         "1×28×28",
@@ -302,14 +304,15 @@ def test_a_network_is_drawn_with_its_shapes():
         "1×28×28",
         "4×14×14",
         "8×7×7",
+        "16×4×4",
         "1×1×1",
     ]
-    # three faces, each filled and outlined, for each of four blocks; the image is the tallest
+    # three faces, each filled and outlined, for each of five blocks; the image is the tallest
     for ax in figure.axes:
-        assert len(ax.patches) == 24
+        assert len(ax.patches) == 30
     heights = [np.ptp(patch.get_xy()[:, 1]) for patch in figure.axes[0].patches[::6]]
     assert heights[-1] == max(heights)
-    assert heights[1:] == pytest.approx([2.4 * edge / 28 for edge in (7, 14, 28)])
+    assert heights[1:] == pytest.approx([2.4 * edge / 28 for edge in (4, 7, 14, 28)])
 
 
 def test_nothing_to_draw(refused):

@@ -29,7 +29,7 @@ def initialise(network: nn.Module) -> nn.Module:
 
 
 class DCGenerator(nn.Module):
-    """G(z): noise, and a label if there are classes, as a 1×1 plane that three transposed convolutions unfold."""
+    """G(z): noise, and a label if there are classes, as a 1×1 plane that four transposed convolutions unfold."""
 
     def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, batch_norm: bool = True) -> None:
         """Build the network.
@@ -37,7 +37,7 @@ class DCGenerator(nn.Module):
         Args:
             latent_dim: size of z, at least 1.
             num_classes: number of labels, 0 for none.
-            width: channels of the last hidden plane; the one before has twice as many.
+            width: channels of the last hidden plane; each one before has twice as many.
             batch_norm: whether hidden planes are normalised over the batch.
 
         Raises:
@@ -47,11 +47,16 @@ class DCGenerator(nn.Module):
         require_latent_dim(latent_dim)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
-        inputs, bias = latent_dim + num_classes, not batch_norm
+
+        def up(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
+            layer = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, bias=not batch_norm)
+            return normed(layer, outputs, batch_norm)
+
         self.net = nn.Sequential(
-            nn.Unflatten(1, (inputs, 1, 1)),
-            *normed(nn.ConvTranspose2d(inputs, 2 * width, 7, bias=bias), 2 * width, batch_norm),  # 1 -> 7
-            *normed(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=bias), width, batch_norm),  # 7 -> 14
+            nn.Unflatten(1, (latent_dim + num_classes, 1, 1)),
+            *up(latent_dim + num_classes, 4 * width, 4, 1, 0),  # 1 -> 4
+            *up(4 * width, 2 * width, 3, 2, 1),  # 4 -> 7
+            *up(2 * width, width, 4, 2, 1),  # 7 -> 14
             nn.ConvTranspose2d(width, 1, 4, 2, 1),  # 14 -> 28
             nn.Tanh(),
         )
@@ -89,25 +94,25 @@ class DCCritic(nn.Module):
 
         Args:
             num_classes: number of labels, 0 for none; each is a plane beside the image.
-            width: channels of the first hidden plane; the next has twice as many.
-            batch_norm: whether the second hidden plane is normalised over the batch; the first and the last never are.
+            width: channels of the first hidden plane; each next one has twice as many.
+            batch_norm: whether hidden planes are normalised over the batch; the first and the score never are.
             dropout: part of each hidden plane that is dropped in training.
             channels: of the images; m where it judges packs of m.
         """
         super().__init__()
         self.num_classes = num_classes
         self.channels = channels
-        norm: list[nn.Module] = [nn.BatchNorm2d(2 * width)] if batch_norm else []
-        drop: list[list[nn.Module]] = [[nn.Dropout(dropout)] if dropout else [] for _ in range(2)]
+
+        def down(inputs: int, outputs: int, kernel: int, batch_norm: bool = batch_norm) -> list[nn.Module]:
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1, bias=not batch_norm)
+            norm: list[nn.Module] = [nn.BatchNorm2d(outputs)] if batch_norm else []
+            return [convolution, *norm, nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+
         self.net = nn.Sequential(
-            nn.Conv2d(channels + num_classes, width, 4, 2, 1),  # 28 -> 14
-            nn.LeakyReLU(0.2),
-            *drop[0],
-            nn.Conv2d(width, 2 * width, 4, 2, 1, bias=not batch_norm),  # 14 -> 7
-            *norm,
-            nn.LeakyReLU(0.2),
-            *drop[1],
-            nn.Conv2d(2 * width, 1, 7),  # 7 -> 1
+            *down(channels + num_classes, width, 4, batch_norm=False),  # 28 -> 14
+            *down(width, 2 * width, 4),  # 14 -> 7
+            *down(2 * width, 4 * width, 3),  # 7 -> 4
+            nn.Conv2d(4 * width, 1, 4),  # 4 -> 1
             nn.Flatten(0),
         )
         initialise(self)

@@ -24,28 +24,28 @@ def convolutions(network: nn.Module) -> list[nn.Module]:
     return [part for part in network.net if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
 
 
-def test_parameters_are_those_of_three_convolutions():
-    generator = 100 * 128 * 7 * 7 + 128 * 64 * 4 * 4 + (64 * 4 * 4 + 1)
-    critic = (64 * 4 * 4 + 64) + 64 * 128 * 4 * 4 + (128 * 7 * 7 + 1)
-    assert count(DCGenerator()) == generator + 2 * 128 + 2 * 64
-    assert count(DCGenerator(batch_norm=False)) == generator + 128 + 64
-    assert count(DCCritic()) == critic + 128
-    assert count(DCCritic(batch_norm=True)) == critic + 2 * 128
-    assert count(DCCritic(channels=2)) == critic + 128 + 64 * 4 * 4
+def test_parameters_are_those_of_four_convolutions():
+    generator = 100 * 256 * 4 * 4 + 256 * 128 * 3 * 3 + 128 * 64 * 4 * 4 + (64 * 4 * 4 + 1)
+    critic = (64 * 4 * 4 + 64) + 64 * 128 * 4 * 4 + 128 * 256 * 3 * 3 + (256 * 4 * 4 + 1)
+    assert count(DCGenerator()) == generator + 2 * (256 + 128 + 64)
+    assert count(DCGenerator(batch_norm=False)) == generator + 256 + 128 + 64
+    assert count(DCCritic()) == critic + 128 + 256
+    assert count(DCCritic(batch_norm=True)) == critic + 2 * (128 + 256)
+    assert count(DCCritic(channels=2)) == critic + 128 + 256 + 64 * 4 * 4
     # a label is a plane before the first convolution, and before no other
-    assert count(DCGenerator(num_classes=10)) == generator + 2 * 128 + 2 * 64 + 10 * 128 * 7 * 7
-    assert count(DCCritic(num_classes=10)) == critic + 128 + 10 * 64 * 4 * 4
-    assert count(DCGenerator(5, width=3)) == 5 * 6 * 49 + 6 * 3 * 16 + 3 * 16 + 1 + 2 * 6 + 2 * 3
+    assert count(DCGenerator(num_classes=10)) == generator + 2 * (256 + 128 + 64) + 10 * 256 * 4 * 4
+    assert count(DCCritic(num_classes=10)) == critic + 128 + 256 + 10 * 64 * 4 * 4
+    assert count(DCGenerator(5, width=3)) == 5 * 12 * 16 + 12 * 6 * 9 + 6 * 3 * 16 + 3 * 16 + 1 + 2 * (12 + 6 + 3)
 
 
 def test_there_is_no_pooling_no_linear_layer_and_no_norm_at_the_ends():
     up, norm = "ConvTranspose2d", "BatchNorm2d"
-    assert kinds(DCGenerator()) == ["Unflatten", up, norm, "ReLU", up, norm, "ReLU", up, "Tanh"]
-    assert kinds(DCGenerator(batch_norm=False)) == ["Unflatten", up, "ReLU", up, "ReLU", up, "Tanh"]
-    assert kinds(DCCritic()) == ["Conv2d", "LeakyReLU", "Conv2d", "LeakyReLU", "Conv2d", "Flatten"]
+    assert kinds(DCGenerator()) == ["Unflatten", *(up, norm, "ReLU") * 3, up, "Tanh"]
+    assert kinds(DCGenerator(batch_norm=False)) == ["Unflatten", *(up, "ReLU") * 3, up, "Tanh"]
+    assert kinds(DCCritic()) == [*("Conv2d", "LeakyReLU") * 3, "Conv2d", "Flatten"]
     assert kinds(DCCritic(batch_norm=True, dropout=0.3)) == [
         *("Conv2d", "LeakyReLU", "Dropout"),
-        *("Conv2d", norm, "LeakyReLU", "Dropout"),
+        *("Conv2d", norm, "LeakyReLU", "Dropout") * 2,
         *("Conv2d", "Flatten"),
     ]
     for part in DCGenerator().modules():
@@ -63,7 +63,8 @@ def test_planes_grow_and_shrink_by_stride(classes):
     images = generator(rand(3, 5), y)
     assert images.shape == (3, 1, 28, 28)
     assert critic(images, y).shape == (3,)
-    assert sizes == [(16, 7, 7), (8, 14, 14), (1, 28, 28), (8, 14, 14), (16, 7, 7), (1, 1, 1)]
+    grown = [(32, 4, 4), (16, 7, 7), (8, 14, 14), (1, 28, 28)]
+    assert sizes == [*grown, *grown[-2::-1], (1, 1, 1)]
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -88,19 +89,21 @@ def test_a_label_is_a_plane_beside_what_comes_in_and_nowhere_else(classes, batch
         part = [part for part in network.net if isinstance(part, nn.BatchNorm2d)][place]
         return F.batch_norm(h, None, None, part.weight, part.bias, training=True)
 
-    one, two, three = convolutions(generator)
+    one, two, three, four = convolutions(generator)
     h = torch.cat([z[:, :, None, None], planes], 1)
     h = norm(generator, 0, F.conv_transpose2d(h, one.weight, one.bias)).clamp(min=0)
     h = norm(generator, 1, F.conv_transpose2d(h, two.weight, two.bias, stride=2, padding=1)).clamp(min=0)
-    h = F.conv_transpose2d(h, three.weight, three.bias, stride=2, padding=1)
+    h = norm(generator, 2, F.conv_transpose2d(h, three.weight, three.bias, stride=2, padding=1)).clamp(min=0)
+    h = F.conv_transpose2d(h, four.weight, four.bias, stride=2, padding=1)
     # inside, images are in [-1, 1]: (tanh h + 1) / 2 is the sigmoid of 2 h
     torch.testing.assert_close(generator(z, y), (2 * h).sigmoid(), rtol=1e-9, atol=1e-12)
 
-    one, two, three = convolutions(critic)
+    one, two, three, four = convolutions(critic)
     h = torch.cat([2 * x - 1, planes.expand(-1, -1, 28, 28)], 1)
     h = F.conv2d(h, one.weight, one.bias, stride=2, padding=1)
     h = norm(critic, 0, F.conv2d(torch.where(h > 0, h, 0.2 * h), two.weight, two.bias, stride=2, padding=1))
-    h = F.conv2d(torch.where(h > 0, h, 0.2 * h), three.weight, three.bias)
+    h = norm(critic, 1, F.conv2d(torch.where(h > 0, h, 0.2 * h), three.weight, three.bias, stride=2, padding=1))
+    h = F.conv2d(torch.where(h > 0, h, 0.2 * h), four.weight, four.bias)
     torch.testing.assert_close(critic(x, y), h.reshape(6), rtol=1e-9, atol=1e-12)
 
 
@@ -148,7 +151,7 @@ def test_the_critic_drops_in_training_only():
         if isinstance(part, nn.Dropout):
             part.register_forward_hook(lambda module, given, out: kept.append((out == 0).double()))
     assert not torch.equal(critic(x), critic(x))
-    assert len(kept) == 4
+    assert len(kept) == 6
     for zeros in kept:
         assert zeros.mean().item() == pytest.approx(0.3, abs=5 * (0.21 / zeros.numel()) ** 0.5)
     assert torch.equal(critic.eval()(x), critic(x))
