@@ -379,7 +379,7 @@ def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):
 
 
 def test_a_folder_of_several_runs(mistake, trained, tmp_path):
-    for name in recipes.ALL:
+    for name in ("vae", "vae_no_bn"):
         shutil.copy(recipes.WEIGHTS / f"{name}.json", trained)
     mistake(["sample", trained, "--out", tmp_path / "x.png"], "several runs", "vae, vae_no_bn", "its own folder")
 
