@@ -38,9 +38,10 @@ Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` pri
 @app.command("list")
 def list_recipes() -> None:
     """List the recipes, and which of them ship with the weights of a full run."""
+    width = max(map(len, recipes.ALL))
     for name, recipe in recipes.ALL.items():
         shipped = "shipped" if recipes.is_shipped(name) else "not shipped"
-        typer.echo(f"{name:<14} {shipped:<12} {recipe.about}")
+        typer.echo(f"{name:<{width}} {shipped:<12} {recipe.about}")
 
 
 @app.command("show")

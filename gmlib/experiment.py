@@ -115,27 +115,39 @@ class Recipe(ABC):
             The state before the first step.
         """
 
-    def start_one(
-        self, name: str, networks: dict[str, nn.Module], train: Digits, seed: int, *, noise: str, binarised: bool
+    def start_with(
+        self,
+        networks: dict[str, nn.Module],
+        train: Digits,
+        seed: int,
+        *,
+        averaged: str,
+        noise: str,
+        binarised: bool,
+        **options: Any,
     ) -> State:
-        """Put together a run of one network and one optimiser.
+        """Put a run together: each network gets an optimiser of its own.
 
         Args:
-            name: of the network.
             networks: fresh, on the device of the digits.
             train: digits to train on.
             seed: of the run.
+            averaged: name of the network whose weights are averaged, if the recipe keeps an average.
             noise: name of the stream of random numbers that the loop draws from.
             binarised: whether digits are binarised afresh at each step, or stay grey.
+            **options: for the optimisers, beside the learning rate.
 
         Returns:
             The state before the first step.
         """
-        optimiser = self.optimiser(networks[name].parameters(), lr=self.lr, fused=True)
+        optimisers = {
+            name: self.optimiser(network.parameters(), lr=self.lr, fused=True, **options)
+            for name, network in networks.items()
+        }
         batches = Batches(train, self.batch_size, binarised=binarised, seed=seed)
         generator = parallel.BatchGenerator(train.images.device)
         generator.manual_seed(substream(seed, noise))
-        return State(networks, {name: optimiser}, batches, generator, averaged=name, ema=self.ema)
+        return State(networks, optimisers, batches, generator, averaged=averaged, ema=self.ema)
 
     @abstractmethod
     def loop(self) -> Callable[..., History]:
@@ -145,7 +157,6 @@ class Recipe(ABC):
             A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
         """
 
-    @abstractmethod
     def measure(
         self,
         networks: dict[str, nn.Module],
@@ -163,7 +174,28 @@ class Recipe(ABC):
             watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
-            Name to number: on the official test digits if `full`, and their twins `mnist5k_…` on the embedded ones.
+            Name to number: what `measure_on` finds on the official test digits if `full`, and as `mnist5k_…` on the
+            embedded ones, with "n", how many they are.
+        """
+        metrics: dict[str, float] = {}
+        for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
+            test, train = (mnist(split, source, root) for split in ("test", "train"))
+            found = {"n": len(test)} | self.measure_on(test, train, networks, watch)
+            metrics |= {f"{prefix}{name}": value for name, value in found.items()}
+        return metrics
+
+    @abstractmethod
+    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
+        """Measure networks on one set of digits.
+
+        Args:
+            test: digits to measure on.
+            train: digits of the same source, for floors and frequencies.
+            networks: by name, on the CPU.
+            watch: passes on what it is given and may show how far it has come, as tqdm does.
+
+        Returns:
+            Name to number.
         """
 
     def settings(self) -> dict[str, Any]:
@@ -322,7 +354,7 @@ class VAERecipe(Recipe):
         Returns:
             The state before the first step.
         """
-        return self.start_one("vae", networks, train, seed, noise="latents", binarised=True)
+        return self.start_with(networks, train, seed, averaged="vae", noise="latents", binarised=True)
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_vae` with this recipe's learning rate.
@@ -332,44 +364,30 @@ class VAERecipe(Recipe):
         """
         return partial(fit_vae, lr=self.lr, decay=self.decay, samples=self.samples)
 
-    def measure(
-        self,
-        networks: dict[str, nn.Module],
-        *,
-        full: bool = False,
-        root: Path | str | None = None,
-        watch: Watch = iter,
-    ) -> dict[str, float]:
-        """Measure a VAE on test digits: their likelihood, and how near to them its samples are.
+    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
+        """Measure a VAE: the likelihood of test digits, and how near to them its samples are.
 
         Args:
+            test: digits to measure on.
+            train: digits of the same source, for floors and frequencies.
             networks: "vae", on the CPU.
-            full: also on the 10,000 official test digits, which have to be at hand.
-            root: folder of the full data, as for `mnist`.
             watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
             "test_elbo", "test_log_px", "kl" and "test_log_likelihood" (of log p(x), importance-weighted, of
             "log_likelihood_samples" draws) in nats per image, "test_log_likelihood_5000" or the like where the recipe
-            asks for a finer estimate, and what `measure_samples` finds: of draws against binarised digits, and as
+            asks for a finer estimate, and what `measure_drawn` finds: of draws against binarised digits, and as
             "mean_…" of probabilities against grey ones. The ELBO of a conditional model bounds log p(x|y);
             "test_log_likelihood_given_label" estimates that, "test_log_likelihood" sums the labels out, and
-            "bayes_accuracy" is the share of digits whose own label makes them likeliest. Everything on the official
-            test digits if `full`, and as `mnist5k_…` on the embedded ones. There are "n" test digits, as many
-            samples and as many training digits for the floors.
+            "bayes_accuracy" is the share of digits whose own label makes them likeliest.
         """
         run, vae = Run(self, networks, History(), {}, {}), cast(VAE, networks["vae"])
-        metrics: dict[str, float] = {}
-        for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
-            test, train = (mnist(split, source, root) for split in ("test", "train"))
-            elbo = mean_elbo(vae, test)
-            found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"], "n": len(test)}
-            found |= self._measure_likelihood(vae, test, watch)
-            found |= measure_drawn(run, test, train, binarised=True)
-            grey = measure_drawn(run, test, train, mean=True)
-            found |= {f"mean_{name}": value for name, value in grey.items()}
-            metrics |= {f"{prefix}{name}": value for name, value in found.items()}
-        return metrics
+        elbo = mean_elbo(vae, test)
+        found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"]}
+        found |= self._measure_likelihood(vae, test, watch)
+        found |= measure_drawn(run, test, train, binarised=True)
+        grey = measure_drawn(run, test, train, mean=True)
+        return found | {f"mean_{name}": value for name, value in grey.items()}
 
     def _measure_likelihood(self, vae: VAE, test: Digits, watch: Watch) -> dict[str, float]:
         """Estimate log p(x), and log p(x|y) if there are labels."""
@@ -471,14 +489,9 @@ class GANRecipe(Recipe):
         Returns:
             The state before the first step.
         """
-        optimisers = {
-            name: self.optimiser(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
-            for name, network in networks.items()
-        }
-        batches = Batches(train, self.batch_size, binarised=False, seed=seed)
-        generator = parallel.BatchGenerator(train.images.device)
-        generator.manual_seed(substream(seed, "noise"))
-        return State(networks, optimisers, batches, generator, averaged="generator", ema=self.ema)
+        return self.start_with(
+            networks, train, seed, averaged="generator", noise="noise", binarised=False, betas=self.betas
+        )
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_gan` with this recipe's game.
@@ -489,33 +502,19 @@ class GANRecipe(Recipe):
         names = ("lr", "decay", "objective", "n_critic", "n_generator", "warmup", "pack")
         return partial(fit_gan, **{name: getattr(self, name) for name in names})
 
-    def measure(
-        self,
-        networks: dict[str, nn.Module],
-        *,
-        full: bool = False,
-        root: Path | str | None = None,
-        watch: Watch = iter,
-    ) -> dict[str, float]:
+    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
         """Measure how near to test digits a generator's samples are: grey ones to grey ones.
 
         Args:
+            test: digits to measure on.
+            train: digits of the same source, for floors and frequencies.
             networks: "generator", on the CPU.
-            full: also on the 10,000 official test digits, which have to be at hand.
-            root: folder of the full data, as for `mnist`.
             watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
-            What `measure_samples` finds, of the official test digits if `full`, and as `mnist5k_…` of the embedded
-            ones. There are "n" test digits, as many samples and as many training digits for the floors.
+            What `measure_drawn` finds.
         """
-        run = Run(self, networks, History(), {}, {})
-        metrics: dict[str, float] = {}
-        for prefix, source in watch([("", "mnist")] * full + [("mnist5k_", "mnist5k")]):
-            test, train = (mnist(split, source, root) for split in ("test", "train"))
-            found = {"n": len(test)} | measure_drawn(run, test, train)
-            metrics |= {f"{prefix}{name}": value for name, value in found.items()}
-        return metrics
+        return measure_drawn(Run(self, networks, History(), {}, {}), test, train)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -541,7 +540,7 @@ class ClassifierRecipe(Recipe):
         Returns:
             The state before the first step.
         """
-        return self.start_one("classifier", networks, train, seed, noise="distortions", binarised=False)
+        return self.start_with(networks, train, seed, averaged="classifier", noise="distortions", binarised=False)
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_classifier` with this recipe's learning rate.
@@ -551,31 +550,20 @@ class ClassifierRecipe(Recipe):
         """
         return partial(fit_classifier, lr=self.lr)
 
-    def measure(
-        self,
-        networks: dict[str, nn.Module],
-        *,
-        full: bool = False,
-        root: Path | str | None = None,
-        watch: Watch = iter,
-    ) -> dict[str, float]:
+    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
         """Measure how many digits are recognised, grey and binarised.
 
         Args:
+            test: digits to measure on.
+            train: digits of the same source, for floors and frequencies.
             networks: "classifier", on the CPU.
-            full: also on the 10,000 official test digits, which have to be at hand.
-            root: folder of the full data, as for `mnist`.
             watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
-            "test_accuracy", "test_accuracy_binarised" and "n" on the official test digits if `full`, and their twins
-            `mnist5k_…` on the embedded ones.
+            "test_accuracy" and "test_accuracy_binarised", from 0 to 1.
         """
         classifier = cast(Classifier, networks["classifier"])
-        metrics: dict[str, float] = {}
-        for prefix, source in [("", "mnist")] * full + [("mnist5k_", "mnist5k")]:
-            test = mnist("test", source, root)
-            metrics[f"{prefix}test_accuracy"] = label_accuracy(test.grey(), test.labels, classifier)
-            metrics[f"{prefix}test_accuracy_binarised"] = label_accuracy(test.binarised(), test.labels, classifier)
-            metrics[f"{prefix}n"] = len(test)
-        return metrics
+        return {
+            "test_accuracy": label_accuracy(test.grey(), test.labels, classifier),
+            "test_accuracy_binarised": label_accuracy(test.binarised(), test.labels, classifier),
+        }

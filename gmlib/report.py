@@ -62,12 +62,12 @@ def expected(names: list[str]) -> str:
     Returns:
         A line each, and the sum.
     """
-    lines, total = [], 0.0
+    lines, total, width = [], 0.0, max(map(len, [*names, "in all"]))
     for name in names:
         if recipes.is_shipped(name):
             about = recipes.pretrained(name).about
             total += about["seconds"]
-            lines.append(f"{name:<14} {spell(about['seconds']):>8} on {about['device']}")
+            lines.append(f"{name:<{width}} {spell(about['seconds']):>8} on {about['device']}")
         else:
-            lines.append(f"{name:<14} no run to tell from")
-    return "\n".join([*lines, f"{'in all':<14} {spell(total):>8} of training; measuring comes on top"])
+            lines.append(f"{name:<{width}} no run to tell from")
+    return "\n".join([*lines, f"{'in all':<{width}} {spell(total):>8} of training; measuring comes on top"])

@@ -108,7 +108,9 @@ class Run:
         if n < 1:
             raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
         if "vae" not in self.networks and mean:
-            raise InputError("got mean = True for a GAN, expected False: its images are no probabilities, draw them")
+            raise InputError(
+                "got mean for a GAN, expected draws: its images are no probabilities, so leave mean (--mean) away"
+            )
         z = draw(torch.randn, (n, self.latent_dim), generator, next(self._drawer.parameters()).device)
         if "vae" not in self.networks or mean:
             return self.decode(z, labels)

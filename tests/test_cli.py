@@ -457,7 +457,7 @@ def test_a_conditional_gan_draws_the_digit_asked_for_or_all_ten(gmlib, short_cga
 
 
 def test_what_a_gan_cannot_draw(mistake, short_cgan, tmp_path):
-    mistake(["sample", short_cgan, "--mean", "--out", tmp_path / "x.png"], "mean = True for a GAN", "no probabilities")
+    mistake(["sample", short_cgan, "--mean", "--out", tmp_path / "x.png"], "got mean for a GAN", "no probabilities")
     mistake(["sample", short_cgan, "--label", 12, "--out", tmp_path / "x.png"], "12", "0 to 9")
     assert not (tmp_path / "x.png").exists()
 

@@ -191,7 +191,7 @@ def test_many_samples_of_a_gan_are_made_in_parts(gan):
 def test_what_a_gan_cannot_draw(gan, refused, unchecked):
     with refused("got n = 0", "expected 1 or more"):
         gan.sample(0)
-    with refused("got mean = True for a GAN", "no probabilities"):
+    with refused("got mean for a GAN", "no probabilities"):
         gan.sample(4, asked(gan, 4), mean=True)
     if gan.num_classes:
         with refused("got no labels for a conditional model (num_classes = 10)"):

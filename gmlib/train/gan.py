@@ -186,13 +186,13 @@ def fit_gan(
                     loss = loss + objective.weight * objective.penalty(critic, real, fake, label, eps).mean()
             loss.backward()
             scores = torch.stack([real_scores, fake_scores]).detach()
-            notes = torch.cat([loss.detach().view(1), scores.mean(1), scores.sigmoid().mean(1)])
-            notes = parallel.average_gradients(critic.parameters(), notes)
+            critic_notes = torch.cat([loss.detach().view(1), scores.mean(1), scores.sigmoid().mean(1)])
+            critic_notes = parallel.average_gradients(critic.parameters(), critic_notes)
             state.optimisers["critic"].step()
             if objective.clip:
                 clip_weights_(critic, objective.clip)
             state.since += 1
-            heard = torch.zeros(2, device=x.device)  # the generator's loss and steps
+            generator_notes = torch.zeros(2, device=x.device)  # the generator's loss and steps
 
             if state.since >= critic_steps(state.rounds, n_critic, warmup):
                 critic.requires_grad_(False)  # it judges, and learns nothing
@@ -205,21 +205,21 @@ def fit_gan(
                     lost = parallel.average_gradients(generator.parameters(), loss.detach().view(1))
                     state.optimisers["generator"].step()
                     state.average()
-                    heard = heard + torch.cat([lost, lost.new_ones(1)])
+                    generator_notes = generator_notes + torch.cat([lost, lost.new_ones(1)])
                 critic.requires_grad_(True)
                 state.since, state.rounds = 0, state.rounds + 1
 
             # no .item() here: nothing waits for the device
-            state.note(torch.cat([notes, heard]))
+            state.note(torch.cat([critic_notes, generator_notes]))
             state.step += 1
             if on_step:
                 on_step(state)
 
-        *critic_sums, lost_sum, heard_steps = state.noted()  # the one synchronisation of an epoch
+        *critic_sums, lost_sum, steps_taken = state.noted()  # the one synchronisation of an epoch
         row: Row = {"epoch": state.epoch + 1}
         row |= {name: total / len(batches) for name, total in zip(CRITIC_NOTES, critic_sums, strict=True)}
-        row |= {"generator_loss": lost_sum / heard_steps if heard_steps else None}
-        row |= {"generator_steps": int(heard_steps)}
+        row |= {"generator_loss": lost_sum / steps_taken if steps_taken else None}
+        row |= {"generator_steps": int(steps_taken)}
         if validation is not None:
             row["validation_fid"] = validation_fid(state, validation)
         state.end_epoch(row)
