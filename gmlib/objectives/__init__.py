@@ -3,17 +3,19 @@
 from gmlib.objectives.adversarial import (
     MINIMAX,
     NON_SATURATING,
+    NON_SATURATING_R1,
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
     Adversarial,
 )
-from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating
+from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
 from gmlib.objectives.variational import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound
 from gmlib.objectives.wasserstein import clip_weights_, critic_wasserstein, generator_wasserstein, gradient_penalty
 
 __all__ = [
     "MINIMAX",
     "NON_SATURATING",
+    "NON_SATURATING_R1",
     "WASSERSTEIN_CLIPPED",
     "WASSERSTEIN_PENALTY",
     "Adversarial",
@@ -29,4 +31,5 @@ __all__ = [
     "generator_wasserstein",
     "gradient_penalty",
     "iwae_bound",
+    "r1_penalty",
 ]

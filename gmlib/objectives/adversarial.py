@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating
+from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
 from gmlib.objectives.wasserstein import critic_wasserstein, generator_wasserstein, gradient_penalty
 from gmlib.shapes import PerImage
 
@@ -56,6 +56,7 @@ class Adversarial:
 
 
 NON_SATURATING = Adversarial(discriminator_bce, generator_non_saturating)
+NON_SATURATING_R1 = Adversarial(discriminator_bce, generator_non_saturating, penalty=r1_penalty, weight=0.1)
 MINIMAX = Adversarial(discriminator_bce, generator_minimax)
 WASSERSTEIN_CLIPPED = Adversarial(critic_wasserstein, generator_wasserstein, clip=0.01)
 WASSERSTEIN_PENALTY = Adversarial(critic_wasserstein, generator_wasserstein, penalty=gradient_penalty, weight=10.0)

@@ -1,8 +1,12 @@
-"""The GAN: loss of the discriminator, and two losses of the generator, as functions of scores (log-odds)."""
+"""The GAN: loss of the discriminator, two losses of the generator, as functions of scores (log-odds), and a penalty."""
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from gmlib.shapes import PerImage
+from gmlib.shapes import Image, Labels, PerImage
 
 
 def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
@@ -55,3 +59,33 @@ def generator_non_saturating(fake: PerImage) -> PerImage:
     Source: Goodfellow et al. 2014, section 3.
     """
     return F.softplus(-fake)
+
+
+def r1_penalty(
+    critic: Callable[..., Tensor], real: Image, fake: Image, y: Labels | None = None, eps: Tensor | None = None
+) -> PerImage:
+    r"""How steep the critic is at real images: the penalty R1, not yet weighted.
+
+    $$\|\nabla_x l(x)\|_2^2$$
+
+    Where samples look like the data there is nothing left to tell, and a critic that is flat there lets the generator
+    rest; without the penalty both circle around that point. Slopes are per unit of [0, 1]; in [-1, 1] the same critic
+    is half as steep. Gradients reach the critic's parameters. Two arguments have no effect: all penalties are called
+    alike.
+
+    Args:
+        critic: `(x, y) -> (b,)`, scores.
+        real: images `(b, c, h, w)`.
+        fake: not used.
+        y: labels that the critic sees with the images, `(b,)`, or None.
+        eps: not used.
+
+    Returns:
+        The penalty at each real image, `(b,)`, at least 0. Mescheder et al. add gamma / 2 times its mean.
+
+    Source: Mescheder, Geiger & Nowozin 2018, equation 9.
+    """
+    x = real.detach().requires_grad_()
+    # an image's score depends on that image alone, so the gradient of the sum holds every image's own
+    (slope,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
+    return slope.flatten(1).square().sum(1)

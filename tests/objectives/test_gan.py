@@ -9,6 +9,7 @@ import torch
 from gmlib.objectives import (
     MINIMAX,
     NON_SATURATING,
+    NON_SATURATING_R1,
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
     Adversarial,
@@ -18,6 +19,7 @@ from gmlib.objectives import (
     generator_non_saturating,
     generator_wasserstein,
     gradient_penalty,
+    r1_penalty,
 )
 
 
@@ -84,12 +86,69 @@ def test_nothing_overflows():
         assert loss.isfinite().all()
 
 
+# the penalty at real images
+
+
+def images(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_r1_of_critics_whose_slope_is_known():
+    x, w = images(5, 2, 3, 4), images(2, 3, 4, seed=1)
+    fake = images(5, 2, 3, 4, seed=2)
+    linear = r1_penalty(lambda x, y: (w * x).flatten(1).sum(1), x, fake)
+    torch.testing.assert_close(linear, (w**2).sum().expand(5))
+    square = r1_penalty(lambda x, y: x.flatten(1).square().sum(1) / 2, x, fake, eps=images(5, 1, 1, 1))
+    torch.testing.assert_close(square, x.flatten(1).square().sum(1))  # at the real images, wherever the fake ones are
+    flat = r1_penalty(lambda x, y: 0 * x.flatten(1).sum(1), x, fake)
+    assert torch.equal(flat, torch.zeros_like(flat))
+
+
+def test_r1_shows_the_critic_the_labels():
+    x, labels, steepness = images(4, 1, 2, 2), torch.tensor([2, 0, 1, 2]), torch.tensor([1.0, 3.0, 5.0]).double()
+    penalty = r1_penalty(lambda x, y: steepness[y] * x[:, 0, 0, 0], x, x, labels)
+    torch.testing.assert_close(penalty, steepness[labels] ** 2)
+
+
+def test_r1_sends_gradients_to_the_critic_and_to_no_image():
+    """For a critic sum tanh(w x) they are known: d/dw of (w sech²(w x))²."""
+    x, fake = images(6, 1, 2, 2).requires_grad_(), images(6, 1, 2, 2).requires_grad_()
+    w = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    r1_penalty(lambda x, y: (w * x).tanh().flatten(1).sum(1), x, fake).sum().backward()
+    sech2, at = 1 - (w * x).detach().tanh() ** 2, x.detach()
+    expected = 2 * w.detach() * sech2**2 * (1 - 2 * w.detach() * at * (w * x).detach().tanh())
+    torch.testing.assert_close(w.grad, expected.sum())
+    assert x.grad is None
+    assert fake.grad is None
+
+
+@pytest.mark.parametrize(("gamma", "rests"), [(1.0, True), (0.0, False)])
+def test_r1_lets_the_simplest_game_come_to_rest(gamma, rests):
+    """All data at 0, a generator at theta, a critic psi x: without a penalty they circle (Mescheder et al. 2018)."""
+    theta, psi = torch.tensor(1.0), torch.tensor(0.0)
+    data = torch.zeros(1, 1, 1, 1)
+    for _ in range(1000):
+        theta, psi = theta.detach().requires_grad_(), psi.detach().requires_grad_()
+
+        def critic(x, y, psi=psi):
+            return psi * x.flatten()
+
+        fake = theta.view(1, 1, 1, 1)
+        critic_loss = discriminator_bce(critic(data, None), critic(fake.detach(), None)).mean()
+        critic_loss = critic_loss + gamma / 2 * r1_penalty(critic, data, fake).mean()
+        (down,) = torch.autograd.grad(critic_loss, [psi])
+        (along,) = torch.autograd.grad(generator_non_saturating(critic(fake, None)).mean(), [theta])
+        theta, psi = theta - 0.1 * along, psi - 0.1 * down
+    assert (theta.abs() + psi.abs() < 1e-3) == rests
+
+
 # the games
 
 
 def test_the_named_games_are_what_their_names_say():
     named = {
         NON_SATURATING: (discriminator_bce, generator_non_saturating, None, 0.0, None),
+        NON_SATURATING_R1: (discriminator_bce, generator_non_saturating, r1_penalty, 0.1, None),
         MINIMAX: (discriminator_bce, generator_minimax, None, 0.0, None),
         WASSERSTEIN_CLIPPED: (critic_wasserstein, generator_wasserstein, None, 0.0, 0.01),
         WASSERSTEIN_PENALTY: (critic_wasserstein, generator_wasserstein, gradient_penalty, 10.0, None),
