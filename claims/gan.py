@@ -18,21 +18,22 @@ SAMPLES = 10_000
 PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
 
 GAN = replace(recipes.GAN, epochs=10)
-DCGAN = replace(recipes.DCGAN, epochs=3)
+DCGAN = replace(recipes.DCGAN_PLAIN, epochs=3)
 
 
 def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
     """Give a recipe the short training of its kind.
 
     Args:
-        recipe: a shipped one.
+        recipe: of MLPs or of convolutions.
         **changes: settings to try.
 
     Returns:
-        The recipe with as many epochs as `GAN` or `DCGAN` has here.
+        The recipe with as many epochs as `GAN` or `DCGAN` has here, and, if it is convolutional, no penalty.
     """
-    epochs = (DCGAN if recipe.critic is DCGAN.critic else GAN).epochs
-    return replace(recipe, epochs=epochs, **changes)
+    if recipe.critic is DCGAN.critic:
+        changes["objective"] = DCGAN.objective
+    return replace(recipe, epochs=(DCGAN if recipe.critic is DCGAN.critic else GAN).epochs, **changes)
 
 
 class Judged(NamedTuple):

@@ -1,14 +1,27 @@
 """What the claims measure, where the answer is known."""
 
+import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from scipy.stats import t
 
+import gmlib
+from claims import dcgan, games, gan
+from claims.__main__ import CLAIMS
+from claims.dcgan import ABLATIONS
 from claims.evidence import mean_interval
+from claims.games import largest_steps, settle
+from claims.gan import like, sharpness
 from claims.labels import stroke_brightness
 from claims.vae import border_lengths, lonely_ink, pixel_entropy
+from gmlib import recipes
+from gmlib.evaluate import extract, shipped_classifier
+from gmlib.run import Run
+from gmlib.train import History
 
 
 def image(*rows: list[float]) -> torch.Tensor:
@@ -53,3 +66,106 @@ def test_interval_is_students():
     mean, interval = mean_interval(values)
     assert mean == pytest.approx(7 / 3, abs=1e-4)
     assert interval == pytest.approx((low, high), abs=1e-4)
+
+
+def test_sharpness_is_edges_an_amount_of_ink():
+    assert sharpness(torch.zeros(1, 1, 5, 5).index_fill(3, torch.tensor([2]), 0.5)) == pytest.approx(2 + 2 / 5)
+    dot = torch.zeros(1, 1, 5, 5)
+    dot[0, 0, 2, 2] = 1
+    assert sharpness(dot) == 4
+    corner = dot.roll((2, 2), (2, 3))  # at the border, beyond which nothing is drawn
+    assert sharpness(torch.cat([dot, corner])) == 4
+
+
+@pytest.mark.parametrize(
+    ("interval", "threshold", "verdict"),
+    [
+        ((0.1, 0.5), 0.0, "confirmed"),
+        ((-0.5, -0.1), 0.0, "refuted"),
+        ((-0.1, 0.5), 0.0, "depends"),
+        ((0.1, 0.5), 0.3, "depends"),
+        ((0.1, 0.2), 0.3, "refuted"),
+        ((1.1, 1.2), 1.0, "confirmed"),
+    ],
+)
+def test_what_an_interval_does_to_a_claim(interval, threshold, verdict):
+    assert settle(interval, threshold) == verdict
+
+
+def test_the_longest_step_of_a_way(monkeypatch):
+    """A generator that jumps from one digit to another in the middle of the way, and nowhere else."""
+    digits = gmlib.mnist("test").grey()
+    jumping = SimpleNamespace(
+        latent_dim=3, decode=lambda z: torch.where(z[:, :1, None, None] < 0, digits[:1], digits[1:2])
+    )
+    monkeypatch.setattr("claims.games.train", lambda recipe, seed: jumping)
+    monkeypatch.setattr("claims.games.PAIRS", 2)
+    ends = torch.tensor([[[-1.0, 0, 0], [-1.0, 0, 0]], [[1.0, 0, 0], [1.0, 0, 0]]])
+    monkeypatch.setattr("torch.randn", lambda *shape, generator: ends)
+    share, changes = largest_steps(recipes.GAN, 0, gmlib.interpolate)
+    assert share == pytest.approx(1)
+    assert changes == 1
+
+
+def test_short_trainings_differ_from_the_recipes_in_what_they_say():
+    for recipe, arm in ((recipes.CGAN, like(recipes.CGAN)), (recipes.GAN, like(recipes.GAN, n_critic=5))):
+        assert arm.epochs == 10
+        assert arm == replace(recipe, epochs=10, n_critic=arm.n_critic)
+    arm = like(recipes.CDCGAN)
+    assert arm == replace(recipes.CDCGAN, epochs=3, objective=recipes.DCGAN_PLAIN.objective)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_ablations_of_the_dcgan_are_dcgans_but_for_one_decision(name):
+    """Same planes in between, same place in the recipe, and the part that is taken back is gone."""
+    networks = ABLATIONS[name].build()
+    parts = {key: [type(part).__name__ for part in network.net] for key, network in networks.items()}
+    z, x = torch.zeros(2, 100), torch.zeros(2, 1, 28, 28)
+    assert networks["generator"](z).shape == x.shape
+    assert networks["critic"](x).shape == (2,)
+    strided = [
+        part for network in networks.values() for part in network.modules() if getattr(part, "stride", 1) == (2, 2)
+    ]
+    assert ("MaxPool2d" in parts["critic"], "Upsample" in parts["generator"]) == (("pooling" in name),) * 2
+    assert (not strided) == ("pooling" in name)
+    assert parts["critic"].count("Linear") == (2 if "connected" in name else 0)
+    assert ("BatchNorm2d" in parts["generator"]) == (name != "no batch norm in the generator")
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Claims about GANs with networks as they are built, a made-up history, and few embedded digits."""
+    few = gmlib.mnist("test")[:200]
+
+    def train(recipe, seed):
+        columns = ("critic_loss", "real_sigmoid", "fake_sigmoid", "generator_loss", "generator_steps", "validation_fid")
+        rows = [{"epoch": i + 1} | dict.fromkeys(columns, 1.0 / (i + 1 + seed)) for i in range(recipe.epochs)]
+        networks = {name: network.eval() for name, network in recipe.build(torch.Generator().manual_seed(seed)).items()}
+        return Run(recipe, networks, History(rows), {}, {"seconds": 10.0 + seed})
+
+    for module in (gan, games, dcgan):
+        monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(games.recipes, "pretrained", lambda name: train(recipes.ALL[name], 0))
+    monkeypatch.setattr(dcgan, "mnist", lambda split, source: gmlib.mnist(split))
+    monkeypatch.setattr(gan, "SAMPLES", 200)
+    monkeypatch.setattr(games, "PAIRS", 4)
+    found = extract(few.grey(), shipped_classifier().features), few.labels, few.labels.bincount(minlength=10) / 200
+    monkeypatch.setattr(gan, "validation_features", lambda: found)
+    gan.judge.cache_clear()
+    yield
+    gan.judge.cache_clear()
+
+
+@pytest.mark.parametrize("number", [*range(10, 21)])
+def test_a_claim_about_games_says_what_it_found(untrained, number):
+    evidence = CLAIMS[f"C{number}"]()
+    assert evidence.id == f"C{number}"
+    assert evidence.verdict in ("confirmed", "refuted", "depends")
+    low, high = evidence.interval
+    assert low <= evidence.effect <= high
+    assert len(evidence.values) % evidence.seeds == 0
+    assert evidence.seeds == 3
+    assert "nan" not in f"{evidence.record()}"
+    if number != 15:  # there, a share of all trials
+        assert evidence.effect == pytest.approx(sum(evidence.values) / 3, abs=2e-4)
+    json.dumps(evidence.record())
