@@ -1,5 +1,6 @@
 """What is known in closed form: models and distributions small enough that every integral can be done by hand."""
 
+from gmlib.toy.dirac import dirac_game
 from gmlib.toy.discrete import (
     expected_loss,
     gaussian_masses,
@@ -16,6 +17,7 @@ __all__ = [
     "LinearGaussian",
     "Posterior",
     "climb",
+    "dirac_game",
     "expected_loss",
     "gaussian_masses",
     "jensen_shannon",
