@@ -56,7 +56,7 @@ class Adversarial:
 
 
 NON_SATURATING = Adversarial(discriminator_bce, generator_non_saturating)
-NON_SATURATING_R1 = Adversarial(discriminator_bce, generator_non_saturating, penalty=r1_penalty, weight=0.1)
+NON_SATURATING_R1 = Adversarial(discriminator_bce, generator_non_saturating, penalty=r1_penalty, weight=0.01)
 MINIMAX = Adversarial(discriminator_bce, generator_minimax)
 WASSERSTEIN_CLIPPED = Adversarial(critic_wasserstein, generator_wasserstein, clip=0.01)
 WASSERSTEIN_PENALTY = Adversarial(critic_wasserstein, generator_wasserstein, penalty=gradient_penalty, weight=10.0)

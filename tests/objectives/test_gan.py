@@ -128,7 +128,7 @@ def test_r1_sends_gradients_to_the_critic_and_to_no_image():
 def test_the_named_games_are_what_their_names_say():
     named = {
         NON_SATURATING: (discriminator_bce, generator_non_saturating, None, 0.0, None),
-        NON_SATURATING_R1: (discriminator_bce, generator_non_saturating, r1_penalty, 0.1, None),
+        NON_SATURATING_R1: (discriminator_bce, generator_non_saturating, r1_penalty, 0.01, None),
         MINIMAX: (discriminator_bce, generator_minimax, None, 0.0, None),
         WASSERSTEIN_CLIPPED: (critic_wasserstein, generator_wasserstein, None, 0.0, 0.01),
         WASSERSTEIN_PENALTY: (critic_wasserstein, generator_wasserstein, gradient_penalty, 10.0, None),
