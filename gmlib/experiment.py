@@ -439,14 +439,15 @@ def _mean(values: Tensor) -> float:
 class GANRecipe(Recipe):
     """What a GAN is made of and how the game is played; `num_classes` makes both networks conditional.
 
-    `ships_critic` says whether a finished run keeps the critic, which no sample needs; it changes no training.
+    `betas` are Adam's; None where the optimiser has none. `ships_critic` says whether a finished run keeps the critic,
+    which no sample needs; it changes no training.
     """
 
     latent_dim: int
     generator: Callable[..., nn.Module] = MLPGenerator
     critic: Callable[..., nn.Module] = MLPCritic
     objective: Adversarial = NON_SATURATING
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, float] | None = None
     num_classes: int = 0
     batch_norm: bool = False
     critic_batch_norm: bool = False
@@ -489,9 +490,8 @@ class GANRecipe(Recipe):
         Returns:
             The state before the first step.
         """
-        return self.start_with(
-            networks, train, seed, averaged="generator", noise="noise", binarised=False, betas=self.betas
-        )
+        options = {} if self.betas is None else {"betas": self.betas}
+        return self.start_with(networks, train, seed, averaged="generator", noise="noise", binarised=False, **options)
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_gan` with this recipe's game.

@@ -337,6 +337,12 @@ def test_each_network_has_its_optimiser_with_the_betas_of_the_recipe(few_digits)
     assert set(state.averages) == {"generator"}
 
 
+def test_an_optimiser_without_betas(few_digits):
+    recipe = replace(GAN, betas=None, optimiser=torch.optim.SGD)
+    optimisers = recipe.start(recipe.build(), few_digits, 0).optimisers
+    assert {type(optimiser) for optimiser in optimisers.values()} == {torch.optim.SGD}
+
+
 def test_a_recipe_builds_what_it_says():
     recipe = replace(GAN, num_classes=0, batch_norm=True, critic_batch_norm=True, pack=2, latent_dim=7)
     generator, critic = (recipe.build()[name] for name in ("generator", "critic"))
