@@ -52,7 +52,7 @@ PARENTS = {  # what differs from the parent, descriptions aside
         {"generator", "critic", "objective", "batch_norm", "dropout", "lr", "decay", "batch_size", "epochs"},
     ),
     "dcgan_plain": ("dcgan", {"objective"}),
-    "dcgan_critic_bn": ("dcgan", {"critic_batch_norm"}),
+    "dcgan_critic_bn": ("dcgan_plain", {"critic_batch_norm"}),
     "cdcgan": ("dcgan", {"num_classes"}),
 }
 VAES = [name for name, recipe in ALL.items() if isinstance(recipe, VAERecipe)]

@@ -68,9 +68,10 @@ def r1_penalty(
 
     $$\|\nabla_x l(x)\|_2^2$$
 
-    Where samples look like the data there is nothing left to tell, and a critic that is flat there lets the generator
-    rest; without the penalty both circle around that point. Slopes are per unit of [0, 1]; in [-1, 1] the same critic
-    is half as steep. Gradients reach the critic's parameters. Two arguments have no effect: all penalties are called
+    Leaning has a price. As long as it tells samples from data it pays; once they agree it tells nothing and still costs,
+    so the critic lets go, and the generator may rest. Slopes are per unit of [0, 1]; in [-1, 1] the same critic
+    is half as steep. Gradients reach the critic's parameters. A critic with batch
+    norm has no slope at one image alone: take none. Two arguments have no effect: all penalties are called
     alike.
 
     Args:
