@@ -22,9 +22,7 @@ SCHEDULES = {
     "5 : 1": like(recipes.GAN, n_critic=5),
     "1 : 2": like(recipes.GAN, n_generator=2),
 }
-BUDGET = (
-    f"{GAN.epochs} epochs of 50,000 digits for MLPs, {DCGAN.epochs} for convolutional networks, those without a penalty"
-)
+BUDGET = f"{GAN.epochs} epochs of 50,000 digits for MLPs, {DCGAN.epochs} for convolutional networks, those in the report's game: no penalty, a step of each"
 AGAINST = "10,000 samples against 10,000 validation digits"
 PROXY = 0.8  # rank correlation from which a loss would be taken for a proxy
 MUCH = 1.25  # factor in FID from which a schedule is said to change much

@@ -29,11 +29,12 @@ def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
         **changes: settings to try.
 
     Returns:
-        The recipe with as many epochs as `GAN` or `DCGAN` has here, and, if it is convolutional, no penalty.
+        The recipe with as many epochs as `GAN` or `DCGAN` has here, in the report's game: no penalty, and a step of
+        each unless the changes say otherwise.
     """
-    if recipe.critic is DCGAN.critic:
-        changes["objective"] = DCGAN.objective
-    return replace(recipe, epochs=(DCGAN if recipe.critic is DCGAN.critic else GAN).epochs, **changes)
+    short = DCGAN if recipe.critic is DCGAN.critic else GAN
+    game = {"objective": short.objective, "n_generator": 1} if short is DCGAN else {}
+    return replace(recipe, epochs=short.epochs, **game | changes)
 
 
 class Judged(NamedTuple):

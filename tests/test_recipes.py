@@ -49,9 +49,20 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "cgan": ("gan", {"num_classes"}),
     "dcgan": (
         "gan",
-        {"generator", "critic", "objective", "batch_norm", "dropout", "lr", "decay", "batch_size", "epochs"},
+        {
+            "generator",
+            "critic",
+            "objective",
+            "n_generator",
+            "batch_norm",
+            "dropout",
+            "lr",
+            "decay",
+            "batch_size",
+            "epochs",
+        },
     ),
-    "dcgan_plain": ("dcgan", {"objective"}),
+    "dcgan_plain": ("dcgan", {"objective", "n_generator"}),
     "dcgan_critic_bn": ("dcgan_plain", {"critic_batch_norm"}),
     "cdcgan": ("dcgan", {"num_classes"}),
 }
