@@ -33,8 +33,9 @@ def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
         each unless the changes say otherwise.
     """
     short = DCGAN if recipe.critic is DCGAN.critic else GAN
-    game = {"objective": short.objective, "n_generator": 1} if short is DCGAN else {}
-    return replace(recipe, epochs=short.epochs, **game | changes)
+    if short is DCGAN:
+        changes = {"objective": DCGAN.objective, "n_generator": 1} | changes
+    return replace(recipe, epochs=short.epochs, **changes)
 
 
 class Judged(NamedTuple):
