@@ -140,7 +140,8 @@ def untrained(monkeypatch):
     def train(recipe, seed):
         columns = ("critic_loss", "real_sigmoid", "fake_sigmoid", "generator_loss", "generator_steps", "validation_fid")
         rows = [{"epoch": i + 1} | dict.fromkeys(columns, 1.0 / (i + 1 + seed)) for i in range(recipe.epochs)]
-        networks = {name: network.eval() for name, network in recipe.build(torch.Generator().manual_seed(seed)).items()}
+        weights = torch.Generator().manual_seed(seed + int(recipe.hash[:8], 16))  # no two arms have the same
+        networks = {name: network.eval() for name, network in recipe.build(weights).items()}
         return Run(recipe, networks, History(rows), {}, {"seconds": 10.0 + seed})
 
     for module in (gan, games, dcgan):

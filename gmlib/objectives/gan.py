@@ -69,10 +69,9 @@ def r1_penalty(
     $$\|\nabla_x l(x)\|_2^2$$
 
     Leaning has a price. As long as it tells samples from data it pays; once they agree it tells nothing and still costs,
-    so the critic lets go, and the generator may rest. Slopes are per unit of [0, 1]; in [-1, 1] the same critic
-    is half as steep. Gradients reach the critic's parameters. A critic with batch
-    norm has no slope at one image alone: take none. Two arguments have no effect: all penalties are called
-    alike.
+    so the critic lets go, and the generator may rest. Slopes are per unit of [0, 1]; in [-1, 1] the same critic is half
+    as steep. Gradients reach the critic's parameters. A critic with batch norm has no slope at one image alone: take
+    none. Two arguments have no effect: all penalties are called alike.
 
     Args:
         critic: `(x, y) -> (b,)`, scores.
@@ -84,7 +83,7 @@ def r1_penalty(
     Returns:
         The penalty at each real image, `(b,)`, at least 0. Mescheder et al. add gamma / 2 times its mean.
 
-    Source: Mescheder, Geiger & Nowozin 2018, equation 9.
+    Source: Mescheder, Geiger & Nowozin 2018: R1.
     """
     x = real.detach().requires_grad_()
     # an image's score depends on that image alone, so the gradient of the sum holds every image's own

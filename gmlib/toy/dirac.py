@@ -26,14 +26,14 @@ def dirac_game(
         start: theta and psi at the beginning.
 
     Returns:
-        theta and psi at the start and after each round.
+        theta and psi at the start and after each round: 1 + rounds pairs.
 
     Raises:
         InputError: if gamma is below 0, or rate or rounds make no game.
 
-    Source: Mescheder, Geiger & Nowozin 2018, sections 2 and 4.
+    Source: Mescheder, Geiger & Nowozin 2018: the Dirac-GAN.
     """
-    if gamma < 0 or not rate > 0 or rounds < 1:
+    if not gamma >= 0 or not rate > 0 or rounds < 1:
         raise InputError(
             f"got gamma {gamma:g}, rate {rate:g} and {rounds} rounds, expected gamma 0 or more, a rate above 0 and 1 round or more"
         )

@@ -50,7 +50,9 @@ def test_only_the_penalty_brings_it_to_rest():
     assert away[0.0] / math.hypot(*dirac_game(0.0, rounds=8000)[-1]) == pytest.approx(2, rel=0.05)
 
 
-@pytest.mark.parametrize(("gamma", "rate", "rounds"), [(-1, 0.1, 10), (0, 0, 10), (0, math.nan, 10), (0, 0.1, 0)])
+@pytest.mark.parametrize(
+    ("gamma", "rate", "rounds"), [(-1, 0.1, 10), (math.nan, 0.1, 10), (0, 0, 10), (0, math.nan, 10), (0, 0.1, 0)]
+)
 def test_no_game(refused, gamma, rate, rounds):
     with refused(f"got gamma {gamma:g}, rate {rate:g} and {rounds} rounds"):
         dirac_game(gamma, rate=rate, rounds=rounds)
