@@ -7,7 +7,7 @@ from torch import nn
 
 from claims.evidence import Evidence, mean_interval, train, with_interval, with_margin
 from claims.games import AGAINST, BUDGET, GAN_CRITIC_BN, rows, settle
-from claims.gan import DCGAN, GAN, GAN_SEEDS, column, differences, like, sharpness
+from claims.gan import DCGAN, GAN, GAN_SEEDS, WIDTH, column, differences, like, sharpness
 from gmlib import mnist, recipes
 from gmlib.models import DCCritic, DCGenerator
 from gmlib.models.dcgan import initialise
@@ -18,7 +18,7 @@ DCGAN_CRITIC_BN = like(recipes.DCGAN_CRITIC_BN)
 class PoolingCritic(DCCritic):
     """The critic with max pooling where the DCGAN has strides."""
 
-    def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
+    def __init__(self, num_classes: int = 0, width: int = WIDTH, **_others: Any) -> None:
         """Build the network.
 
         Args:
@@ -41,7 +41,7 @@ class PoolingCritic(DCCritic):
 class UpsamplingGenerator(DCGenerator):
     """The generator with nearest-neighbour upsampling where the DCGAN has strides."""
 
-    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
+    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = WIDTH, **_others: Any) -> None:
         """Build the network.
 
         Args:
@@ -67,7 +67,7 @@ class UpsamplingGenerator(DCGenerator):
 class ConnectedCritic(DCCritic):
     """The critic with a fully connected hidden layer of 256 on top of the convolutions."""
 
-    def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
+    def __init__(self, num_classes: int = 0, width: int = WIDTH, **_others: Any) -> None:
         """Build the network.
 
         Args:

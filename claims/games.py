@@ -9,7 +9,7 @@ from scipy.stats import binomtest, spearmanr
 from torch import Generator
 
 from claims.evidence import Evidence, Verdict, mean_interval, train, with_interval, with_margin
-from claims.gan import DCGAN, GAN, GAN_SEEDS, PREVAILS, Judged, column, differences, history, judged, like
+from claims.gan import DCGAN, GAN, GAN_SEEDS, PREVAILS, WIDTH, Judged, column, differences, history, judged, like
 from gmlib import interpolate, interpolate_spherical, recipes
 from gmlib.evaluate import extract, shipped_classifier
 from gmlib.experiment import GANRecipe
@@ -22,7 +22,10 @@ SCHEDULES = {
     "5 : 1": like(recipes.GAN, n_critic=5),
     "1 : 2": like(recipes.GAN, n_generator=2),
 }
-BUDGET = f"{GAN.epochs} epochs of 50,000 digits for MLPs, {DCGAN.epochs} for convolutional networks, those in the report's game: no penalty, a step of each"
+BUDGET = (
+    f"{GAN.epochs} epochs of 50,000 digits for MLPs, {DCGAN.epochs} for convolutional networks, those {WIDTH} channels wide, "
+    f"without penalty, at a rate of {DCGAN.lr:g} falling to 0"
+)
 AGAINST = "10,000 samples against 10,000 validation digits"
 PROXY = 0.8  # rank correlation from which a loss would be taken for a proxy
 MUCH = 1.25  # factor in FID from which a schedule is said to change much

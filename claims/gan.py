@@ -11,14 +11,45 @@ from claims.evidence import train
 from gmlib import mnist, recipes
 from gmlib.evaluate import density_coverage, digits_covered, extract, frechet_distance, histogram_kl, shipped_classifier
 from gmlib.experiment import GANRecipe
+from gmlib.models import DCCritic, DCGenerator
 from gmlib.run import Run
 
 GAN_SEEDS = range(3)
 SAMPLES = 10_000
 PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
 
-GAN = replace(recipes.GAN, epochs=10)
-DCGAN = replace(recipes.DCGAN_PLAIN, epochs=3)
+WIDTH = 16  # channels next to the image in all claims' convolutional networks: a third of the shipped ones' cost
+
+
+def narrow_generator(latent_dim: int = 100, num_classes: int = 0, **others: Any) -> DCGenerator:
+    """Build the DCGAN's generator with few channels.
+
+    Args:
+        latent_dim: size of z.
+        num_classes: number of labels, 0 for none.
+        **others: what else a recipe says.
+
+    Returns:
+        The network.
+    """
+    return DCGenerator(latent_dim, num_classes, width=WIDTH, **others)
+
+
+def narrow_critic(num_classes: int = 0, **others: Any) -> DCCritic:
+    """Build the DCGAN's critic with few channels.
+
+    Args:
+        num_classes: number of labels, 0 for none.
+        **others: what else a recipe says.
+
+    Returns:
+        The network.
+    """
+    return DCCritic(num_classes, width=WIDTH, **others)
+
+
+GAN = replace(recipes.GAN, epochs=6)
+DCGAN = replace(recipes.DCGAN_PLAIN, generator=narrow_generator, critic=narrow_critic, lr=1e-3, epochs=4)
 
 
 def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
@@ -29,13 +60,13 @@ def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
         **changes: settings to try.
 
     Returns:
-        The recipe with as many epochs as `GAN` or `DCGAN` has here, in the report's game: no penalty, and a step of
-        each unless the changes say otherwise.
+        The recipe with as many epochs as `GAN` or `DCGAN` has here; a convolutional one also with the width, the rate
+        and the objective of `DCGAN`.
     """
-    short = DCGAN if recipe.critic is DCGAN.critic else GAN
-    if short is DCGAN:
-        changes = {"objective": DCGAN.objective, "n_generator": 1} | changes
-    return replace(recipe, epochs=short.epochs, **changes)
+    if recipe.critic is not recipes.DCGAN.critic:
+        return replace(recipe, epochs=GAN.epochs, **changes)
+    names = ("generator", "critic", "lr", "objective", "epochs")
+    return replace(recipe, **{name: getattr(DCGAN, name) for name in names} | changes)
 
 
 class Judged(NamedTuple):

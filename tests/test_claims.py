@@ -20,6 +20,7 @@ from claims.labels import stroke_brightness
 from claims.vae import border_lengths, lonely_ink, pixel_entropy
 from gmlib import recipes
 from gmlib.evaluate import extract, shipped_classifier
+from gmlib.models import DCCritic, DCGenerator
 from gmlib.run import Run
 from gmlib.train import History
 
@@ -109,10 +110,22 @@ def test_the_longest_step_of_a_way(monkeypatch):
 
 def test_short_trainings_differ_from_the_recipes_in_what_they_say():
     for recipe, arm in ((recipes.CGAN, like(recipes.CGAN)), (recipes.GAN, like(recipes.GAN, n_critic=5))):
-        assert arm.epochs == 10
-        assert arm == replace(recipe, epochs=10, n_critic=arm.n_critic)
-    arm = like(recipes.CDCGAN)
-    assert arm == replace(recipes.CDCGAN, epochs=3, objective=recipes.DCGAN_PLAIN.objective, n_generator=1)
+        assert arm.epochs == gan.GAN.epochs
+        assert arm == replace(recipe, epochs=arm.epochs, n_critic=arm.n_critic)
+    assert like(recipes.CDCGAN) == replace(gan.DCGAN, name="cdcgan", num_classes=10)
+    assert like(recipes.DCGAN_CRITIC_BN) == replace(gan.DCGAN, name="dcgan_critic_bn", critic_batch_norm=True)
+
+
+def test_narrow_networks_are_dcgans_of_another_width():
+    """Asked of the networks that the arms build, with all that a recipe says."""
+    for recipe, conditional in ((recipes.DCGAN, 0), (recipes.CDCGAN, 10)):
+        networks = replace(like(recipe), critic_batch_norm=True).build()
+        for network, kind in ((networks["generator"], DCGenerator), (networks["critic"], DCCritic)):
+            assert type(network) is kind
+            assert network.num_classes == conditional
+            assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules())
+            channels = {part.out_channels for part in network.modules() if hasattr(part, "out_channels")}
+            assert channels == {64, 32, 16, 1}
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

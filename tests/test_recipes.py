@@ -19,7 +19,7 @@ CONV_ENCODER = (9 * 8 + 16) + (9 * 8 * 8 + 16) + (8 * 784 * 100 + 200) + (100 * 
 DECONV = (2 * 100 + 200) + (100 * 32 * 49 + 32 * 49) + (16 * 32 * 16 + 32) + (16 * 16 + 1)
 MLP_GENERATOR = (100 * 256 + 256) + (256 * 512 + 512) + (512 * 1024 + 1024) + (1024 * 784 + 784)
 MLP_CRITIC = (784 * 1024 + 1024) + (1024 * 512 + 512) + (512 * 256 + 256) + (256 + 1)
-DC_GENERATOR = (100 * 128 * 16 + 256) + (128 * 64 * 9 + 128) + (64 * 32 * 16 + 64) + (32 * 16 + 1)
+DC_GENERATOR = (100 * 256 * 16 + 512) + (256 * 128 * 9 + 256) + (128 * 64 * 16 + 128) + (64 * 16 + 1)
 DC_CRITIC = (16 * 32 + 32) + (32 * 64 * 16 + 64) + (64 * 128 * 9 + 128) + (128 * 16 + 1)
 PARAMETERS = {
     "vae": (784 * 100 + 200 + 100 * 4 + 4) + MLP_DECODER,
@@ -36,7 +36,7 @@ PARAMETERS = {
     "dcgan": DC_GENERATOR + DC_CRITIC,
     "dcgan_plain": DC_GENERATOR + DC_CRITIC,
     "dcgan_critic_bn": DC_GENERATOR + DC_CRITIC + 64 + 128,
-    "cdcgan": DC_GENERATOR + 10 * 128 * 16 + DC_CRITIC + 10 * 32 * 16,
+    "cdcgan": DC_GENERATOR + 10 * 256 * 16 + DC_CRITIC + 10 * 32 * 16,
 }
 PARENTS = {  # what differs from the parent, descriptions aside
     "vae_no_bn": ("vae", {"batch_norm"}),
@@ -53,16 +53,16 @@ PARENTS = {  # what differs from the parent, descriptions aside
             "generator",
             "critic",
             "objective",
-            "n_generator",
             "batch_norm",
             "dropout",
             "lr",
+            "betas",
             "decay",
             "batch_size",
             "epochs",
         },
     ),
-    "dcgan_plain": ("dcgan", {"objective", "n_generator"}),
+    "dcgan_plain": ("dcgan", {"objective"}),
     "dcgan_critic_bn": ("dcgan_plain", {"critic_batch_norm"}),
     "cdcgan": ("dcgan", {"num_classes"}),
 }

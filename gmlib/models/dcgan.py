@@ -31,7 +31,7 @@ def initialise(network: nn.Module) -> nn.Module:
 class DCGenerator(nn.Module):
     """G(z): noise, and a label if there are classes, as a 1×1 plane that four transposed convolutions unfold."""
 
-    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 32, batch_norm: bool = True) -> None:
+    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, batch_norm: bool = True) -> None:
         """Build the network.
 
         Args:

@@ -25,15 +25,15 @@ def convolutions(network: nn.Module) -> list[nn.Module]:
 
 
 def test_parameters_are_those_of_four_convolutions():
-    generator = 100 * 128 * 4 * 4 + 128 * 64 * 3 * 3 + 64 * 32 * 4 * 4 + (32 * 4 * 4 + 1)
+    generator = 100 * 256 * 4 * 4 + 256 * 128 * 3 * 3 + 128 * 64 * 4 * 4 + (64 * 4 * 4 + 1)
     critic = (32 * 4 * 4 + 32) + 32 * 64 * 4 * 4 + 64 * 128 * 3 * 3 + (128 * 4 * 4 + 1)
-    assert count(DCGenerator()) == generator + 2 * (128 + 64 + 32)
-    assert count(DCGenerator(batch_norm=False)) == generator + 128 + 64 + 32
+    assert count(DCGenerator()) == generator + 2 * (256 + 128 + 64)
+    assert count(DCGenerator(batch_norm=False)) == generator + 256 + 128 + 64
     assert count(DCCritic()) == critic + 64 + 128
     assert count(DCCritic(batch_norm=True)) == critic + 2 * (64 + 128)
     assert count(DCCritic(channels=2)) == critic + 64 + 128 + 32 * 4 * 4
     # a label is a plane before the first convolution, and before no other
-    assert count(DCGenerator(num_classes=10)) == generator + 2 * (128 + 64 + 32) + 10 * 128 * 4 * 4
+    assert count(DCGenerator(num_classes=10)) == generator + 2 * (256 + 128 + 64) + 10 * 256 * 4 * 4
     assert count(DCCritic(num_classes=10)) == critic + 64 + 128 + 10 * 32 * 4 * 4
     assert count(DCGenerator(5, width=3)) == 5 * 12 * 16 + 12 * 6 * 9 + 6 * 3 * 16 + 3 * 16 + 1 + 2 * (12 + 6 + 3)
 
