@@ -17,6 +17,7 @@ log = logging.getLogger("gmlib")
 
 KEPT = 2  # checkpoints: the newest, and the one before in case it is damaged
 SHARE = 50  # a checkpoint is due when training has gone on for this many times what writing one takes
+LONGEST = 600.0  # and after so many seconds in any case: a disk that stalled once may be quick again
 
 
 class Folder:
@@ -156,12 +157,12 @@ class Folder:
         self.cost = self.written - started
 
     def keep(self, state: State) -> None:
-        """Write a checkpoint if one is due: seldom enough to cost at most one part in `SHARE` of the time.
+        """Write a checkpoint if one is due: after `LONGEST` seconds, or sooner if it costs one part in `SHARE` of the time.
 
         Args:
             state: the run, between two steps.
         """
-        if time.perf_counter() - self.written > max(1.0, SHARE * self.cost):
+        if time.perf_counter() - self.written > min(max(1.0, SHARE * self.cost), LONGEST):
             self.save(state)
 
 

@@ -62,13 +62,13 @@ def test_the_last_two_checkpoints_and_the_history_are_kept(run):
 
 
 def test_checkpoints_come_seldom_enough(made_up, tmp_path, monkeypatch):
-    """At most one part in fifty of the time goes into them, and they are at least a second apart."""
-    clock, saved = [0.0], []
+    """At most one part in fifty of the time goes into them, and they are a second apart at least, ten minutes at most."""
+    clock, saved, cost = [0.0], [], 0.1
     monkeypatch.setattr("gmlib.train.folder.time.perf_counter", lambda: clock[0])
 
     def save(folder, state):
         saved.append(clock[0])
-        folder.cost, folder.written = 0.1, clock[0]
+        folder.cost, folder.written = cost, clock[0]
 
     monkeypatch.setattr(Folder, "save", save)
     folder = Folder(tmp_path, ABOUT)
@@ -76,6 +76,11 @@ def test_checkpoints_come_seldom_enough(made_up, tmp_path, monkeypatch):
         clock[0] = tenths / 10
         folder.keep(start(made_up))
     assert saved == pytest.approx([1.1, 6.2])  # the first after a second, then after 50 times its cost
+    cost = 90.0  # the disk stalls once
+    for clock[0] in range(12, 1300, 10):
+        folder.keep(start(made_up))
+        cost = 0.1 if len(saved) > 3 else cost
+    assert saved[2:5] == [12, 622, 632]
 
 
 def test_an_interrupted_run_goes_on(made_up, tmp_path, always):
