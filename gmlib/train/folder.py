@@ -203,10 +203,10 @@ def train_in(
 
     with folder:
         folder.open(state, resume=resume)
-        begun = state.step
+        begun = state.step, state.epoch  # a run may have been cut off between its last step and the end of its epoch
         try:
             loop(state, on_step=step, on_epoch=on_epoch)
-            if state.step > begun:
+            if (state.step, state.epoch) != begun:
                 folder.save(state)
         except DivergedError as error:
             last = f"; the last good checkpoint is {kept[-1]}" if (kept := folder.checkpoints()) else ""
