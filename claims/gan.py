@@ -48,7 +48,7 @@ def narrow_critic(num_classes: int = 0, **others: Any) -> DCCritic:
     return DCCritic(num_classes, width=WIDTH, **others)
 
 
-GAN = replace(recipes.GAN, epochs=6)
+GAN = replace(recipes.GAN, epochs=20)
 DCGAN = replace(recipes.DCGAN_PLAIN, generator=narrow_generator, critic=narrow_critic, lr=1e-3, epochs=4)
 
 
