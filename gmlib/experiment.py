@@ -51,8 +51,12 @@ def plain(value: Any) -> Any:
         value: of a field.
 
     Returns:
-        The name of a class or a function; of a dataclass, its fields that differ from their defaults; all else as it is.
+        The name of a class or a function; of a `partial` that name to its arguments; of a dataclass, its fields that
+        differ from their defaults; all else as it is.
     """
+    if isinstance(value, partial):
+        given = dict(enumerate(value.args)) | value.keywords
+        return {plain(value.func): {str(name): plain(part) for name, part in given.items()}}
     if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(part) for name, part in _changed(value).items()}
     return getattr(value, "__name__", value)

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 import torch
@@ -281,6 +282,7 @@ def test_a_setting_as_json_can_hold_it():
     assert plain((0.5, 0.9)) == (0.5, 0.9)
     assert plain(None) is None
     assert plain(torch.optim.Adam) == "Adam"
+    assert plain(partial(DCGenerator, 5, width=16)) == {"DCGenerator": {"0": 5, "width": 16}}
     assert plain(MINIMAX.generator) == "generator_minimax"
     losses = {"critic": "critic_wasserstein", "generator": "generator_wasserstein"}
     assert plain(WASSERSTEIN_CLIPPED) == losses | {"clip": 0.01}
