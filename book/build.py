@@ -39,6 +39,8 @@ TIMEOUT = 600  # seconds for one cell
 MAX_BYTES = 1_500_000  # a committed chapter
 CHECKED_CELLS = 3  # cells a chapter whose outputs nbval compares
 
+# seen once in hundreds of starts, perhaps for a port that another took meanwhile: worth a second try
+NO_START = "Kernel died before replying to kernel_info"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
@@ -160,9 +162,16 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
         str(TIMEOUT),
     ]
     environment = os.environ | ONE_THREAD | KERNEL
-    process = subprocess.run(
-        command, cwd=copy_path.parent, env=environment, capture_output=True, text=True
-    )
+    for _ in range(2):
+        process = subprocess.run(
+            command,
+            cwd=copy_path.parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        if NO_START not in process.stderr:
+            break
     seconds = round(time.perf_counter() - start, 1)
     result = nbformat.read(copy_path, as_version=4)
     error = failure(committed, result, process)

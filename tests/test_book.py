@@ -84,6 +84,21 @@ def test_execute_stops_at_a_broken_chapter_and_names_the_cell(repository, capfd)
     assert {path.name: path.read_bytes() for path in (root / "book").iterdir()} == before
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_kernel_that_does_not_start_gets_a_second_try(repository, monkeypatch, capfd, times):
+    run, calls = subprocess.run, []
+
+    def fail_first(*args, **kwargs):
+        calls.append(args)
+        started = run(*args, **kwargs)
+        return finished(1, f"RuntimeError: {build.NO_START}") if len(calls) <= times else started
+
+    monkeypatch.setattr(build.subprocess, "run", fail_first)
+    assert build.main(["execute"], repository(good=chapter("print(1)"))) == times - 1
+    assert len(calls) == 2
+    assert (build.NO_START in capfd.readouterr().err) == (times == 2)
+
+
 def finished(returncode: int, stderr: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess([], returncode, stdout="", stderr=stderr)
 
