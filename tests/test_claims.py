@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,7 @@ from claims.labels import stroke_brightness
 from claims.vae import border_lengths, lonely_ink, pixel_entropy
 from gmlib import recipes
 from gmlib.evaluate import extract, shipped_classifier
-from gmlib.models import DCCritic, DCGenerator
+from gmlib.models import DCCritic, DCGenerator, MLPCritic, MLPGenerator
 from gmlib.run import Run
 from gmlib.train import History
 
@@ -145,6 +146,17 @@ def test_ablations_of_the_dcgan_are_dcgans_but_for_one_decision(name):
     assert ("BatchNorm2d" in parts["generator"]) == (name != "no batch norm in the generator")
 
 
+@pytest.mark.usefixtures("few_digits")
+def test_an_epoch_is_timed_step_by_step(monkeypatch):
+    """With a clock that strikes at each step."""
+    clock = iter(range(1000))
+    monkeypatch.setattr("claims.dcgan.time", SimpleNamespace(perf_counter=lambda: 0.5 * next(clock)))
+    recipe = replace(
+        recipes.GAN, generator=partial(MLPGenerator, hidden=4), critic=partial(MLPCritic, hidden=4), batch_size=16
+    )
+    assert dcgan.seconds_an_epoch(recipe, 0) == pytest.approx(0.5 * 50_000 / 16)
+
+
 @pytest.fixture
 def untrained(monkeypatch):
     """Claims about GANs with networks as they are built, a made-up history, and few embedded digits."""
@@ -157,8 +169,9 @@ def untrained(monkeypatch):
         networks = {name: network.eval() for name, network in recipe.build(weights).items()}
         return Run(recipe, networks, History(rows), {}, {"seconds": 10.0 + seed})
 
-    for module in (gan, games, dcgan):
+    for module in (gan, games):
         monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(dcgan, "seconds_an_epoch", lambda recipe, seed: 10.0 + seed + recipe.lr * 1e3)
     monkeypatch.setattr(games.recipes, "pretrained", lambda name: train(recipes.ALL[name], 0))
     monkeypatch.setattr(dcgan, "mnist", lambda split, source: gmlib.mnist(split))
     monkeypatch.setattr(gan, "SAMPLES", 200)
