@@ -50,6 +50,7 @@ def narrow_critic(num_classes: int = 0, **others: Any) -> DCCritic:
 
 GAN = replace(recipes.GAN, epochs=20)
 DCGAN = replace(recipes.DCGAN_PLAIN, generator=narrow_generator, critic=narrow_critic, lr=1e-3, epochs=4)
+DCGAN_LONG = replace(DCGAN, epochs=GAN.epochs)  # for what is claimed of the end of training
 
 
 def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
