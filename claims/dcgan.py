@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -20,7 +21,7 @@ DCGAN_CRITIC_BN = like(recipes.DCGAN_CRITIC_BN)
 class PoolingCritic(DCCritic):
     """The critic with max pooling where the DCGAN has strides."""
 
-    def __init__(self, num_classes: int = 0, width: int = WIDTH, **_others: Any) -> None:
+    def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
         """Build the network.
 
         Args:
@@ -43,7 +44,7 @@ class PoolingCritic(DCCritic):
 class UpsamplingGenerator(DCGenerator):
     """The generator with nearest-neighbour upsampling where the DCGAN has strides."""
 
-    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = WIDTH, **_others: Any) -> None:
+    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, **_others: Any) -> None:
         """Build the network.
 
         Args:
@@ -69,7 +70,7 @@ class UpsamplingGenerator(DCGenerator):
 class ConnectedCritic(DCCritic):
     """The critic with a fully connected hidden layer of 256 on top of the convolutions."""
 
-    def __init__(self, num_classes: int = 0, width: int = WIDTH, **_others: Any) -> None:
+    def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
         """Build the network.
 
         Args:
@@ -101,8 +102,10 @@ def seconds_an_epoch(recipe: GANRecipe, seed: int) -> float:
 
 
 ABLATIONS = {
-    "pooling for strides": replace(DCGAN, generator=UpsamplingGenerator, critic=PoolingCritic),
-    "a fully connected layer on top": replace(DCGAN, critic=ConnectedCritic),
+    "pooling for strides": replace(
+        DCGAN, generator=partial(UpsamplingGenerator, width=WIDTH), critic=partial(PoolingCritic, width=WIDTH)
+    ),
+    "a fully connected layer on top": replace(DCGAN, critic=partial(ConnectedCritic, width=WIDTH)),
     "no batch norm in the generator": replace(DCGAN, batch_norm=False),
 }
 

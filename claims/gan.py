@@ -1,7 +1,7 @@
 """What all claims about GANs share: short runs over seeds, and what is measured of them."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -19,37 +19,14 @@ SAMPLES = 10_000
 PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
 
 WIDTH = 16  # channels next to the image in all claims' convolutional networks: a third of the shipped ones' cost
-
-
-def narrow_generator(latent_dim: int = 100, num_classes: int = 0, **others: Any) -> DCGenerator:
-    """Build the DCGAN's generator with few channels.
-
-    Args:
-        latent_dim: size of z.
-        num_classes: number of labels, 0 for none.
-        **others: what else a recipe says.
-
-    Returns:
-        The network.
-    """
-    return DCGenerator(latent_dim, num_classes, width=WIDTH, **others)
-
-
-def narrow_critic(num_classes: int = 0, **others: Any) -> DCCritic:
-    """Build the DCGAN's critic with few channels.
-
-    Args:
-        num_classes: number of labels, 0 for none.
-        **others: what else a recipe says.
-
-    Returns:
-        The network.
-    """
-    return DCCritic(num_classes, width=WIDTH, **others)
-
-
 GAN = replace(recipes.GAN, epochs=20)
-DCGAN = replace(recipes.DCGAN_PLAIN, generator=narrow_generator, critic=narrow_critic, lr=1e-3, epochs=4)
+DCGAN = replace(
+    recipes.DCGAN_PLAIN,
+    generator=partial(DCGenerator, width=WIDTH),
+    critic=partial(DCCritic, width=WIDTH),
+    lr=1e-3,
+    epochs=4,
+)
 DCGAN_LONG = replace(DCGAN, epochs=GAN.epochs)  # for what is claimed of the end of training
 
 

@@ -157,7 +157,7 @@ class Folder:
         self.cost = self.written - started
 
     def keep(self, state: State) -> None:
-        """Write a checkpoint if one is due: after `LONGEST` seconds, or sooner if it costs one part in `SHARE` of the time.
+        """Write a checkpoint if one is due: when it costs at most one part in `SHARE` of the time, or `LONGEST` has passed.
 
         Args:
             state: the run, between two steps.
