@@ -486,6 +486,8 @@ class GANRecipe(Recipe):
     def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
         """Put together what a run starts with: digits stay grey, and each network has its optimiser.
 
+        Convolutions of many channels run faster with the channels of a pixel side by side in memory.
+
         Args:
             networks: "generator" and "critic", on the device of the digits.
             train: digits to train on.
@@ -494,6 +496,7 @@ class GANRecipe(Recipe):
         Returns:
             The state before the first step.
         """
+        networks = {name: network.to(memory_format=torch.channels_last) for name, network in networks.items()}
         options = {} if self.betas is None else {"betas": self.betas}
         return self.start_with(networks, train, seed, averaged="generator", noise="noise", binarised=False, **options)
 

@@ -386,9 +386,20 @@ def test_a_run_of_a_gan_holds_the_average(few_digits):
     assert plain_run.generator is kept[-1][1]["generator"]
 
 
-def test_a_gan_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path):
+CONVOLUTIONAL = replace(GAN, generator=partial(DCGenerator, width=8), critic=partial(DCCritic, width=8))
+
+
+def test_convolutions_train_with_the_channels_of_a_pixel_side_by_side(few_digits):
+    networks = CONVOLUTIONAL.start(CONVOLUTIONAL.build(), few_digits, 0).networks
+    weights = [p for network in networks.values() for p in network.parameters() if p.dim() == 4]
+    assert len(weights) == 8
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+
+
+@pytest.mark.parametrize("recipe", [GAN, CONVOLUTIONAL], ids=["mlp", "convolutional"])
+def test_a_gan_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, recipe):
     """In the middle of a round, with dropout from the global generator."""
-    recipe = replace(GAN, n_critic=3)
+    recipe = replace(recipe, n_critic=3)
     whole = recipe.fit(seed=3)
 
     def stop(state: State) -> None:
