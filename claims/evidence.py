@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from gmlib.experiment import Recipe
 from gmlib.run import Run, versions
@@ -118,6 +118,41 @@ def with_margin(values: Sequence[float], digits: int = 1) -> str:
     """
     mean, (_, high) = mean_interval(values)
     return f"{mean:.{digits}f} ± {high - mean:.{digits}f}"
+
+
+def with_range(values: Sequence[float], digits: int = 1) -> str:
+    """Give a quantity as text that three seeds are too few for an interval of: the mean, the least and the largest.
+
+    Args:
+        values: one a seed.
+        digits: decimals.
+
+    Returns:
+        Such as "345 (54 to 538)".
+    """
+    mean, least, largest = (f"{each:.{digits}f}" for each in (sum(values) / len(values), min(values), max(values)))
+    return f"{mean} ({least} to {largest})"
+
+
+def shares_apart(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[float, tuple[float, float]]:
+    r"""Compare how often something happened, after few trials: the difference of the shares and its 95% interval.
+
+    $$\tilde p = \frac{k + 1}{n + 2}, \qquad \tilde p_1 - \tilde p_2 \pm z_{0.975} \sqrt{\frac{\tilde p_1 (1 - \tilde p_1)}{n_1 + 2} + \frac{\tilde p_2 (1 - \tilde p_2)}{n_2 + 2}}$$
+
+    Args:
+        ours: whether it did, one a trial.
+        theirs: the same of the others.
+
+    Returns:
+        Share of ours minus share of theirs, and the interval's two ends, cut at -1 and 1, rounded to four decimals.
+
+    Source: Agresti & Caffo 2000.
+    """
+    softened = [((sum(each) + 1) / (len(each) + 2), len(each) + 2) for each in (ours, theirs)]
+    middle = softened[0][0] - softened[1][0]
+    half = float(norm.ppf(0.975)) * math.sqrt(sum(p * (1 - p) / n for p, n in softened))
+    share = sum(ours) / len(ours) - sum(theirs) / len(theirs)
+    return round(share, 4), (round(max(middle - half, -1), 4), round(min(middle + half, 1), 4))
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:

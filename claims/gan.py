@@ -16,6 +16,7 @@ from gmlib.run import Run
 
 GAN_SEEDS = range(3)
 SAMPLES = 10_000
+DIGITS = 10
 PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
 
 WIDTH = 16  # channels next to the image in all claims' convolutional networks: a third of the shipped ones' cost
@@ -66,7 +67,7 @@ def sharpness(images: Tensor) -> float:
         images: `(n, 1, h, w)` in [0, 1].
 
     Returns:
-        0 for a plane of one grey; 4 for separate black pixels far apart.
+        4 for separate black pixels far apart, about 1 for digits, and near 0 for a large plane of one grey.
     """
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     steps = padded.diff(dim=2).abs().sum() + padded.diff(dim=3).abs().sum()
@@ -126,6 +127,28 @@ def judge(recipe: GANRecipe, seed: int) -> Judged:
         accuracy=float((predicted == labels).float().mean()),
         sharpness=sharpness(samples),
     )
+
+
+@cache
+def real_sharpness() -> float:
+    """Measure what samples are compared with.
+
+    Returns:
+        Sharpness of the validation digits.
+    """
+    return sharpness(mnist("validation", "mnist").grey())
+
+
+def failed(recipe: GANRecipe) -> list[bool]:
+    """Say which runs lost digits.
+
+    Args:
+        recipe: what to train.
+
+    Returns:
+        For each seed, whether some digit hardly comes in the samples, by `digits_covered`.
+    """
+    return [each.digits < DIGITS for each in judged(recipe)]
 
 
 def judged(recipe: GANRecipe) -> list[Judged]:

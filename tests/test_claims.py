@@ -14,8 +14,8 @@ import gmlib
 from claims import dcgan, games, gan
 from claims.__main__ import CLAIMS
 from claims.dcgan import ABLATIONS
-from claims.evidence import mean_interval
-from claims.games import largest_steps, settle
+from claims.evidence import mean_interval, shares_apart, with_range
+from claims.games import fid_after, largest_steps, settle
 from claims.gan import like, sharpness
 from claims.labels import stroke_brightness
 from claims.vae import border_lengths, lonely_ink, pixel_entropy
@@ -94,19 +94,151 @@ def test_what_an_interval_does_to_a_claim(interval, threshold, verdict):
     assert settle(interval, threshold) == verdict
 
 
-def test_the_longest_step_of_a_way(monkeypatch):
-    """A generator that jumps from one digit to another in the middle of the way, and nowhere else."""
+@pytest.mark.parametrize("jumps", [1, 5])
+def test_the_longest_step_of_a_way(monkeypatch, jumps):
+    """Generators that jump from one digit to another in the middle of the way, or at each step: even steps are no smooth ones."""
     digits = gmlib.mnist("test").grey()
-    jumping = SimpleNamespace(
-        latent_dim=3, decode=lambda z: torch.where(z[:, :1, None, None] < 0, digits[:1], digits[1:2])
-    )
+    edges = torch.linspace(-1, 1, jumps + 2)[1:-1]
+    jumping = SimpleNamespace(latent_dim=3, decode=lambda z: digits[torch.bucketize(z[:, 0].contiguous(), edges)])
     monkeypatch.setattr("claims.games.train", lambda recipe, seed: jumping)
     monkeypatch.setattr("claims.games.PAIRS", 2)
     ends = torch.tensor([[[-1.0, 0, 0], [-1.0, 0, 0]], [[1.0, 0, 0], [1.0, 0, 0]]])
     monkeypatch.setattr("torch.randn", lambda *shape, generator: ends)
-    share, changes = largest_steps(recipes.GAN, 0, gmlib.interpolate)
-    assert share == pytest.approx(1)
-    assert changes == 1
+    step, changes = largest_steps(recipes.GAN, 0, gmlib.interpolate)
+    assert changes == jumps
+    assert step == pytest.approx(1) if jumps == 1 else step > 0.9
+
+
+def test_a_way_of_small_steps(monkeypatch):
+    monkeypatch.setattr("claims.games.train", lambda recipe, seed: SimpleNamespace(latent_dim=3, decode=lambda z: z))
+    monkeypatch.setattr("claims.games.extract", lambda z, features: z)
+    monkeypatch.setattr("claims.games.shipped_classifier", lambda: SimpleNamespace(features=None, head=lambda z: z))
+    assert largest_steps(recipes.GAN, 0, gmlib.interpolate) == (pytest.approx(0.2), pytest.approx(0.5, abs=0.5))
+
+
+def test_what_three_values_are_told_as():
+    assert with_range([58.0, 538.2, 442.1], 0) == "346 (58 to 538)"
+
+
+def test_shares_of_few_trials():
+    """Two of three against none say little, three of three something; worked by hand."""
+    assert shares_apart([True, True, False], [False] * 3) == (0.6667, (-0.1544, 0.9544))
+    share, (low, high) = shares_apart([True] * 3, [False] * 3)
+    assert (share, high) == (1, 1)
+    assert low == pytest.approx(0.6 - 1.96 * math.sqrt(2 * 0.16 / 5), abs=1e-3)
+    assert shares_apart([False] * 3, [False] * 3)[0] == 0
+
+
+def test_quality_after_so_many_generator_steps(monkeypatch):
+    columns = {"generator_steps": [5, 10, 10], "validation_fid": [300.0, 200.0, 100.0]}
+    monkeypatch.setattr("claims.games.history", lambda recipe, seed, name: columns[name])
+    assert [fid_after(recipes.GAN, 0, steps) for steps in (5, 6, 15, 16)] == [300, 200, 200, 100]
+
+
+def judged_as(monkeypatch, **found):
+    """Let every arm be judged alike but for what is said of some of them."""
+    same = gan.Judged(fid=50, coverage=0.8, histogram_kl=0, digits=10, largest=0.2, accuracy=0.1, sharpness=1.0)
+
+    def judge(recipe, seed):
+        of_this = found.get(recipe.name, {})
+        return same._replace(**{key: values[seed] for key, values in of_this.items()})
+
+    for module in (gan, games):
+        monkeypatch.setattr(module, "judged", lambda recipe: [judge(recipe, seed) for seed in gan.GAN_SEEDS])
+    monkeypatch.setattr(games, "real_sharpness", lambda: 1.0)
+
+
+@pytest.mark.parametrize(("digits", "verdict"), [([2, 10, 8], "depends"), ([2, 1, 8], "confirmed")])
+def test_runs_that_fail_are_counted(monkeypatch, digits, verdict):
+    judged_as(monkeypatch, gan_minimax={"digits": digits, "fid": [538, 54, 442]})
+    evidence = CLAIMS["C16"]()
+    assert evidence.verdict == verdict
+    fails = sum(each < 10 for each in digits)
+    assert f"with log(1 - D), {fails} of 3 runs fail, and FID is 538, 54, 442; with -log D, 0 of 3" in evidence.because
+
+
+def test_specks_that_are_read_as_one_digit_do_not_prevail(monkeypatch):
+    judged_as(monkeypatch, gan_minimax={"largest": [0.65, 0.22, 0.65], "sharpness": [2.2, 1.1, 1.2]})
+    evidence = CLAIMS["C15"]()
+    assert (evidence.verdict, evidence.effect) == ("confirmed", round(1 / 21, 4))
+    assert evidence.because.endswith("in 1 of 21 trials: 1 of gan_minimax")
+    judged_as(monkeypatch)
+    assert CLAIMS["C15"]().verdict == "depends"
+
+
+def histories(monkeypatch, told):
+    """Give every arm the columns that `told` makes of its recipe."""
+    for module in (games, dcgan):
+        monkeypatch.setattr(module, "history", lambda recipe, seed, name: told(recipe, seed)[name])
+
+
+@pytest.mark.parametrize(
+    ("slow", "verdict"),
+    [(1.0, "confirmed"), (2.0, "depends"), (9.0, "refuted")],
+)
+def test_a_schedule_changes_much_only_by_both_clocks(monkeypatch, slow, verdict):
+    """5 : 1 has FIDs `slow` times as large after as many images, and in the last case after as many generator steps too."""
+
+    def told(recipe, seed):
+        steps = [100 * recipe.n_generator // recipe.n_critic] * 20
+        fids = [1000.0 * (0.99 + 0.01 * seed)] * 20
+        if recipe.n_critic == 5:
+            fids = [fid * (slow if slow > 5 else 1) for fid in fids]
+        return {"generator_steps": steps, "validation_fid": fids}
+
+    histories(monkeypatch, told)
+    judged = {1: 50.0, 2: 50.0, 5: 50.0 * slow}
+    monkeypatch.setattr(
+        games, "column", lambda recipe, name: [judged[recipe.n_critic] * (1 + seed / 100) for seed in gan.GAN_SEEDS]
+    )
+    assert CLAIMS["C17"]().verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gan_signs", "dcgan_signs", "verdict"),
+    [
+        ((1, -1), (1, -1), "refuted"),  # a proxy: the critic's loss falls as FID rises
+        ((1, -1), (-1, 1), "confirmed"),
+        ((1, 1), (1, 1), "refuted"),  # the generator's alone is one
+        ((1, -1), (0, 0), "confirmed"),
+    ],
+)
+def test_a_proxy_has_its_sign(monkeypatch, gan_signs, dcgan_signs, verdict):
+    def told(recipe, seed):
+        falling = torch.arange(20.0).flip(0)
+        generator, critic = gan_signs if recipe.critic is MLPCritic else dcgan_signs
+        unrelated = torch.arange(20.0) % 2
+        losses = {"generator_loss": generator, "critic_loss": critic}
+        return {"validation_fid": falling.tolist()} | {
+            name: (sign * falling if sign else unrelated).tolist() for name, sign in losses.items()
+        }
+
+    histories(monkeypatch, told)
+    assert CLAIMS["C14"]().verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "verdict"),
+    [(0.52, 0.48, "confirmed"), (0.9, 0.9, "depends"), (0.7, 0.3, "depends")],
+)
+def test_half_sure_is_a_half_of_both(monkeypatch, real, fake, verdict):
+    """In a history of 0.52 and 0.48 of the full runs: what the short ones say cannot refute it."""
+    histories(monkeypatch, lambda recipe, seed: {"real_sigmoid": [real], "fake_sigmoid": [fake]})
+    row = {"real_sigmoid": 0.52, "fake_sigmoid": 0.48, "epoch": 50}
+    monkeypatch.setattr(games.recipes, "pretrained", lambda name: SimpleNamespace(history=History([row])))
+    assert CLAIMS["C11"]().verdict == verdict
+    row["fake_sigmoid"] = 0.3
+    assert CLAIMS["C11"]().verdict == ("refuted" if verdict == "depends" else verdict)
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [([10, 10, 10], "depends"), ([10, 4, 10], "confirmed")])
+def test_a_norm_that_is_worse_alike_is_no_instability(monkeypatch, lost, verdict):
+    worse = {"fid": [100, 101, 102], "digits": lost}
+    judged_as(monkeypatch, gan_critic_bn=worse, dcgan_critic_bn=worse)
+    assert CLAIMS["C19"]().verdict == verdict
+    better = {"fid": [10, 11, 12], "digits": lost}
+    judged_as(monkeypatch, gan_critic_bn=better, dcgan_critic_bn=better)
+    assert CLAIMS["C19"]().verdict == "refuted"
 
 
 def test_short_trainings_differ_from_the_recipes_in_what_they_say():
@@ -144,6 +276,11 @@ def test_ablations_of_the_dcgan_are_dcgans_but_for_one_decision(name):
     assert (not strided) == ("pooling" in name)
     assert parts["critic"].count("Linear") == (2 if "connected" in name else 0)
     assert ("BatchNorm2d" in parts["generator"]) == (name != "no batch norm in the generator")
+    for network, plain in zip(networks.values(), gan.DCGAN.build().values(), strict=True):
+        assert network.net[-2 if network is networks["generator"] else 0].bias is not None
+        drawn = [p for p in network.parameters() if p.ndim > 1]
+        assert all(p.std().item() == pytest.approx(0.02, rel=0.2) for p in drawn if p.numel() > 200)
+        assert isinstance(network, type(plain))
 
 
 @pytest.mark.usefixtures("few_digits")
@@ -165,6 +302,8 @@ def untrained(monkeypatch):
     def train(recipe, seed):
         columns = ("critic_loss", "real_sigmoid", "fake_sigmoid", "generator_loss", "generator_steps", "validation_fid")
         rows = [{"epoch": i + 1} | dict.fromkeys(columns, 1.0 / (i + 1 + seed)) for i in range(recipe.epochs)]
+        for row in rows:
+            row["generator_steps"] = 10
         weights = torch.Generator().manual_seed(seed + int(recipe.hash[:8], 16))  # no two arms have the same
         networks = {name: network.eval() for name, network in recipe.build(weights).items()}
         return Run(recipe, networks, History(rows), {}, {"seconds": 10.0 + seed})
@@ -173,14 +312,16 @@ def untrained(monkeypatch):
         monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(dcgan, "seconds_an_epoch", lambda recipe, seed: 10.0 + seed + recipe.lr * 1e3)
     monkeypatch.setattr(games.recipes, "pretrained", lambda name: train(recipes.ALL[name], 0))
-    monkeypatch.setattr(dcgan, "mnist", lambda split, source: gmlib.mnist(split))
+    monkeypatch.setattr(gan, "mnist", lambda split, source: gmlib.mnist(split))
     monkeypatch.setattr(gan, "SAMPLES", 200)
     monkeypatch.setattr(games, "PAIRS", 4)
     found = extract(few.grey(), shipped_classifier().features), few.labels, few.labels.bincount(minlength=10) / 200
     monkeypatch.setattr(gan, "validation_features", lambda: found)
-    gan.judge.cache_clear()
+    for cached in (gan.judge, gan.real_sharpness):
+        cached.cache_clear()
     yield
-    gan.judge.cache_clear()
+    for cached in (gan.judge, gan.real_sharpness):
+        cached.cache_clear()
 
 
 @pytest.mark.parametrize("number", [*range(10, 21)])

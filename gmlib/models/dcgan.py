@@ -19,7 +19,7 @@ def initialise(network: nn.Module) -> nn.Module:
     Source: Radford, Metz & Chintala 2016, section 4; their reference code for the gains.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, 0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
