@@ -303,7 +303,7 @@ def c15() -> Evidence:
         "gan": GAN,
         "gan_minimax": GAN_MINIMAX,
         "gan_critic_bn": GAN_CRITIC_BN,
-        **{f"gan, {k}": v for k, v in SCHEDULES.items() if v is not GAN},
+        **{f"gan with {k}": v for k, v in SCHEDULES.items() if v is not GAN},
         "narrow dcgan": DCGAN,
     }
     trials = {name: [(each.largest, each.sharpness) for each in judged(recipe)] for name, recipe in arms.items()}
@@ -313,7 +313,7 @@ def c15() -> Evidence:
     }
     count, number = sum(one_sided.values()), sum(map(len, trials.values()))
     ends = binomtest(count, number).proportion_ci(0.95)
-    where = [f"{n} of {name}" for name, n in one_sided.items() if n]
+    where = [f"{name} ({n})" for name, n in one_sided.items() if n]
     return Evidence(
         id="C15",
         claim="In some trials one digit prevails.",

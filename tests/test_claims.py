@@ -163,7 +163,7 @@ def test_specks_that_are_read_as_one_digit_do_not_prevail(monkeypatch):
     judged_as(monkeypatch, gan_minimax={"largest": [0.65, 0.22, 0.65], "sharpness": [2.2, 1.1, 1.2]})
     evidence = CLAIMS["C15"]()
     assert (evidence.verdict, evidence.effect) == ("confirmed", round(1 / 21, 4))
-    assert evidence.because.endswith("in 1 of 21 trials: 1 of gan_minimax")
+    assert evidence.because.endswith("in 1 of 21 trials: gan_minimax (1)")
     judged_as(monkeypatch)
     assert CLAIMS["C15"]().verdict == "depends"
 
