@@ -128,10 +128,10 @@ def with_range(values: Sequence[float], digits: int = 1) -> str:
         digits: decimals.
 
     Returns:
-        Such as "345 (54 to 538)".
+        Such as "345 (54 to 538)", or "10" if all are the same.
     """
     mean, least, largest = (f"{each:.{digits}f}" for each in (sum(values) / len(values), min(values), max(values)))
-    return f"{mean} ({least} to {largest})"
+    return mean if least == largest else f"{mean} ({least} to {largest})"
 
 
 def shares_apart(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[float, tuple[float, float]]:

@@ -120,6 +120,7 @@ def test_a_way_of_small_steps(monkeypatch):
 
 def test_what_three_values_are_told_as():
     assert with_range([58.0, 538.2, 442.1], 0) == "346 (58 to 538)"
+    assert with_range([10, 10.04, 9.99], 1) == "10.0"
 
 
 def test_shares_of_few_trials():
