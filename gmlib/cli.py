@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,6 +63,7 @@ def train(
     name: Name,
     profile: Annotated[str, typer.Option(help="quick: the embedded 5,000 digits; full: all of MNIST")] = "quick",
     seed: Annotated[int, typer.Option(help="fixes weights, order and noise")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="how long to train [default: the recipe's]")] = None,
     data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
     download: Annotated[bool, typer.Option("--download", help="fetch MNIST into the cache folder if missing")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the run [default: runs/NAME-PROFILE-SEED]")] = None,
@@ -83,6 +85,7 @@ def train(
         name: of the recipe.
         profile: "quick" or "full".
         seed: of the run.
+        epochs: in place of the recipe's.
         data: folder of the full data.
         download: whether the full data may be fetched.
         out: folder of the run.
@@ -93,7 +96,10 @@ def train(
     """
     recipe = recipes.by_name(name)
     out = out or Path("runs") / f"{name}-{profile}-{seed}"
-    epochs = recipe.length(profile)
+    if epochs is not None:
+        if epochs < 1:
+            raise InputError(f"got --epochs {epochs}, expected 1 or more, or leave it away for the recipe's own")
+        recipe = replace(recipe, epochs=epochs) if profile == "full" else replace(recipe, quick_epochs=epochs)
     if out == Path():  # what an empty word becomes
         raise InputError("got an empty --out, expected the folder of the run: name one, or leave --out away")
     if download and profile != "full":
@@ -103,7 +109,7 @@ def train(
     if download:
         data = mnist_folder(data, download=True)
     where = parallel.init(choose_device(device))
-    progress = Progress(epochs, typer.echo if parallel.rank() == 0 else lambda row: None)
+    progress = Progress(recipe.length(profile), typer.echo if parallel.rank() == 0 else lambda row: None)
     board = TensorBoard(out) if tensorboard and parallel.rank() == 0 else None
 
     def on_epoch(state: State) -> None:
@@ -248,11 +254,12 @@ def retrain(
             about = recipes.load_run(out / name, name).about
         except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
             about = {}
-        if (about.get("profile"), about.get("seed")) == ("full", 0):
+        length = recipes.by_name(name).epochs
+        if (about.get("profile"), about.get("seed"), about.get("epochs")) == ("full", 0, length):
             typer.echo(f"{name} is done: {out / name}")
         else:
             typer.echo(f"training {name}")
-            train(name, "full", 0, data, False, out / name, True, device)
+            train(name, "full", 0, None, data, False, out / name, True, device)
 
 
 def watch(steps: Iterable[Any]) -> Iterable[Any]:

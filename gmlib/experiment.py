@@ -1,6 +1,7 @@
 """An experiment as data: which networks, trained how, for how long."""
 
 import hashlib
+import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,12 +14,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gmlib import parallel
-from gmlib.data import Batches, Digits, mnist
+from gmlib.data import Batches, Digits, join_channels, mnist
 from gmlib.errors import InputError, nearest
 from gmlib.evaluate.classifier import Classifier, fit_classifier
 from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
+from gmlib.evaluate.stacks import STACKS, count_modes
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
@@ -128,6 +130,7 @@ class Recipe(ABC):
         averaged: str,
         noise: str,
         binarised: bool,
+        stack: int = 1,
         **options: Any,
     ) -> State:
         """Put a run together: each network gets an optimiser of its own.
@@ -139,16 +142,18 @@ class Recipe(ABC):
             averaged: name of the network whose weights are averaged, if the recipe keeps an average.
             noise: name of the stream of random numbers that the loop draws from.
             binarised: whether digits are binarised afresh at each step, or stay grey.
+            stack: digits an image, one a channel.
             **options: for the optimisers, beside the learning rate.
 
         Returns:
             The state before the first step.
         """
+        if "fused" in inspect.signature(self.optimiser).parameters:  # RMSprop has no such form
+            options["fused"] = True
         optimisers = {
-            name: self.optimiser(network.parameters(), lr=self.lr, fused=True, **options)
-            for name, network in networks.items()
+            name: self.optimiser(network.parameters(), lr=self.lr, **options) for name, network in networks.items()
         }
-        batches = Batches(train, self.batch_size, binarised=binarised, seed=seed)
+        batches = Batches(train, self.batch_size, binarised=binarised, stack=stack, seed=seed)
         generator = parallel.BatchGenerator(train.images.device)
         generator.manual_seed(substream(seed, noise))
         return State(networks, optimisers, batches, generator, averaged=averaged, ema=self.ema)
@@ -443,7 +448,8 @@ def _mean(values: Tensor) -> float:
 class GANRecipe(Recipe):
     """What a GAN is made of and how the game is played; `num_classes` makes both networks conditional.
 
-    `betas` are Adam's; None where the optimiser has none. `ships_critic` says whether a finished run keeps the critic,
+    `betas` are Adam's; None where the optimiser has none. An image has `stack` digits, one a channel, and the critic
+    judges `pack` images together. `ships_critic` says whether a finished run keeps the critic,
     which no sample needs; it changes no training.
     """
 
@@ -459,6 +465,7 @@ class GANRecipe(Recipe):
     n_critic: int = 1
     n_generator: int = 1
     warmup: bool = False
+    stack: int = 1
     pack: int = 1
     ships_critic: bool = field(default=True, compare=False)
 
@@ -467,11 +474,23 @@ class GANRecipe(Recipe):
 
         Returns:
             "generator" and "critic".
+
+        Raises:
+            InputError: if stacks of digits are to have a label.
         """
+        if self.stack > 1 and self.num_classes:
+            raise InputError(
+                f"got stacks of {self.stack} digits and {self.num_classes} classes, expected one or the other: a stack has no one label"
+            )
         return {
-            "generator": self.generator(self.latent_dim, self.num_classes, batch_norm=self.batch_norm),
+            "generator": self.generator(
+                self.latent_dim, self.num_classes, batch_norm=self.batch_norm, channels=self.stack
+            ),
             "critic": self.critic(
-                self.num_classes, batch_norm=self.critic_batch_norm, dropout=self.dropout, channels=self.pack
+                self.num_classes,
+                batch_norm=self.critic_batch_norm,
+                dropout=self.dropout,
+                channels=self.stack * self.pack,
             ),
         }
 
@@ -498,7 +517,9 @@ class GANRecipe(Recipe):
         """
         networks = {name: network.to(memory_format=torch.channels_last) for name, network in networks.items()}
         options = {} if self.betas is None else {"betas": self.betas}
-        return self.start_with(networks, train, seed, averaged="generator", noise="noise", binarised=False, **options)
+        return self.start_with(
+            networks, train, seed, averaged="generator", noise="noise", binarised=False, stack=self.stack, **options
+        )
 
     def loop(self) -> Callable[..., History]:
         """Give `fit_gan` with this recipe's game.
@@ -510,7 +531,7 @@ class GANRecipe(Recipe):
         return partial(fit_gan, **{name: getattr(self, name) for name in names})
 
     def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
-        """Measure how near to test digits a generator's samples are: grey ones to grey ones.
+        """Measure how near to test digits a generator's samples are, grey ones to grey ones; of stacks, count the modes.
 
         Args:
             test: digits to measure on.
@@ -519,9 +540,16 @@ class GANRecipe(Recipe):
             watch: passes on what it is given and may show how far it has come, as tqdm does.
 
         Returns:
-            What `measure_drawn` finds.
+            What `measure_drawn` finds; of stacks, what `count_modes` does, and as "…_floor" the same of stacked test
+            digits.
         """
-        return measure_drawn(Run(self, networks, History(), {}, {}), test, train)
+        run = Run(self, networks, History(), {}, {})
+        if self.stack == 1:
+            return measure_drawn(run, test, train)
+        chosen = torch.randint(len(test), (STACKS * self.stack,), generator=stream(0, "floor"))
+        floor = count_modes(join_channels(test[chosen].grey(), self.stack))
+        found = count_modes(run.sample(STACKS, generator=stream(0, "samples")))
+        return {"stacks": STACKS} | found | {f"{name}_floor": value for name, value in floor.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

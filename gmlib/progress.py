@@ -15,7 +15,7 @@ from gmlib.train.state import State
 # the two or three numbers that matter, of those that a row has
 HEADLINES = (
     *("train_elbo", "train_iwae", "validation_elbo", "validation_kl"),
-    *("critic_loss", "generator_loss", "validation_fid"),
+    *("critic_loss", "generator_loss", "validation_fid", "validation_modes"),
     *("loss", "validation_accuracy"),
 )
 

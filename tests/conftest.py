@@ -67,3 +67,11 @@ def few_digits(made_up, monkeypatch):
         },
     )
     return made_up
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """A checkpoint after each step."""
+    from gmlib.train.folder import Folder
+
+    monkeypatch.setattr(Folder, "keep", Folder.save)

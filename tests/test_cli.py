@@ -105,6 +105,20 @@ def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
     assert f"gmlib sample {out_folder}" in out
 
 
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_train_takes_another_length(gmlib, short, tmp_path, profile):
+    command = ["train", "vae", "--profile", profile, "--epochs", 2, "--out", tmp_path, "--device", "cpu"]
+    status, out, err = gmlib(*command)
+    assert status == 0, err
+    assert re.findall(r"^epoch +(\d)/2", out, re.M) == ["1", "2"]
+    assert gmlib(*command, "--resume")[0] == 0
+    assert gmlib("sample", tmp_path, "--out", tmp_path / "sheet.png")[0] == 0
+
+
+def test_a_run_of_no_epochs(mistake):
+    mistake(["train", "vae", "--epochs", 0], "got --epochs 0", "1 or more")
+
+
 def test_train_names_the_folder_after_recipe_profile_and_seed(gmlib, short, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert gmlib("train", "vae", "--seed", 2, "--device", "cpu")[0] == 0

@@ -65,12 +65,6 @@ def stop_after(epochs: int):
     return stop
 
 
-@pytest.fixture
-def always(monkeypatch):
-    """A checkpoint after each step."""
-    monkeypatch.setattr(Folder, "keep", Folder.save)
-
-
 @pytest.mark.parametrize("optimiser", [torch.optim.Adam, torch.optim.SGD])
 def test_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, optimiser):
     recipe = replace(SHORT, optimiser=optimiser, lr=1e-2 if optimiser is torch.optim.Adam else 1e-4)

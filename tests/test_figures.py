@@ -12,13 +12,16 @@ from PIL import Image
 from gmlib.figures import (
     Bounds,
     bounds_below,
+    clouds,
     compare,
     decoded_plane,
     gaps,
+    histograms,
     history_curves,
     image_grid,
     image_grids,
     latent_planes,
+    layer_spreads,
     lines,
     network_drawing,
     planes,
@@ -65,6 +68,13 @@ def test_tile_puts_each_image_in_its_place(n, columns, gap):
         top, left = (i // columns) * (3 + gap), (i % columns) * (4 + gap)
         expected[top : top + 3, left : left + 4] = images(n)[i, 0]
     assert torch.equal(found, expected)
+
+
+def test_the_digits_of_a_stack_lie_side_by_side():
+    one, two, three = images(3)
+    stacks = torch.stack([torch.cat([one, two, three]), torch.cat([three, one, two])])
+    expected = torch.cat([torch.cat([one, two, three], 2), torch.cat([three, one, two], 2)], 1)
+    assert torch.equal(tile(stacks, 1, gap=0), expected[0])
 
 
 def test_tile_needs_an_image_and_a_column(refused):
@@ -318,3 +328,46 @@ def test_a_network_is_drawn_with_its_shapes():
 def test_nothing_to_draw(refused):
     with refused("a ReLU without a linear or convolutional layer"):
         planes(torch.nn.ReLU(), torch.zeros(1))
+
+
+# spreads
+
+
+def test_histograms_share_their_bins_and_count_everything():
+    figure = histograms({"all": torch.tensor([-1.0, 0.0, 0.0, 1.0]), "some": torch.tensor([0.01])}, x="weight", bins=4)
+    counts = [[patch.get_height() for patch in ax.patches] for ax in figure.axes]
+    assert counts == [[1, 0, 2, 1], [0, 0, 1, 0]]
+    edges = [[patch.get_x() for patch in ax.patches] for ax in figure.axes]
+    assert edges[0] == edges[1] == pytest.approx([-1, -0.5, 0, 0.5])
+    assert [ax.get_yscale() for ax in figure.axes] == ["log", "log"]
+
+
+def test_boxes_stand_at_the_quantiles_of_sizes():
+    values = torch.linspace(0, 100, 101) * torch.tensor([1.0, -1.0]).repeat(51)[:101]  # 0 is left out
+    figure = layer_spreads({"critic": {"first": values, "last": values / 1000}}, y="size")
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["first", "last"]
+    medians = [line.get_ydata()[0] for line in ax.lines if line.get_color() == COLOURS[1]]
+    assert medians == pytest.approx([50.5, 0.0505])
+    ends = sorted({float(y) for line in ax.lines for y in line.get_ydata()})
+    assert ends[0] == pytest.approx(0.00595)
+    assert ends[-1] == pytest.approx(95.05)
+    assert ax.get_yscale() == "log"
+
+
+def test_zeros_have_no_box_and_are_named():
+    mostly = torch.tensor([0.0] * 97 + [1.0, 2.0, 3.0], dtype=torch.float64)
+    figure = layer_spreads({"critic": {"all": torch.zeros(3), "most": mostly, "none": torch.ones(3)}}, y="size")
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["all\n100% zero", "most\n97% zero", "none"]
+    medians = [line for line in ax.lines if line.get_color() == COLOURS[1]]
+    assert [(line.get_ydata()[0], line.get_xdata().mean()) for line in medians] == [(2, 2), (1, 3)]
+
+
+def test_clouds_show_every_point_and_mark():
+    figure = clouds({"a": torch.zeros(3, 2), "b": torch.ones(2, 2)}, marks=torch.eye(2), limit=2.0)
+    for ax, n in zip(figure.axes, (3, 2), strict=True):
+        points, marks = ax.lines
+        assert len(points.get_xdata()) == n
+        assert marks.get_xydata().tolist() == [[1, 0], [0, 1]]
+        assert (ax.get_xlim(), ax.get_ylim()) == ((-2, 2), (-2, 2))

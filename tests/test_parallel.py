@@ -167,17 +167,18 @@ torch.set_num_threads(1)
 parallel.init("cpu")
 found = {}
 
-def play(name, objective, norm=False, classes=0, **game):
+def play(name, objective, norm=False, classes=0, stack=1, **game):
     torch.manual_seed(0)
+    channels = stack * game.get("pack", 1)
     networks = {
-        "generator": MLPGenerator(8, classes, hidden=(32, 64), batch_norm=True),
-        "critic": MLPCritic(classes, hidden=(64, 32), batch_norm=norm, dropout=0.0, channels=game.get("pack", 1)),
+        "generator": MLPGenerator(8, classes, hidden=(32, 64), batch_norm=True, channels=stack),
+        "critic": MLPCritic(classes, hidden=(64, 32), batch_norm=norm, dropout=0.0, channels=channels),
     }
     networks = {key: sync_batch_norm(network) for key, network in networks.items()}
     optimisers = {key: torch.optim.SGD(network.parameters(), lr=0.02) for key, network in networks.items()}
     noise = BatchGenerator()
     noise.manual_seed(1)
-    batches = Batches(mnist("train")[:512], 128, binarised=False, seed=3)
+    batches = Batches(mnist("train")[: 512 * stack], 128, binarised=False, stack=stack, seed=3)
     state = State(networks, optimisers, batches, noise, averaged="generator", ema=0.9)
     history = fit_gan(state, epochs=2, lr=0.02, objective=objective, **game)
     found[f"{name} numbers"] = torch.tensor([list(row.values()) for row in history.rows])
@@ -186,6 +187,7 @@ def play(name, objective, norm=False, classes=0, **game):
 
 play("non-saturating", NON_SATURATING, norm=True, classes=10)
 play("penalty", WASSERSTEIN_PENALTY, n_critic=2, n_generator=2, pack=2)
+play("stacks", NON_SATURATING, stack=3, pack=2)
 if parallel.rank() == 0:
     save_file(found, sys.argv[1])
 parallel.shutdown()
@@ -193,7 +195,7 @@ parallel.shutdown()
 
 
 def test_two_processes_play_the_game_of_one(tmp_path):
-    """With batch norm in both networks, with a penalty of the critic's slope, and in packs; without dropout."""
+    """With batch norm in both networks, with a penalty of the critic's slope, in packs, and of stacks; without dropout."""
     program = tmp_path / "games.py"
     program.write_text(GAMES)
     subprocess.run([sys.executable, program, tmp_path / "one"], check=True)

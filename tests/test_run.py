@@ -9,8 +9,10 @@ import torch
 from safetensors import safe_open
 
 from gmlib import recipes
+from gmlib.evaluate import count_modes
 from gmlib.experiment import GANRecipe
 from gmlib.recipes import load_run
+from gmlib.seeds import stream
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=2)
 
@@ -139,6 +141,19 @@ def test_a_run_of_an_earlier_recipe(run, tmp_path, refused):
         load_run(tmp_path, "vae")
 
 
+def test_a_full_run_of_another_length_comes_back(few_digits, tmp_path, monkeypatch, refused):
+    monkeypatch.setitem(recipes.ALL, "vae", SHORT)
+    longer = replace(SHORT, epochs=3)
+    assert longer.hash != SHORT.hash
+    longer.fit("full", seed=1).save(tmp_path)
+    loaded = load_run(tmp_path, "vae")
+    assert loaded.recipe == longer
+    assert len(loaded.history) == 3
+    replace(longer, lr=0.5).fit("full", seed=1).save(tmp_path)
+    with refused("is of an earlier recipe vae"):
+        load_run(tmp_path, "vae")
+
+
 def test_a_folder_that_cannot_be_written(run, tmp_path, refused):
     (tmp_path / "file").write_text("here")
     with refused(f"cannot write {tmp_path / 'file' / 'vae.safetensors'}", "writable"):
@@ -229,3 +244,60 @@ def test_a_gan_is_saved_with_its_critic_where_the_recipe_says_so(few_digits, tmp
             with refused("got a run of gan without its critic", "recipes.GAN.fit()"):
                 found.critic  # noqa: B018
     assert loaded.metrics == saved.metrics == recipe.measure({"generator": loaded.generator})
+
+
+# stacks of digits
+
+
+@pytest.fixture
+def stacked(few_digits, monkeypatch):
+    recipe = replace(SHORT_GAN, name="stacked", stack=3, pack=2, batch_size=4, ema=0.9)
+    monkeypatch.setitem(recipes.ALL, "stacked", recipe)
+    monkeypatch.setattr("gmlib.experiment.STACKS", 40)
+    monkeypatch.setattr("gmlib.train.gan.JUDGED", 40)
+    return recipe
+
+
+def test_stacks_are_trained_counted_and_kept(stacked, made_up, tmp_path):
+    run = stacked.fit(seed=5)
+    assert run.history.column("generator_steps") == [len(made_up) // 12] * 2
+    assert all(1 <= modes <= 40 for modes in run.history.column("validation_modes"))
+    assert "validation_fid" not in run.history.rows[0]
+    saved = run.save(tmp_path)
+    names = {"stacks", "modes", "modes_kl", "modes_floor", "modes_kl_floor"}
+    assert set(saved.metrics) == {f"mnist5k_{name}" for name in {*names, "n"}}
+    assert saved.metrics["mnist5k_stacks"] == 40
+    assert 1 <= saved.metrics["mnist5k_modes"] <= 40
+    loaded = load_run(tmp_path, "stacked")
+    assert loaded.metrics == saved.metrics == stacked.measure(loaded.networks)
+    samples = loaded.sample(40, generator=stream(0, "samples"))
+    assert samples.shape == (40, 3, 28, 28)
+    found = {f"mnist5k_{name}": value for name, value in count_modes(samples).items()}
+    assert found.items() <= saved.metrics.items()
+    assert loaded.critic(torch.zeros(2, 6, 28, 28)).shape == (2,)  # packs of two stacks
+
+
+def test_stacks_go_on_bit_for_bit(stacked, always, tmp_path):
+    whole = stacked.fit(seed=3)
+
+    def stop(state):
+        if state.step == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stacked.fit(seed=3, out=tmp_path, on_step=stop)
+    resumed = stacked.fit(seed=3, out=tmp_path, resume=True)
+    assert resumed.history == whole.history
+    for name, network in whole.networks.items():
+        found = resumed.networks[name].state_dict()
+        assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
+
+
+def test_stacks_and_packs_change_the_hash():
+    hashes = [replace(SHORT_GAN, **change).hash for change in ({}, {"stack": 3}, {"pack": 2}, {"stack": 2})]
+    assert len(set(hashes)) == 4
+
+
+def test_stacks_have_no_label(refused):
+    with refused("got stacks of 3 digits and 10 classes", "no one label"):
+        replace(SHORT_GAN, stack=3, num_classes=10).build()

@@ -28,10 +28,10 @@ LAYERS = [
     {"files", "shapes", "seeds", "digits5k", "interpolation"},
     {"parallel"},
     {"conditioning", "data", "objectives"},
-    {"models", "toy"},
+    {"models"},
     {"evaluate"},
     {"train"},
-    {"figures", "run", "progress"},
+    {"figures", "run", "progress", "toy"},
     {"experiment"},
     {"recipes", "display"},
     {"report"},
@@ -257,6 +257,8 @@ def agree(found: dict[str, float], record: dict[str, float]) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_metrics_come_out_again_on_the_embedded_digits(name):
     run = recipes.pretrained(name)
+    if getattr(run.recipe, "stack", 1) > 1:
+        pytest.skip("26,000 stacks take a minute: they are counted where all of MNIST is")
     found = run.recipe.measure(run.networks)
     assert set(found) == {key for key in run.metrics if key.startswith("mnist5k_")}
     agree(found, run.metrics)

@@ -13,9 +13,11 @@ from gmlib.evaluate.likelihood import (
 )
 from gmlib.evaluate.neighbours import coverage, density, density_coverage, manifold_overlap, precision_recall
 from gmlib.evaluate.samples import measure_samples
+from gmlib.evaluate.stacks import count_modes, read_stacks
 
 __all__ = [
     "Classifier",
+    "count_modes",
     "coverage",
     "density",
     "density_coverage",
@@ -36,6 +38,7 @@ __all__ = [
     "measure_samples",
     "precision_recall",
     "predict",
+    "read_stacks",
     "shipped_classifier",
     "sum_out_labels",
 ]

@@ -4,17 +4,21 @@ from gmlib.figures.curves import Bounds, bounds_below, compare, gaps, history_cu
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
 from gmlib.figures.network import network_drawing, planes
+from gmlib.figures.spreads import clouds, histograms, layer_spreads
 
 __all__ = [
     "Bounds",
     "bounds_below",
+    "clouds",
     "compare",
     "decoded_plane",
     "gaps",
+    "histograms",
     "history_curves",
     "image_grid",
     "image_grids",
     "latent_planes",
+    "layer_spreads",
     "lines",
     "network_drawing",
     "planes",

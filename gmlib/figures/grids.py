@@ -15,18 +15,19 @@ def tile(images: Image, columns: int, gap: int = 2) -> torch.Tensor:
     """Lay images out row by row on one sheet.
 
     Args:
-        images: `(n, 1, h, w)` in [0, 1].
+        images: `(n, c, h, w)` in [0, 1]; the channels of a stack lie side by side.
         columns: images a row.
         gap: empty pixels between images.
 
     Returns:
-        One image `(rows · (h + gap) - gap, columns · (w + gap) - gap)`, places left over are empty.
+        One image `(rows · (h + gap) - gap, columns · (c w + gap) - gap)`, places left over are empty.
 
     Raises:
         InputError: if there is not at least one image and one column.
     """
     if len(images) < 1 or columns < 1:
         raise InputError(f"got {len(images)} images in {columns} columns, expected at least one of each")
+    images = images.movedim(1, 2).flatten(2).unsqueeze(1)
     n, _, h, w = images.shape
     rows = -(-n // columns)
     filled = torch.cat([images, images.new_zeros(rows * columns - n, 1, h, w)])
@@ -38,7 +39,7 @@ def image_grid(images: Image, columns: int = 10, title: str = "") -> Figure:
     """Show images on one sheet, ink dark on white.
 
     Args:
-        images: `(n, 1, h, w)` in [0, 1].
+        images: `(n, c, h, w)` in [0, 1]; the digits of a stack lie side by side.
         columns: images a row.
         title: above the sheet.
 
@@ -52,7 +53,7 @@ def image_grids(sheets: dict[str, Image], columns: int = 10) -> Figure:
     """Show several sets of images side by side, all to the same scale.
 
     Args:
-        sheets: title to images `(n, 1, h, w)` in [0, 1].
+        sheets: title to images `(n, c, h, w)` in [0, 1]; the digits of a stack lie side by side.
         columns: images a row of each sheet.
 
     Returns:

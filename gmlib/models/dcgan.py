@@ -31,7 +31,14 @@ def initialise(network: nn.Module) -> nn.Module:
 class DCGenerator(nn.Module):
     """G(z): noise, and a label if there are classes, as a 1×1 plane that four transposed convolutions unfold."""
 
-    def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, batch_norm: bool = True) -> None:
+    def __init__(
+        self,
+        latent_dim: int = 100,
+        num_classes: int = 0,
+        width: int = 64,
+        batch_norm: bool = True,
+        channels: int = 1,
+    ) -> None:
         """Build the network.
 
         Args:
@@ -39,6 +46,7 @@ class DCGenerator(nn.Module):
             num_classes: number of labels, 0 for none.
             width: channels of the last hidden plane; each one before has twice as many.
             batch_norm: whether hidden planes are normalised over the batch.
+            channels: of the images; 3 where they are stacks of three digits.
 
         Raises:
             InputError: if the latent size is below 1.
@@ -57,7 +65,7 @@ class DCGenerator(nn.Module):
             *up(latent_dim + num_classes, 4 * width, 4, 1, 0),  # 1 -> 4
             *up(4 * width, 2 * width, 3, 2, 1),  # 4 -> 7
             *up(2 * width, width, 4, 2, 1),  # 7 -> 14
-            nn.ConvTranspose2d(width, 1, 4, 2, 1),  # 14 -> 28
+            nn.ConvTranspose2d(width, channels, 4, 2, 1),  # 14 -> 28
             nn.Tanh(),
         )
         initialise(self)
@@ -70,7 +78,7 @@ class DCGenerator(nn.Module):
             y: labels `(b,)`, or None.
 
         Returns:
-            Images `(b, 1, 28, 28)` in [0, 1].
+            Images `(b, channels, 28, 28)` in [0, 1].
 
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.

@@ -134,6 +134,7 @@ class MLPGenerator(nn.Module):
         num_classes: int = 0,
         hidden: int | tuple[int, ...] = (256, 512, 1024),
         batch_norm: bool = False,
+        channels: int = 1,
     ) -> None:
         """Build the network.
 
@@ -142,6 +143,7 @@ class MLPGenerator(nn.Module):
             num_classes: number of labels, 0 for none.
             hidden: sizes of the hidden layers; the critic's are the same in reverse.
             batch_norm: whether hidden layers are normalised over the batch.
+            channels: of the images; 3 where they are stacks of three digits.
 
         Raises:
             InputError: if the latent size is below 1.
@@ -150,9 +152,10 @@ class MLPGenerator(nn.Module):
         require_latent_dim(latent_dim)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
+        self.channels = channels
         self.net = nn.Sequential(
             *hidden_layers(latent_dim + num_classes, hidden, batch_norm, slope=0.2),
-            nn.Linear(last(hidden), 784),
+            nn.Linear(last(hidden), 784 * channels),
             nn.Tanh(),
         )
 
@@ -164,14 +167,14 @@ class MLPGenerator(nn.Module):
             y: labels `(b,)`, or None.
 
         Returns:
-            Images `(b, 1, 28, 28)` in [0, 1].
+            Images `(b, channels, 28, 28)` in [0, 1].
 
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.
         """
         require_latent(z, self.latent_dim)
-        x = self.net(append_label(z, y, self.num_classes)).unflatten(1, (1, 28, 28))
-        return (x + 1) / 2  # from tanh's [-1, 1] to [0, 1]
+        pixels = self.net(append_label(z, y, self.num_classes))
+        return (pixels.unflatten(1, (self.channels, 28, 28)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
 
 
 class MLPCritic(nn.Module):

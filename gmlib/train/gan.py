@@ -1,5 +1,6 @@
 """The loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
 
+import warnings
 from collections.abc import Callable
 from typing import cast
 
@@ -9,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gmlib import parallel
-from gmlib.data import Digits
+from gmlib.data import Digits, join_channels
 from gmlib.errors import InputError
 from gmlib.evaluate.fidelity import fid
 from gmlib.evaluate.mode import eval_mode
+from gmlib.evaluate.stacks import count_modes
 from gmlib.objectives.adversarial import Adversarial
 from gmlib.objectives.wasserstein import clip_weights_
 from gmlib.seeds import stream
@@ -22,7 +24,7 @@ from gmlib.train.history import History, Row
 from gmlib.train.state import State
 
 LEAD = 100  # critic steps before a generator step, where a warm-up gives the critic a lead
-JUDGED = 2000  # samples, and validation digits, of the FID after each epoch
+JUDGED = 2000  # samples that are judged after each epoch, and validation digits that they are compared with
 Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
 CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
 
@@ -43,19 +45,16 @@ def critic_steps(rounds: int, n_critic: int, warmup: bool) -> int:
     return LEAD if warmup and (rounds < 25 or rounds % 500 == 0) else n_critic
 
 
-def pack_images(x: Image, m: int) -> Packs:
-    """Lay m images on top of each other as channels, so that the critic judges them together.
+def has_batch_norm(network: nn.Module) -> bool:
+    """Say whether the images of a batch see each other in training.
 
     Args:
-        x: images `(b, c, h, w)`, b a multiple of m.
-        m: images a pack; 1 changes nothing.
+        network: a critic.
 
     Returns:
-        `(b / m, m · c, h, w)`.
-
-    Source: Lin, Khetan, Fanti & Oh 2018, section 3.
+        Whether a layer of it is a batch norm.
     """
-    return x.unflatten(0, (-1, m)).flatten(1, 2)
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
@@ -70,7 +69,7 @@ def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None
     Returns:
         Scores of the real and of the fake images, each `(b,)`.
     """
-    if any(isinstance(module, _BatchNorm) for module in critic.modules()):
+    if has_batch_norm(critic):
         return critic(real, label).float(), critic(fake, label).float()
     both = critic(torch.cat([real, fake]), None if label is None else label.repeat(2)).float()
     return both[: len(real)], both[len(real) :]
@@ -108,6 +107,23 @@ def validation_fid(state: State, validation: Digits) -> float:
     return round(fid(generate(state, z, digits.labels if generator.num_classes else None), digits.grey()), 4)
 
 
+def validate(state: State, validation: Digits) -> Row:
+    """Judge a generator after an epoch.
+
+    Args:
+        state: the run.
+        validation: digits that single samples are compared with; stacks need none.
+
+    Returns:
+        "validation_fid"; of stacks "validation_modes", the numbers that 2,000 show.
+    """
+    if state.batches.stack == 1:
+        return {"validation_fid": validation_fid(state, validation)}
+    latent_dim = cast(int, state.networks["generator"].latent_dim)
+    z = torch.randn(JUDGED, latent_dim, generator=stream(0, "validation samples"))
+    return {"validation_modes": count_modes(generate(state, z))["modes"]}
+
+
 def fit_gan(
     state: State,
     *,
@@ -142,13 +158,13 @@ def fit_gan(
         warmup: whether the critic gets 100 steps in each of the first 25 rounds and in every 500th.
         pack: m, images that the critic judges together.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
-        validation: grey digits whose FID to samples is noted after each epoch.
+        validation: grey digits to which samples are compared after each epoch.
         on_step: called after each critic step and the generator's steps that may follow it.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
         A row an epoch: the critic's loss, scores of real and fake images and their sigmoids as the critic saw them
-        before each of its steps; the generator's loss and steps; "validation_fid". The generator's loss is None in an
+        before each of its steps; the generator's loss and steps; what `validate` finds. The generator's loss is None in an
         epoch without a step of it.
 
     Raises:
@@ -158,11 +174,17 @@ def fit_gan(
     """
     generator, critic, batches = state.networks["generator"], state.networks["critic"], state.batches
     _require_game(generator, critic, n_critic, n_generator, pack, batches.batch_size // parallel.world_size())
+    if objective.penalty and has_batch_norm(critic) and not parallel.rank():
+        warnings.warn(
+            f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, and so no "
+            "image has a slope of its own; the recipe wgan_gp_critic_bn shows what that does",
+            stacklevel=2,
+        )
     steps = epochs * len(batches)
 
     def sample(label: Labels | None, x: Image) -> Packs:
         z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), state.generator, x.device)
-        return pack_images(generator(z, label), pack)
+        return join_channels(generator(z, label), pack)
 
     while state.epoch < epochs:
         generator.train()
@@ -178,7 +200,7 @@ def fit_gan(
             with precision:
                 with torch.no_grad():
                     fake = sample(label, x).to(x.dtype)
-                real = pack_images(x, pack)
+                real = join_channels(x, pack)
                 real_scores, fake_scores = score_both(critic, real, fake, label)
                 loss = objective.critic(real_scores, fake_scores).mean()
                 if objective.penalty:
@@ -221,7 +243,7 @@ def fit_gan(
         row |= {"generator_loss": lost_sum / steps_taken if steps_taken else None}
         row |= {"generator_steps": int(steps_taken)}
         if validation is not None:
-            row["validation_fid"] = validation_fid(state, validation)
+            row |= validate(state, validation)
         state.end_epoch(row)
         if on_epoch:
             on_epoch(state)

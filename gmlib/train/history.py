@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass, field
+from typing import cast
 
 from gmlib.errors import DivergedError
 
@@ -47,6 +48,19 @@ class History:
             One value an epoch.
         """
         return [row[name] for row in self.rows]
+
+    def wasserstein_estimate(self) -> list[float]:
+        r"""Give a Wasserstein critic's estimate of the distance over the epochs.
+
+        $$\mathbb{E}[f(x)] - \mathbb{E}[f(\tilde{x})] \le K\, W_1$$
+
+        The loss of the critic is its negative, and has the penalty, if there is one, on top. K is the critic's steepest
+        slope: near 1 under the penalty on slopes, not known where weights are clipped.
+
+        Returns:
+            Mean score of images minus mean score of samples, one an epoch, each as the critic saw them before its steps.
+        """
+        return [cast(float, row["real_score"]) - cast(float, row["fake_score"]) for row in self.rows]
 
     def csv(self) -> str:
         """Write the rows as comma-separated text, with a header.

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torch.autograd import grad
 
-from gmlib.objectives import clip_weights_, critic_wasserstein, generator_wasserstein, gradient_penalty
+from gmlib.models import DCCritic, MLPCritic
+from gmlib.objectives import (
+    clip_weights_,
+    critic_wasserstein,
+    generator_wasserstein,
+    gradient_penalty,
+    r1_penalty,
+)
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -148,6 +156,38 @@ def test_penalty_of_a_flat_critic_has_a_finite_gradient(real, fake):
     assert torch.equal(penalty, torch.ones(7, dtype=torch.float64))
     (slope,) = grad(penalty.sum(), [w])
     assert slope.isfinite().all()
+
+
+@pytest.mark.parametrize("penalty", [gradient_penalty, r1_penalty])
+@pytest.mark.parametrize("network", [partial(MLPCritic, hidden=(9, 6), dropout=0.0), partial(DCCritic, width=2)])
+def test_training_through_the_slope_is_what_finite_differences_find(penalty, network):
+    """Backward through a backward, of the networks that are trained: along random ways through all their weights."""
+    torch.manual_seed(0)
+    critic = network().double()
+    weights = list(critic.parameters())
+    with torch.no_grad():
+        for weight in weights:
+            weight.mul_(5)
+    images, eps = (rand(3, 1, 28, 28, seed=1), rand(3, 1, 28, 28, seed=2)), rand(3, 1, 1, 1, seed=3)
+
+    def penalise() -> torch.Tensor:
+        return penalty(critic, *images, None, eps).sum()
+
+    slopes = grad(penalise(), weights, allow_unused=True, materialize_grads=True)  # a shift of the score has no slope
+    for seed in range(4):
+        way = [randn(*weight.shape, seed=10 * seed + i) for i, weight in enumerate(weights)]
+        ends = []
+        for step in (1e-6, -1e-6):
+            with torch.no_grad():
+                for weight, direction in zip(weights, way, strict=True):
+                    weight.add_(step * direction)
+            ends.append(penalise().item())
+            with torch.no_grad():
+                for weight, direction in zip(weights, way, strict=True):
+                    weight.sub_(step * direction)
+        along = sum(float((slope * direction).sum()) for slope, direction in zip(slopes, way, strict=True))
+        assert abs(along) > 1e-3
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(along, rel=1e-5)
 
 
 def test_critic_sees_the_labels(real, fake):

@@ -32,12 +32,6 @@ def loop(state: State, **callbacks) -> None:
 
 
 @pytest.fixture
-def always(monkeypatch):
-    """A checkpoint after each step."""
-    monkeypatch.setattr(Folder, "keep", Folder.save)
-
-
-@pytest.fixture
 def run(made_up, tmp_path, always) -> Path:
     train_in(Folder(tmp_path / "run", ABOUT), start(made_up), loop)
     return tmp_path / "run"

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -10,11 +11,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from gmlib import Digits, mnist
-from gmlib.data import Batches
+from gmlib.data import Batches, join_channels
 from gmlib.models import MLPCritic, MLPGenerator
 from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
 from gmlib.seeds import stream
-from gmlib.train import State, critic_steps, fit_gan, pack_images
+from gmlib.train import State, critic_steps, fit_gan
 from gmlib.train.gan import generate, validation_fid
 from gmlib.train.state import pack as to_bytes
 from gmlib.train.state import unpack
@@ -53,17 +54,18 @@ def start(
     critic_norm: bool = False,
     dropout: float = 0.0,
     pack: int = 1,
+    stack: int = 1,
     ema: float = 0.0,
     optimiser=torch.optim.SGD,
     seed: int = 0,
 ) -> State:
     torch.manual_seed(seed)
     networks = {
-        "generator": MLPGenerator(4, classes, hidden=(12, 20), batch_norm=norm),
-        "critic": MLPCritic(classes, hidden=(20, 12), batch_norm=critic_norm, dropout=dropout, channels=pack),
+        "generator": MLPGenerator(4, classes, hidden=(12, 20), batch_norm=norm, channels=stack),
+        "critic": MLPCritic(classes, hidden=(20, 12), batch_norm=critic_norm, dropout=dropout, channels=stack * pack),
     }
     optimisers = {name: optimiser(network.parameters(), lr=LR) for name, network in networks.items()}
-    batches = Batches(digits, batch_size, binarised=False, seed=1)
+    batches = Batches(digits, batch_size, binarised=False, stack=stack, seed=1)
     generator = torch.Generator().manual_seed(seed + 2)
     return State(networks, optimisers, batches, generator, averaged="generator", ema=ema)
 
@@ -497,6 +499,19 @@ def test_clipped_weights_never_leave_their_bound(made_up):
     assert weights(state.networks["generator"]).abs().max() > bound
 
 
+def test_batch_norm_under_a_penalty_is_warned_of_once(made_up):
+    def told(objective, **sizes):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            play(start(made_up, **sizes), epochs=2, objective=objective)
+        return [str(each.message) for each in caught]
+
+    (warning,) = told(WASSERSTEIN_PENALTY, critic_norm=True)
+    assert "under gradient_penalty" in warning
+    assert "wgan_gp_critic_bn" in warning
+    assert told(NON_SATURATING, critic_norm=True) == told(WASSERSTEIN_PENALTY) == []
+
+
 def test_the_penalty_is_weighed_and_gets_one_eps_an_image(made_up):
     given = []
 
@@ -513,6 +528,9 @@ def test_the_penalty_is_weighed_and_gets_one_eps_an_image(made_up):
     gap = loss["fake_score"] - loss["real_score"]
     assert loss["critic_loss"] == pytest.approx(gap + 0.5 * 7, abs=1e-5)
     assert bare["critic_loss"] == pytest.approx(bare["fake_score"] - bare["real_score"], abs=1e-5)
+    # the estimate of the distance: the sign of the loss turned, and no penalty in it
+    assert with_penalty.history.wasserstein_estimate() == [pytest.approx(3.5 - loss["critic_loss"], abs=1e-5)]
+    assert plain.history.wasserstein_estimate() == [pytest.approx(-bare["critic_loss"], abs=1e-5)]
     assert len(given) == 4
     for (real, fake, y, eps), (both, labels, _) in zip(given, judged[::2], strict=True):
         assert torch.equal(torch.cat([real, fake]), both)
@@ -528,10 +546,35 @@ def test_the_penalty_is_weighed_and_gets_one_eps_an_image(made_up):
 @pytest.mark.parametrize(("m", "channels"), [(1, 1), (2, 1), (3, 2)])
 def test_a_pack_is_images_on_top_of_each_other(m, channels):
     x = torch.arange(6 * channels * 4.0).reshape(6, channels, 2, 2)
-    packs = pack_images(x, m)
+    packs = join_channels(x, m)
     assert packs.shape == (6 // m, m * channels, 2, 2)
     for i, pack in enumerate(packs):
         assert torch.equal(pack, torch.cat([x[i * m + j] for j in range(m)]))
+
+
+@pytest.mark.parametrize("pack", [1, 2])
+def test_stacks_are_made_of_the_digits_of_a_batch(marked, pack):
+    """Each digit of an epoch is a channel of one stack; packs are of whole stacks."""
+    state = start(marked, stack=2, pack=pack)
+    judged = seen(state.networks["critic"])
+    play(state, epochs=1, objective=NON_SATURATING, pack=pack, n_critic=9)
+    real = torch.cat([both[: len(both) // 2] for both, _, _ in judged])
+    assert real.shape == (32 // pack, 2 * pack, 28, 28)
+    assert sorted((real[:, :, 0, 0] * 255).round().flatten().tolist()) == list(range(64))
+    assert [x.shape for x, *_ in judged] == [(32 // pack, 2 * pack, 28, 28)] * 2
+
+
+def test_stacks_are_judged_by_their_modes(made_up, monkeypatch):
+    shapes = []
+
+    def predict(digits):
+        shapes.append(digits.shape)
+        return torch.arange(len(digits)) // 2 % 7  # 00, 11, ... 66
+
+    monkeypatch.setattr("gmlib.evaluate.stacks.predict", predict)
+    history = play(start(made_up, stack=2), epochs=2, objective=NON_SATURATING, validation=made_up)
+    assert history.column("validation_modes") == [7, 7]
+    assert shapes == [(4000, 1, 28, 28)] * 2
 
 
 def test_packs_reach_the_critic_all_real_or_all_fake(marked):
@@ -587,7 +630,7 @@ def test_resumed_equals_never_stopped(made_up, ink, step):
         ({}, {"n_critic": 0}, ["got n_critic 0 and n_generator 1", "at least 1 of each"]),
         ({}, {"n_generator": -1}, ["got n_critic 1 and n_generator -1", "at least 1 of each"]),
         ({}, {"pack": 3}, ["got packs of 3 in batches of 16", "a whole number of packs"]),
-        ({}, {"pack": 0}, ["got packs of 0 in batches of 16", "a whole number of packs"]),
+        ({}, {"pack": 0}, ["got packs of 0", "a whole number of packs"]),
         ({"classes": 10}, {"pack": 2}, ["got packs of images and labels", "one or the other"]),
     ],
 )
