@@ -1,4 +1,4 @@
-"""What is known in closed form: models and distributions small enough that every integral can be done by hand."""
+"""Toys: models and distributions so small that every integral can be done by hand, and games whose answer is known."""
 
 from gmlib.toy.dirac import dirac_game
 from gmlib.toy.discrete import (
@@ -10,7 +10,9 @@ from gmlib.toy.discrete import (
     optimal_discriminator,
     wasserstein_1d,
 )
+from gmlib.toy.line import line_critic
 from gmlib.toy.linear_gaussian import Climb, LinearGaussian, Posterior, climb
+from gmlib.toy.ring import modes_found, play_ring, ring_centres, ring_points
 
 __all__ = [
     "Climb",
@@ -22,7 +24,12 @@ __all__ = [
     "gaussian_masses",
     "jensen_shannon",
     "kl_divergence",
+    "line_critic",
+    "modes_found",
     "optimal_critic",
     "optimal_discriminator",
+    "play_ring",
+    "ring_centres",
+    "ring_points",
     "wasserstein_1d",
 ]

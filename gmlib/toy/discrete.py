@@ -33,7 +33,7 @@ def kl_divergence(p: Masses, q: Masses) -> Each:
 
     Source: Kullback & Leibler 1951.
     """
-    _require_masses(p, q)
+    require_masses(p, q)
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
 
 
@@ -54,7 +54,7 @@ def jensen_shannon(p: Masses, q: Masses) -> Each:
 
     Source: Lin 1991, with equal weights.
     """
-    _require_masses(p, q)
+    require_masses(p, q)
     m = (p + q) / 2
     return (kl_divergence(p, m) + kl_divergence(q, m)) / 2
 
@@ -77,7 +77,7 @@ def optimal_discriminator(p: Masses, q: Masses) -> Scores:
 
     Source: Goodfellow et al. 2014, proposition 1: the derivative of p log D + q log(1 - D) in D is zero there.
     """
-    _require_masses(p, q)
+    require_masses(p, q)
     return torch.where((p > 0) | (q > 0), p.log() - q.log(), 0)
 
 
@@ -101,7 +101,7 @@ def wasserstein_1d(p: Masses, q: Masses, points: Line) -> Each:
 
     Source: Vallender 1974.
     """
-    _require_masses(p, q, points)
+    require_masses(p, q, points)
     order = points.argsort()
     crossing = (p - q)[..., order].cumsum(-1)[..., :-1]  # F_p - F_q, between a point and the next
     return (crossing.abs() * points[order].diff()).sum(-1)
@@ -125,7 +125,7 @@ def optimal_critic(p: Masses, q: Masses, points: Line) -> Scores:
 
     Source: Arjovsky, Chintala & Bottou 2017, equation 2, solved on the line.
     """
-    _require_masses(p, q, points)
+    require_masses(p, q, points)
     order = points.argsort()
     crossing = (p - q)[..., order].cumsum(-1)[..., :-1]
     slope = -crossing.round(decimals=12).sign()  # a rounding error is no slope
@@ -150,7 +150,7 @@ def expected_loss(loss: Callable[[PerImage, PerImage], PerImage], scores: Line, 
     Raises:
         InputError: if p or q is no distribution, or there is not one score a point.
     """
-    _require_masses(p, q)
+    require_masses(p, q)
     if scores.shape != p.shape:
         raise InputError(f"got {len(scores)} scores for {len(p)} points, expected one a point")
     pairs = torch.outer(p, q).flatten()
@@ -194,8 +194,17 @@ def gaussian_masses(points: Line, mean: Float[Tensor, "*b"] | float, sd: float) 
     return torch.softmax(-0.5 * ((points - mean.unsqueeze(-1)) / sd) ** 2, -1)
 
 
-def _require_masses(p: Tensor, q: Tensor, points: Tensor | None = None) -> None:
-    """Refuse what is no distribution, distributions on different points, and points without a place."""
+def require_masses(p: Tensor, q: Tensor, points: Tensor | None = None) -> None:
+    """Refuse what is no distribution, distributions on different points, and points without a place.
+
+    Args:
+        p: probabilities.
+        q: probabilities of the same points.
+        points: where they are, or None if that does not matter.
+
+    Raises:
+        InputError: if they do not fit.
+    """
     for name, masses in (("p", p), ("q", q)):
         if not (masses >= 0).all():  # so that NaN is refused too
             raise InputError(f"got a probability of {masses.min():.3g} in {name}, expected none below 0")
