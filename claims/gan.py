@@ -21,14 +21,27 @@ PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
 
 WIDTH = 16  # channels next to the image in all claims' convolutional networks: a third of the shipped ones' cost
 GAN = replace(recipes.GAN, epochs=20)
-DCGAN = replace(
-    recipes.DCGAN_PLAIN,
-    generator=partial(DCGenerator, width=WIDTH),
-    critic=partial(DCCritic, width=WIDTH),
-    lr=1e-3,
-    epochs=4,
-)
+NARROW: dict[str, Any] = {"generator": partial(DCGenerator, width=WIDTH), "critic": partial(DCCritic, width=WIDTH)}
+DCGAN = replace(recipes.DCGAN_PLAIN, **NARROW, lr=1e-3, epochs=4)
 DCGAN_LONG = replace(DCGAN, epochs=GAN.epochs)  # for what is claimed of the end of training
+
+# Wasserstein GANs by what keeps the critic in bounds: narrow networks, as the report set them and as this book does; MLPs
+WGANS_OF_THE_REPORT = {
+    "clipping": replace(recipes.WGAN_REPORT, **NARROW, epochs=6),
+    "penalty": replace(recipes.WGAN_GP_REPORT, **NARROW, epochs=6),
+}
+WGANS = {
+    "clipping": replace(recipes.WGAN, **NARROW, epochs=GAN.epochs),
+    "penalty": replace(recipes.WGAN_GP, **NARROW, epochs=GAN.epochs),
+}
+WGANS_OF_THE_REPORT_MLP = {
+    "clipping": replace(GAN, name="wgan", objective=recipes.WGAN_REPORT.objective, critic_batch_norm=True),
+    "penalty": replace(GAN, name="wgan_gp", objective=recipes.WGAN_GP_REPORT.objective, critic_batch_norm=True),
+}
+WGANS_MLP = {
+    "clipping": replace(recipes.WGAN_MLP, epochs=GAN.epochs),
+    "penalty": replace(recipes.WGAN_GP_MLP, epochs=GAN.epochs),
+}
 
 
 def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
