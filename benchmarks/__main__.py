@@ -335,7 +335,9 @@ def main(names: list[str]) -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     timed = [name for name, recipe in recipes.ALL.items() if getattr(recipe, "stack", 1) == 1]
     if unknown := [name for name in names if name not in timed]:
-        sys.exit(f"got {', '.join(unknown)}, expected some of {', '.join(timed)}: the usual loop has no stacks of digits")
+        sys.exit(
+            f"got {', '.join(unknown)}, expected some of {', '.join(timed)}: the usual loop has no stacks of digits"
+        )
     digits = mnist("train")
     digits = Digits(digits.images.repeat(10, 1, 1, 1), digits.labels.repeat(10), digits.name)
     rows: list[dict[str, object]] = []

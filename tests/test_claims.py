@@ -11,7 +11,7 @@ import torch
 from scipy.stats import t
 
 import gmlib
-from claims import dcgan, games, gan, wgan
+from claims import collapse, dcgan, games, gan, wgan
 from claims.__main__ import CLAIMS
 from claims.dcgan import ABLATIONS
 from claims.evidence import mean_interval, shares_apart, with_range
@@ -22,7 +22,7 @@ from claims.vae import border_lengths, lonely_ink, pixel_entropy
 from gmlib import recipes
 from gmlib.evaluate import extract, shipped_classifier
 from gmlib.models import DCCritic, DCGenerator, MLPCritic, MLPGenerator
-from gmlib.objectives import clip_weights_
+from gmlib.objectives import NON_SATURATING, clip_weights_
 from gmlib.run import Run
 from gmlib.train import History
 
@@ -420,3 +420,36 @@ def test_an_estimate_guides_if_it_falls_with_fid(monkeypatch, follows, verdict):
     assert evidence.verdict == verdict
     # a straight way of 6 epochs has gone a fifth after the first of them, one of 20 five nineteenths after five
     assert [row["way gone after a quarter of the epochs"] for row in evidence.table][1:3] == ["0.20", "0.26"]
+
+
+@pytest.mark.parametrize(
+    ("js_ahead", "wasserstein_behind", "verdict"),
+    [
+        ([8, 8, 7], [0, 1, 0], "refuted"),
+        ([0, 1, 2], [8, 8, 6], "confirmed"),
+        ([8, 8, 7], [8, 8, 8], "depends"),
+        ([8, 2, 8], [0, 0, 1], "depends"),
+    ],
+)
+def test_a_divergence_is_to_blame_if_its_games_collapse_and_the_other_do_not(
+    monkeypatch, js_ahead, wasserstein_behind, verdict
+):
+    told = {(collapse.JS, collapse.AHEAD): js_ahead, (collapse.WASSERSTEIN, collapse.BEHIND): wasserstein_behind}
+    monkeypatch.setattr(collapse, "modes", lambda game, way, seed: told.get((game, way), [8, 8, 8])[seed])
+    evidence = CLAIMS["T3"]()
+    assert evidence.verdict == verdict
+    assert evidence.effect == pytest.approx(8 - sum(wasserstein_behind) / 3, abs=1e-3)
+    assert [row["game"] for row in evidence.table] == list(collapse.GAMES)
+
+
+def test_a_game_on_the_ring_is_played_as_it_is_named(monkeypatch):
+    """Each by its objective and its schedule, and counted at its end."""
+    played = []
+
+    def play_ring(objective, *, pack=1, n_critic, n_generator, frames, rounds, seed):
+        played.append((objective, pack, n_critic, n_generator, rounds, seed))
+        return [torch.zeros(9, 2), gmlib.toy.ring_centres()[:5]]
+
+    monkeypatch.setattr(collapse, "play_ring", play_ring)
+    assert collapse.modes("-log D, packs of two", "1 : 3", 2) == 5
+    assert played == [(NON_SATURATING, 2, 1, 3, 2000, 2)]
