@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,13 @@ NEAR_1 = Departure(
     "the published slope of 1 is per unit of [-1, 1], of images twice as far apart: only the scale of the scores differs",
 )
 
+HALF_WIDTH = Departure(
+    "generator",
+    "not known here",
+    "32 channels next to the image, as many as the critic has, and half of dcgan's",
+    "in trials of one seed, on validation digits, wgan_gp learned faster so",
+)
+
 WGAN_MLP = replace(
     GAN,
     parent=GAN,
@@ -287,7 +295,8 @@ WGAN = replace(
     DCGAN_PLAIN,
     parent=DCGAN_PLAIN,
     name="wgan",
-    about="The DCGAN's networks with a critic of clipped weights, and batch norm in it.",
+    about="A critic of clipped weights, with batch norm in it, and a generator that is no wider.",
+    generator=partial(DCGenerator, width=32),
     objective=replace(WASSERSTEIN_CLIPPED, clip=0.03),
     optimiser=torch.optim.RMSprop,
     betas=None,
@@ -301,6 +310,7 @@ WGAN = replace(
     quick_epochs=30,
     paper=WGAN_MLP.paper,
     departures=(
+        HALF_WIDTH,
         RMSPROP,
         CRITIC_FIRST,
         AVERAGE,
@@ -330,9 +340,9 @@ WGAN_GP = replace(
     betas=(0.5, 0.9),
     critic_batch_norm=False,
     warmup=False,
-    epochs=40,
     paper=WGAN_GP_MLP.paper,
     departures=(
+        HALF_WIDTH,
         BETAS_OF_WGAN_GP,
         FIVE_STEPS,
         NEAR_1,
@@ -344,7 +354,7 @@ WGAN_GP = replace(
             "2e-3, falling to 0 along half a cosine, came to a validation FID of 28 in as many epochs, of one seed, while the critic's estimate rose "
             "again as the rate fell; batches of 32 in place of 64 made FID fall slower",
         ),
-        Departure("epochs", "not known here", "40 (30 on the embedded digits)", "two CPU cores"),
+        Departure("epochs", "not known here", "60 (30 on the embedded digits)", "two CPU cores"),
     ),
 )
 WGAN_GP_CRITIC_BN = replace(

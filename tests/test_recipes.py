@@ -21,6 +21,7 @@ DECONV = (2 * 100 + 200) + (100 * 32 * 49 + 32 * 49) + (16 * 32 * 16 + 32) + (16
 MLP_GENERATOR = (100 * 256 + 256) + (256 * 512 + 512) + (512 * 1024 + 1024) + (1024 * 784 + 784)
 MLP_CRITIC = (784 * 1024 + 1024) + (1024 * 512 + 512) + (512 * 256 + 256) + (256 + 1)
 DC_GENERATOR = (100 * 256 * 16 + 512) + (256 * 128 * 9 + 256) + (128 * 64 * 16 + 128) + (64 * 16 + 1)
+HALF_GENERATOR = (100 * 128 * 16 + 256) + (128 * 64 * 9 + 128) + (64 * 32 * 16 + 64) + (32 * 16 + 1)
 DC_CRITIC = (16 * 32 + 32) + (32 * 64 * 16 + 64) + (64 * 128 * 9 + 128) + (128 * 16 + 1)
 STACKED = DC_GENERATOR + 2 * (64 * 16 + 1) + DC_CRITIC + 2 * 32 * 16
 PARAMETERS = {
@@ -41,15 +42,15 @@ PARAMETERS = {
     "cdcgan": DC_GENERATOR + 10 * 256 * 16 + DC_CRITIC + 10 * 32 * 16,
     "wgan_mlp": MLP_GENERATOR + MLP_CRITIC,
     "wgan_gp_mlp": MLP_GENERATOR + MLP_CRITIC,
-    "wgan": DC_GENERATOR + DC_CRITIC + 64 + 128,
-    "wgan_gp": DC_GENERATOR + DC_CRITIC,
-    "wgan_gp_critic_bn": DC_GENERATOR + DC_CRITIC + 64 + 128,
+    "wgan": HALF_GENERATOR + DC_CRITIC + 64 + 128,
+    "wgan_gp": HALF_GENERATOR + DC_CRITIC,
+    "wgan_gp_critic_bn": HALF_GENERATOR + DC_CRITIC + 64 + 128,
     "wgan_report": DC_GENERATOR + DC_CRITIC + 64 + 128,
     "wgan_gp_report": DC_GENERATOR + DC_CRITIC + 64 + 128,
     "stacked_dcgan": STACKED,
     "stacked_dcgan_r1": STACKED,
     "stacked_pacgan": STACKED + 3 * 32 * 16,
-    "stacked_wgan_gp": STACKED,
+    "stacked_wgan_gp": HALF_GENERATOR + 2 * (32 * 16 + 1) + DC_CRITIC + 2 * 32 * 16,
 }
 WGAN = ("objective", "optimiser", "betas", "lr", "n_critic", "warmup", "epochs")
 PENALTY = {"objective", "optimiser", "betas", "lr", "warmup"}
@@ -82,8 +83,8 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "cdcgan": ("dcgan", {"num_classes"}),
     "wgan_mlp": ("gan", {*WGAN, "dropout"}),
     "wgan_gp_mlp": ("wgan_mlp", PENALTY),
-    "wgan": ("dcgan_plain", {*WGAN, "batch_size", "critic_batch_norm", "decay"}),
-    "wgan_gp": ("wgan", {*PENALTY, "epochs", "critic_batch_norm"} - {"lr"}),
+    "wgan": ("dcgan_plain", {*WGAN, "generator", "batch_size", "critic_batch_norm", "decay"}),
+    "wgan_gp": ("wgan", {*PENALTY, "critic_batch_norm"} - {"lr"}),
     "wgan_gp_critic_bn": ("wgan_gp", {"critic_batch_norm"}),
     "wgan_report": ("dcgan_plain", {"objective", "critic_batch_norm", "lr", "betas", "decay", "epochs"}),
     "wgan_gp_report": ("wgan_report", {"objective"}),
