@@ -12,7 +12,9 @@ import torch
 import gmlib
 from gmlib import recipes
 from gmlib.experiment import GANRecipe, VAERecipe
+from gmlib.objectives import critic_wasserstein
 from gmlib.recipes import ALL, VAE, VAE_NO_BN
+from gmlib.train.gan import critic_lead, critic_steps
 
 # 784 -> hidden -> mean and log-variance; latent -> hidden -> 784; batch norm has a scale and a shift, and needs no bias
 MLP_DECODER = 2 * 100 + 200 + 100 * 784 + 784
@@ -219,6 +221,17 @@ def test_build_depends_on_its_generator_only(name):
     assert same(built(None), built(None))
 
 
+@pytest.mark.parametrize("name", GANS)
+def test_a_quick_run_moves_its_generator(name):
+    """Neither five critic steps a round nor a warm-up may leave it where it began."""
+    recipe = ALL[name]
+    left = recipe.quick_epochs * (4000 // (recipe.batch_size * recipe.stack))
+    lead, rounds = critic_lead(left) if recipe.warmup else 0, 0
+    while (left := left - critic_steps(rounds, recipe.n_critic, lead)) >= 0:
+        rounds += 1
+    assert rounds * recipe.n_generator >= 240
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_recipe_runs_in_seconds(name, few_digits):
     stack = getattr(ALL[name], "stack", 1)
@@ -344,6 +357,8 @@ def test_departures_state_the_settings_as_they_are(name):
         assert ours.get("optimiser", "Adam") == recipe.optimiser.__name__
         assert ours.get("critic steps", "1 ")[0] == str(recipe.n_critic)
         assert ("100 in each of the first 25" in ours.get("critic steps", "")) == recipe.warmup
+        if recipe.objective.critic is critic_wasserstein:  # the report's had a norm
+            assert ("batch norm in the critic" in ours) != recipe.critic_batch_norm
         assert ("clipping" in ours) == (recipe.objective.clip not in (None, 0.01))
         assert f"at {recipe.objective.clip}," in ours.get("clipping", f"at {recipe.objective.clip},")
         assert ("penalty" in ours) == bool(recipe.objective.penalty)

@@ -29,20 +29,32 @@ Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
 CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
 
 
-def critic_steps(rounds: int, n_critic: int, warmup: bool) -> int:
+def critic_lead(steps: int) -> int:
+    """Say how far ahead a warm-up lets the critic get.
+
+    Args:
+        steps: of the critic in the whole run.
+
+    Returns:
+        100 critic steps a round; fewer in a short run, so that the first 25 rounds are no more than a tenth of it.
+    """
+    return min(LEAD, steps // 250)
+
+
+def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
     """Say how many critic steps come before the next generator step.
 
     Args:
         rounds: how many rounds are done.
         n_critic: of an ordinary round.
-        warmup: whether the critic gets a lead at the start, and now and then.
+        lead: of the first 25 rounds and of every 500th, where the critic warms up; 0 for none.
 
     Returns:
-        n_critic; with a warm-up 100 in the first 25 rounds and in every 500th.
+        The larger of n_critic and the lead there, n_critic elsewhere.
 
-    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published.
+    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with a lead of 100.
     """
-    return LEAD if warmup and (rounds < 25 or rounds % 500 == 0) else n_critic
+    return max(n_critic, lead) if rounds < 25 or rounds % 500 == 0 else n_critic
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -155,7 +167,7 @@ def fit_gan(
         decay: whether the rate falls to 0 along half a cosine over the run.
         n_critic: critic steps a round.
         n_generator: generator steps a round.
-        warmup: whether the critic gets 100 steps in each of the first 25 rounds and in every 500th.
+        warmup: whether the critic gets a lead, of 100 steps in a long run, in each of the first 25 rounds and in every 500th.
         pack: m, images that the critic judges together.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
         validation: grey digits to which samples are compared after each epoch.
@@ -181,6 +193,7 @@ def fit_gan(
             stacklevel=2,
         )
     steps = epochs * len(batches)
+    lead = critic_lead(steps) if warmup else 0
 
     def sample(label: Labels | None, x: Image) -> Packs:
         z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), state.generator, x.device)
@@ -216,7 +229,7 @@ def fit_gan(
             state.since += 1
             generator_notes = torch.zeros(2, device=x.device)  # the generator's loss and steps
 
-            if state.since >= critic_steps(state.rounds, n_critic, warmup):
+            if state.since >= critic_steps(state.rounds, n_critic, lead):
                 critic.requires_grad_(False)  # it judges, and learns nothing
                 for _ in range(n_generator):
                     # a generator step, on fresh noise

@@ -18,7 +18,7 @@ def layer_gradients(state: State, loop: Callable[..., History]) -> dict[str, dic
 
     Args:
         state: the run, its data a few batches. Where weights are clipped, they have to be within the bound already.
-        loop: of the recipe that the state was started with, with a step of each network for each batch.
+        loop: of the recipe that the state was started with, with one step of each network for each batch.
 
     Returns:
         Name of each network to its layers, counted from the input, and of each layer to the gradients of its weights

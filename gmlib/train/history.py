@@ -55,7 +55,9 @@ class History:
         $$\mathbb{E}[f(x)] - \mathbb{E}[f(\tilde{x})] \le K\, W_1$$
 
         The loss of the critic is its negative, and has the penalty, if there is one, on top. K is the critic's steepest
-        slope: near 1 under the penalty on slopes, not known where weights are clipped.
+        slope: not known where weights are clipped; a penalty asks for 1 at mixtures, on average. A critic with batch norm
+        has no bound of this kind: images and samples pass it apart, each by their own statistics, and the difference is a
+        number that may follow the distance, and no more.
 
         Returns:
             Mean score of images minus mean score of samples, one an epoch, each as the critic saw them before its steps.

@@ -16,7 +16,7 @@ from gmlib.models import MLPCritic, MLPGenerator
 from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
 from gmlib.seeds import stream
 from gmlib.train import State, critic_steps, fit_gan
-from gmlib.train.gan import generate, validation_fid
+from gmlib.train.gan import critic_lead, generate, validation_fid
 from gmlib.train.state import pack as to_bytes
 from gmlib.train.state import unpack
 from tests.train.test_state import ABOUT, differences
@@ -425,10 +425,16 @@ def test_an_epoch_without_a_generator_step_is_empty_in_csv_and_null_in_json(made
 
 @pytest.mark.parametrize("n_critic", [1, 5])
 def test_a_warm_up_gives_the_critic_a_lead(n_critic):
-    leads = [rounds for rounds in range(1501) if critic_steps(rounds, n_critic, True) == 100]
+    leads = [rounds for rounds in range(1501) if critic_steps(rounds, n_critic, 100) == 100]
     assert leads == [*range(25), 500, 1000, 1500]
-    assert {critic_steps(rounds, n_critic, True) for rounds in range(1501)} == {100, n_critic}
-    assert {critic_steps(rounds, n_critic, False) for rounds in range(1501)} == {n_critic}
+    assert {critic_steps(rounds, n_critic, 100) for rounds in range(1501)} == {100, n_critic}
+    for lead in (0, 1):  # no lead makes a round shorter
+        assert {critic_steps(rounds, n_critic, lead) for rounds in range(1501)} == {n_critic}
+
+
+def test_a_lead_is_a_hundred_or_a_tenth_of_a_short_run():
+    assert [critic_lead(steps) for steps in (46_860, 25_000, 24_999, 2_500, 249)] == [100, 100, 99, 10, 0]
+    assert all(25 * critic_lead(steps) <= steps / 10 for steps in range(0, 30_000, 7))
 
 
 @pytest.mark.parametrize(
@@ -441,7 +447,7 @@ def test_a_warm_up_gives_the_critic_a_lead(n_critic):
 )
 def test_the_loop_keeps_to_the_warm_up(made_up, monkeypatch, rounds, warmup, expected):
     """With a lead of three steps in place of 100."""
-    monkeypatch.setattr("gmlib.train.gan.LEAD", 3)
+    monkeypatch.setattr("gmlib.train.gan.critic_lead", lambda steps: 3 if steps == 12 else 0)
     state, found = start(made_up), []
     state.rounds = rounds
     play(
