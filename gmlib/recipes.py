@@ -507,7 +507,7 @@ def load_run(folder: Path, name: str) -> Run:
         name: of its recipe.
 
     Returns:
-        The run, its networks on the CPU in eval mode.
+        The run, its networks on the CPU in eval mode. A full run of another length has the recipe with that length.
 
     Raises:
         InputError: if it is not there, is damaged, or the recipe has changed since, other than in its epochs.

@@ -25,10 +25,10 @@ def layer_gradients(state: State, loop: Callable[..., History]) -> dict[str, dic
         `(steps * weights,)`; biases and norms are left out.
 
     Raises:
-        InputError: if a network takes no step for a batch, or a weight moves.
+        InputError: if a network does not take one step for a batch, or a weight moves.
     """
     weights = {name: [p for p in network.parameters() if p.ndim > 1] for name, network in state.networks.items()}
-    before = {name: [p.detach().clone() for p in each] for name, each in weights.items()}
+    before = {name: [p.detach().clone() for p in network.parameters()] for name, network in state.networks.items()}
     found: dict[str, list[list[Tensor]]] = {name: [[] for _ in each] for name, each in weights.items()}
 
     def collect(state: State) -> None:
@@ -40,10 +40,14 @@ def layer_gradients(state: State, loop: Callable[..., History]) -> dict[str, dic
         state.optimisers["generator"].zero_grad()
 
     loop(state, lr=0.0, epochs=state.epoch + 1, on_step=collect)
-    for name, each in weights.items():
-        if not all(
-            torch.allclose(a, b, rtol=1e-3) for a, b in zip(before[name], each, strict=True)
-        ):  # float16's bounds
+    steps = state.history.rows[-1]["generator_steps"]
+    if steps != len(state.batches):
+        raise InputError(
+            f"got {steps} steps of the generator for {len(state.batches)} batches, expected one for each: n_generator 1"
+        )
+    for name, network in state.networks.items():
+        # a bound that was rounded to float16 is not quite the bound
+        if not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(before[name], network.parameters(), strict=True)):
             raise InputError(
                 f"got a {name} whose weights moved, expected weights within the bound that they are clipped to"
             )

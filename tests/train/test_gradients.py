@@ -47,6 +47,20 @@ def test_a_batch_without_a_step_of_each(refused):
         layer_gradients(start(DIGITS), partial(fit_gan, lr=0.1, objective=NON_SATURATING, n_critic=2))
 
 
+def test_several_steps_of_the_generator_for_a_batch(refused):
+    with refused("got 6 steps of the generator for 3 batches", "n_generator 1"):
+        layer_gradients(start(DIGITS), partial(fit_gan, lr=0.1, objective=NON_SATURATING, n_generator=2))
+
+
+def test_a_bias_that_is_still_to_be_clipped(refused):
+    state = start(DIGITS)
+    clip_weights_(state.networks["critic"], 0.01)
+    with torch.no_grad():
+        next(p for p in state.networks["critic"].parameters() if p.ndim == 1).fill_(0.5)
+    with refused("got a critic whose weights moved"):
+        layer_gradients(state, partial(fit_gan, lr=0.1, objective=WASSERSTEIN_CLIPPED))
+
+
 def test_weights_that_are_still_to_be_clipped(refused):
     with refused("got a critic whose weights moved", "within the bound"):
         layer_gradients(start(DIGITS), partial(fit_gan, lr=0.1, objective=WASSERSTEIN_CLIPPED))
