@@ -415,7 +415,7 @@ def c17() -> Evidence:
             }
         )
     sides = {  # 1 above the factor, -1 below it, 0 within, None across its border
-        (clock, name): _side(mean_interval(values)[1])
+        (clock, name): side(mean_interval(values)[1])
         for clock, each in (("images", images), ("steps", steps))
         for name, values in each.items()
     }
@@ -447,8 +447,15 @@ def c17() -> Evidence:
     )
 
 
-def _side(interval: tuple[float, float]) -> int | None:
-    """Say where an interval of ln ratios lies: 1 above the factor `MUCH`, -1 below, 0 within, None across."""
+def side(interval: tuple[float, float]) -> int | None:
+    """Say where an interval of ln ratios lies.
+
+    Args:
+        interval: low and high, of ln of a ratio.
+
+    Returns:
+        1 above the factor `MUCH`, -1 below its inverse, 0 between them, None across a border.
+    """
     low, high, much = *interval, math.log(MUCH)
     return 1 if low > much else -1 if high < -much else 0 if -much < low and high < much else None
 

@@ -12,7 +12,7 @@ from scipy.stats import binomtest, spearmanr
 from torch import Tensor
 
 from claims.evidence import Evidence, Verdict, mean_interval, train, with_interval, with_range
-from claims.games import AGAINST, MUCH, PROXY, fid_after, rows, settle
+from claims.games import AGAINST, MUCH, PROXY, fid_after, rows, settle, side
 from claims.gan import (
     DCGAN_LONG,
     GAN,
@@ -234,15 +234,13 @@ def c23() -> Evidence:
     worse = {arm: settle(mean_interval(differences(recipe, GANS[arm[0]], "fid"))[1]) for arm, recipe in ARMS.items()}
     parts = set()
     for setting, values in apart.items():
-        low, high = mean_interval(values)[1]
-        alike = max(abs(low), abs(high)) < math.log(MUCH)
-        unlike = max(low, -high) > math.log(MUCH)
+        where = side(mean_interval(values)[1])
         bad = [worse[setting, bound] for bound in SETTINGS[setting]]
         parts.add(
             "confirmed"
-            if alike and set(bad) == {"confirmed"}
+            if where == 0 and set(bad) == {"confirmed"}
             else "refuted"
-            if unlike or "refuted" in bad
+            if where in (1, -1) or "refuted" in bad
             else "depends"
         )
     shown = SHOWN[0]
@@ -331,8 +329,7 @@ def c25() -> Evidence:
     apart = {arm: ln_ratios(*pair) for arm, pair in pairs.items()}
     shown = ("this book's", "penalty")
     effect, interval = mean_interval(apart[shown])
-    within = [abs(end) < math.log(MUCH) for values in apart.values() for end in mean_interval(values)[1]]
-    beyond = [max(low, -high) > math.log(MUCH) for low, high in (mean_interval(v)[1] for v in apart.values())]
+    sides = {side(mean_interval(values)[1]) for values in apart.values()}
     return Evidence(
         id="C25",
         claim="For a WGAN it makes no difference whether the networks are MLPs or convolutions.",
@@ -345,7 +342,7 @@ def c25() -> Evidence:
         effect=effect,
         interval=interval,
         unit="ln of a ratio of FIDs",
-        verdict="confirmed" if all(within) else "refuted" if all(beyond) else "depends",
+        verdict="confirmed" if sides == {0} else "refuted" if sides <= {1, -1} else "depends",
         because=f"FID with MLPs over FID with convolutions is {_listed({arm: f'{math.exp(fmean(each)):.2f}' for arm, each in apart.items()})}",
         seeds=len(GAN_SEEDS),
         values=[round(value, 4) for value in apart[shown]],

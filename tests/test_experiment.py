@@ -391,7 +391,11 @@ def test_convolutions_train_with_the_channels_of_a_pixel_side_by_side(few_digits
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
 
 
-@pytest.mark.parametrize("recipe", [GAN, CONVOLUTIONAL], ids=["mlp", "convolutional"])
+@pytest.mark.parametrize(
+    "recipe",
+    [GAN, CONVOLUTIONAL, replace(GAN, num_classes=0, stack=2, pack=2)],
+    ids=["mlp", "convolutional", "stacks"],
+)
 def test_a_gan_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, recipe):
     """In the middle of a round, with dropout from the global generator."""
     recipe = replace(recipe, n_critic=3)

@@ -155,6 +155,7 @@ def shipped_classifier() -> Classifier:
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
     if not path.is_file():
         raise InputError(f"found no {path}, expected the shipped classifier: install gmlib again")
-    classifier = Classifier()
+    with torch.random.fork_rng(devices=[]):  # loaded within a run, it takes nothing from the draws of its dropout
+        classifier = Classifier()
     classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})
     return classifier.eval().requires_grad_(False)
