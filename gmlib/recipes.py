@@ -318,7 +318,7 @@ WGAN = replace(
     critic_batch_norm=True,
     n_critic=5,
     warmup=True,
-    epochs=60,
+    epochs=40,
     quick_epochs=30,
     paper=WGAN_MLP.paper,
     departures=(
@@ -339,7 +339,7 @@ WGAN = replace(
             "1e-3, constant",
             "a falling rate makes the critic better and hides that the distance falls",
         ),
-        Departure("epochs", "not known here", "60 (30 on the embedded digits)", "two CPU cores"),
+        Departure("epochs", "not known here", "40 (30 on the embedded digits)", "two CPU cores"),
     ),
 )
 WGAN_GP = replace(
@@ -367,7 +367,7 @@ WGAN_GP = replace(
             "with 2e-3, falling to 0 along half a cosine, the critic's estimate rose again as the rate fell, in a run of one seed with a generator of 64 "
             "channels; in trials, batches of 32 in place of 64 made the validation FID fall slower",
         ),
-        Departure("epochs", "not known here", "60 (30 on the embedded digits)", "two CPU cores"),
+        Departure("epochs", "not known here", "40 (30 on the embedded digits)", "two CPU cores"),
     ),
 )
 WGAN_GP_CRITIC_BN = replace(
@@ -388,12 +388,12 @@ WGAN_REPORT = replace(
     lr=GAN.lr,
     betas=GAN.betas,
     decay=False,
-    epochs=12,
+    epochs=8,
     paper=WGAN_MLP.paper,
     departures=(
         BETAS,
         AVERAGE,
-        Departure("epochs", "not known here", "12 (4 on the embedded digits)", "two CPU cores"),
+        Departure("epochs", "not known here", "8 (4 on the embedded digits)", "two CPU cores"),
     ),
 )
 WGAN_GP_REPORT = replace(
