@@ -146,7 +146,7 @@ def c21() -> Evidence:
         section="4.2.2",
         experiment=(
             f"{TRAINED}. Each against a GAN of its networks after as many images: in the report's setting with all else the same, in this book's gan and a narrow "
-            f"dcgan without penalty; {AGAINST}. With five critic steps a WGAN's generator takes a fifth of the steps or fewer, so that FID of 2,000 samples is "
+            f"dcgan without penalty; {AGAINST}. Where a WGAN takes five critic steps its generator takes a fifth of the steps, so that FID of 2,000 samples is "
             f"compared after as many generator steps too. Effect: FID of the WGAN minus FID of the GAN after as many images, {', '.join(SHOWN)}. Confirmed if no "
             "arm is better by either clock, and all are worse; refuted if all are better by both."
         ),

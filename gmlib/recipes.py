@@ -316,15 +316,19 @@ WGAN = replace(
     decay=False,
     batch_size=64,
     critic_batch_norm=True,
-    n_critic=5,
-    warmup=True,
-    epochs=40,
-    quick_epochs=30,
+    epochs=24,
+    quick_epochs=12,
     paper=WGAN_MLP.paper,
     departures=(
         HALF_WIDTH,
         RMSPROP,
-        CRITIC_FIRST,
+        Departure(
+            "critic steps",
+            "not known here",
+            "1 a generator step",
+            "with the paper's 5, and the lead of its authors' code, a critic with batch norm brought the validation FID to 120 in 21 epochs; "
+            "with 1 it came to 87 in 4, in less time (trials of one seed)",
+        ),
         AVERAGE,
         Departure(
             "clipping",
@@ -339,7 +343,7 @@ WGAN = replace(
             "1e-3, constant",
             "a falling rate makes the critic better and hides that the distance falls",
         ),
-        Departure("epochs", "not known here", "40 (30 on the embedded digits)", "two CPU cores"),
+        Departure("epochs", "not known here", "24 (12 on the embedded digits)", "two CPU cores"),
     ),
 )
 WGAN_GP = replace(
@@ -351,7 +355,9 @@ WGAN_GP = replace(
     optimiser=torch.optim.Adam,
     betas=(0.5, 0.9),
     critic_batch_norm=False,
-    warmup=False,
+    n_critic=5,
+    epochs=40,
+    quick_epochs=30,
     paper=WGAN_GP_MLP.paper,
     departures=(
         HALF_WIDTH,
