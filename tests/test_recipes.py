@@ -54,8 +54,7 @@ PARAMETERS = {
     "stacked_pacgan": STACKED + 3 * 32 * 16,
     "stacked_wgan_gp": HALF_GENERATOR + 2 * (32 * 16 + 1) + DC_CRITIC + 2 * 32 * 16,
 }
-WGAN = ("objective", "optimiser", "betas", "lr", "n_critic", "warmup", "epochs")
-PENALTY = {"objective", "optimiser", "betas", "lr", "warmup"}
+GAME = ("objective", "optimiser", "betas", "lr")
 PARENTS = {  # what differs from the parent, descriptions aside
     "vae_no_bn": ("vae", {"batch_norm"}),
     "conv_vae": ("vae", {"encoder"}),
@@ -83,10 +82,10 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "dcgan_plain": ("dcgan", {"objective"}),
     "dcgan_critic_bn": ("dcgan_plain", {"critic_batch_norm"}),
     "cdcgan": ("dcgan", {"num_classes"}),
-    "wgan_mlp": ("gan", {*WGAN, "dropout"}),
-    "wgan_gp_mlp": ("wgan_mlp", PENALTY),
-    "wgan": ("dcgan_plain", {*WGAN, "generator", "batch_size", "critic_batch_norm", "decay"}),
-    "wgan_gp": ("wgan", {*PENALTY, "critic_batch_norm"} - {"lr"}),
+    "wgan_mlp": ("gan", {*GAME, "dropout", "n_critic", "warmup", "epochs"}),
+    "wgan_gp_mlp": ("wgan_mlp", {*GAME, "warmup"}),
+    "wgan": ("dcgan_plain", {*GAME, "generator", "batch_size", "critic_batch_norm", "decay"}),
+    "wgan_gp": ("wgan", {*GAME, "critic_batch_norm", "n_critic", "epochs"} - {"lr"}),
     "wgan_gp_critic_bn": ("wgan_gp", {"critic_batch_norm"}),
     "wgan_report": ("dcgan_plain", {"objective", "critic_batch_norm", "lr", "betas", "decay", "epochs"}),
     "wgan_gp_report": ("wgan_report", {"objective"}),
