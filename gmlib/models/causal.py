@@ -1,0 +1,285 @@
+"""Networks that see only pixels drawn before: maps that look at rectangles of earlier maps."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gmlib.errors import InputError
+from gmlib.shapes import Image, Latent
+
+Sheet = Float[Tensor, "b _c _h _w"]  # a map of many channels, with values of any size
+
+
+class ShiftedConv2d(nn.Conv2d):
+    """A convolution without bias that sees a rectangle of places, given by their offsets from the one that it computes."""
+
+    def __init__(self, inputs: int, outputs: int, rows: range, columns: range) -> None:
+        """Build the layer.
+
+        Args:
+            inputs: channels of what it sees.
+            outputs: channels of what it computes.
+            rows: offsets of the rows that it sees: range(-3, 0) for the three above.
+            columns: offsets of the columns.
+        """
+        super().__init__(inputs, outputs, (len(rows), len(columns)), bias=False)
+        self.rows = rows
+        self.columns = columns
+
+    def forward(self, input: Sheet) -> Sheet:
+        """Convolve; beyond the edges there are zeros.
+
+        Args:
+            input: a map `(b, inputs, h, w)`.
+
+        Returns:
+            A map `(b, outputs, h, w)`.
+        """
+        rows, columns = self.rows, self.columns
+        return super().forward(F.pad(input, (-columns[0], columns[-1], -rows[0], rows[-1])))
+
+
+Look = tuple[int, ShiftedConv2d]  # number of an earlier map, 0 for the image, and the layer that looks at it
+
+
+def here(source: int, inputs: int, outputs: int) -> Look:
+    """Look at one place: the own.
+
+    Args:
+        source: number of the map.
+        inputs: its channels.
+        outputs: channels of what is computed.
+
+    Returns:
+        The look.
+    """
+    return source, ShiftedConv2d(inputs, outputs, range(1), range(1))
+
+
+def masked(source: int, inputs: int, outputs: int, kernel: int, *, centre: bool) -> list[Look]:
+    """Look at what a masked convolution sees: all of the kernel's rows above, and of its own row what is to the left.
+
+    The masks of the paper are A, without the centre, for the image, and B, with it, for every other map.
+
+    Args:
+        source: number of the map.
+        inputs: its channels.
+        outputs: channels of what is computed.
+        kernel: rows and columns of the kernel, an odd number from 3 on.
+        centre: whether it sees its own place.
+
+    Returns:
+        Two looks, which together are the part of the kernel that a mask leaves.
+
+    Raises:
+        InputError: if the kernel has no centre.
+
+    Source: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, section 3.4.
+    """
+    r = require_odd(kernel) // 2
+    above = ShiftedConv2d(inputs, outputs, range(-r, 0), range(-r, r + 1))
+    left = ShiftedConv2d(inputs, outputs, range(1), range(-r, 1 if centre else 0))
+    return [(source, above), (source, left)]
+
+
+def require_odd(kernel: int) -> int:
+    """Refuse a kernel without a centre, or without neighbours.
+
+    Args:
+        kernel: rows and columns.
+
+    Returns:
+        The same.
+
+    Raises:
+        InputError: if it is even, or below 3.
+    """
+    if kernel < 3 or kernel % 2 == 0:
+        raise InputError(
+            f"got a kernel of {kernel}, expected an odd number from 3 on: the pixel that is computed is its centre"
+        )
+    return kernel
+
+
+class Map(nn.Module):
+    """One map of a causal network: sums what it sees and a bias, bends the sum, and may stand on another map."""
+
+    def __init__(
+        self,
+        looks: Sequence[Look],
+        condition: int,
+        *,
+        gated: bool = False,
+        mixed: bool = False,
+        on: int | None = None,
+        linear: bool = False,
+    ) -> None:
+        """Build the map.
+
+        Args:
+            looks: at earlier maps.
+            condition: numbers of z and of the label that the bias hears of; 0 for none.
+            gated: whether half of the channels gate the other half; otherwise there is a ReLU.
+            mixed: whether a 1×1 convolution follows.
+            on: number of a map that is added at the end, or None.
+            linear: whether the sum stays as it is, as logits do.
+        """
+        super().__init__()
+        self.sources = [source for source, _ in looks]
+        self.layers = nn.ModuleList(layer for _, layer in looks)
+        outputs = looks[0][1].out_channels
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.condition = nn.Linear(condition, outputs, bias=False) if condition else None
+        self.gated, self.linear, self.on = gated, linear, on
+        self.channels = outputs // 2 if gated else outputs
+        self.mix = nn.Conv2d(self.channels, self.channels, 1) if mixed else None
+
+    def looks(self) -> list[Look]:
+        """Say what it sees.
+
+        Returns:
+            Numbers of earlier maps, each with the layer that looks at it.
+        """
+        return list(zip(self.sources, cast(list[ShiftedConv2d], list(self.layers)), strict=True))
+
+    def biases(self, condition: Latent) -> Float[Tensor, "b o"]:
+        """Give the bias of each image.
+
+        Args:
+            condition: z and label `(b, d)`.
+
+        Returns:
+            `(b, outputs)`.
+        """
+        heard = self.condition(condition) if self.condition else 0.0
+        return self.bias.expand(len(condition), -1) + heard
+
+    def finish(self, seen: Tensor, on: Tensor | None, dim: int) -> Tensor:
+        r"""Turn the sum into the map: as it is, by a ReLU, or with one half of the channels as gates of the other.
+
+        $$\max(0, a) \quad\text{or}\quad \tanh(a) \cdot \sigma(b)$$
+
+        Args:
+            seen: the sum, bias and all.
+            on: what is added at the end, or None.
+            dim: where the channels are: 1 in whole maps, -1 in places of one.
+
+        Returns:
+            The map's channels, in the same layout.
+
+        Source: van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, equation 2.
+        """
+        if self.gated:
+            a, b = seen.chunk(2, dim)
+            h = a.tanh() * b.sigmoid()
+        else:
+            h = seen if self.linear else seen.relu()
+        if self.mix:
+            h = self.mix(h) if dim == 1 else F.linear(h, self.mix.weight.flatten(1), self.mix.bias)
+        return h if on is None else h + on
+
+
+class CausalNetwork(nn.Module):
+    """Maps in the order in which they are computed, from the image to the logits."""
+
+    def __init__(self, maps: Sequence[Map]) -> None:
+        """Join maps.
+
+        Args:
+            maps: numbers 1 and on, where 0 is the image; the last has one channel.
+        """
+        super().__init__()
+        self.maps = nn.ModuleList(maps)
+
+    def numbered(self) -> list[tuple[int, Map]]:
+        """List the maps.
+
+        Returns:
+            Number and map, from 1 on.
+        """
+        return list(enumerate(cast(list[Map], list(self.maps)), 1))
+
+    def all_maps(self, x: Image, condition: Latent) -> list[Sheet]:
+        """Compute every map of whole images.
+
+        Args:
+            x: images `(b, 1, h, w)`.
+            condition: z and label `(b, d)`; d may be 0.
+
+        Returns:
+            The images, and all maps, `(b, c, h, w)` each.
+        """
+        found = [x]
+        for _, each in self.numbered():
+            seen = each.biases(condition)[:, :, None, None]
+            for source, layer in each.looks():
+                seen = seen + layer(found[source])
+            found.append(each.finish(seen, None if each.on is None else found[each.on], 1))
+        return found
+
+    def forward(self, x: Image, condition: Latent) -> Sheet:
+        """Give the log-odds of each pixel, given those before it in reading order.
+
+        Args:
+            x: images `(b, 1, h, w)`.
+            condition: z and label `(b, d)`; d may be 0.
+
+        Returns:
+            Logits `(b, 1, h, w)`.
+        """
+        return self.all_maps(x, condition)[-1]
+
+
+def plain_stack(condition: int, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3) -> CausalNetwork:
+    """Stack masked convolutions, each on top of the one before: what is above and to the right stays partly unseen.
+
+    Args:
+        condition: numbers of z and of the label that each bias hears of; 0 for none.
+        channels: of every map.
+        layers: maps before the logits.
+        kernel: of the first, an odd number.
+        inner: kernel of the others.
+
+    Returns:
+        The network.
+
+    Source: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, section 3.
+    """
+    maps = [Map(masked(0, 1, channels, kernel, centre=False), condition)]
+    for last in range(1, layers):
+        maps.append(Map(masked(last, channels, channels, inner, centre=True), condition, on=last))
+    return CausalNetwork([*maps, Map([here(layers, channels, 1)], 0, linear=True)])
+
+
+def gated_stacks(condition: int, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3) -> CausalNetwork:
+    """Keep two stacks: a vertical one that sees all rows above, and a horizontal one that sees it, and what is to the left.
+
+    Args:
+        condition: numbers of z and of the label that each bias hears of; 0 for none.
+        channels: of every map.
+        layers: maps of each stack.
+        kernel: of the first ones, an odd number.
+        inner: kernel of the others.
+
+    Returns:
+        The network, its maps vertical and horizontal in turn.
+
+    Source: van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, section 2.
+    """
+    r, s, both = require_odd(kernel) // 2, require_odd(inner) // 2, 2 * channels
+    above = 0, ShiftedConv2d(1, both, range(-r, 0), range(-r, r + 1))
+    left = 0, ShiftedConv2d(1, both, range(1), range(-r, 0))
+    maps = [Map([above], condition, gated=True)]
+    maps.append(Map([left, here(1, channels, both)], condition, gated=True, mixed=True))
+    for vertical in range(1, 2 * layers - 1, 2):
+        horizontal = vertical + 1
+        # a vertical map holds rows above alone, so that what it sees of its own row has no pixel of that row in it
+        above = vertical, ShiftedConv2d(channels, both, range(-s, 1), range(-s, s + 1))
+        left = horizontal, ShiftedConv2d(channels, both, range(1), range(-s, 1))
+        maps.append(Map([above], condition, gated=True))
+        maps.append(Map([left, here(len(maps), channels, both)], condition, gated=True, mixed=True, on=horizontal))
+    return CausalNetwork([*maps, Map([here(2 * layers, channels, 1)], 0, linear=True)])

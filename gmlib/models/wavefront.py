@@ -1,0 +1,136 @@
+"""Drawing an image pixel by pixel, computing only what is new, and at once all pixels that cannot see each other."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gmlib.models.causal import CausalNetwork
+from gmlib.shapes import Image, Latent
+
+Watch = Callable[[Iterable[int]], Iterable[int]]
+
+
+def leads(network: CausalNetwork) -> list[int]:
+    """Say how many columns ahead of the pixel to be drawn each map must be computed, for others see to their right.
+
+    Args:
+        network: its maps.
+
+    Returns:
+        Columns, of the image (0) and of each map.
+    """
+    ahead = [0] * (len(network.maps) + 1)
+    for number, each in reversed(network.numbered()):
+        reached = [(source, layer.columns[-1]) for source, layer in each.looks() if source and 0 in layer.rows]
+        for source, column in reached if each.on is None else [*reached, (each.on, 0)]:
+            ahead[source] = max(ahead[source], ahead[number] + column)
+    return ahead
+
+
+def skew(network: CausalNetwork) -> int:
+    r"""Say how many columns a row must lag behind the one above, so that all that it sees of that is there.
+
+    $$s = \min \{ s \in \mathbb{N} : s \, r > \mathrm{reach}(r) \text{ for all } r \geq 1 \}$$
+
+    where reach(r) is how many columns to the right a pixel sees, r rows above.
+
+    Args:
+        network: its maps.
+
+    Returns:
+        Columns.
+    """
+    ahead, lag = leads(network), 1
+    for number, each in network.numbered():
+        for source, layer in each.looks():
+            # a pixel is drawn after all maps of its step, so that the image must be there a step before
+            needed = ahead[number] + layer.columns[-1] - ahead[source] + (source == 0)
+            lag = max([lag, *(-(-needed // -row) for row in layer.rows if row)])
+    return lag
+
+
+@torch.inference_mode()
+def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watch: Watch = iter) -> Image:
+    """Draw images of zeros and ones along a front: at step t, in every row i, the pixel of column t - skew · i.
+
+    A pixel is 1 where its uniform is below its probability. Nothing is computed twice: each map keeps what it has, and
+    a step adds the places that the new pixels need.
+
+    Args:
+        network: of the log-odds.
+        condition: z and label `(b, d)`; d may be 0.
+        uniforms: `(b, 1, h, w)` in [0, 1).
+        watch: passes on the steps that it is given, and may show how far it has come, as tqdm does.
+
+    Returns:
+        Images `(b, 1, h, w)`: the same that a full pass for each pixel would draw, but for uniforms that a probability
+        equals to within float32's rounding.
+    """
+    n, _, height, width = uniforms.shape
+    lag, ahead = skew(network), leads(network)
+    layers = [layer for _, each in network.numbered() for _, layer in each.looks()]
+    up, left = max(-layer.rows[0] for layer in layers), max(-layer.columns[0] for layer in layers)
+    right = max(layer.columns[-1] for layer in layers)
+
+    # all maps of an image of zeros, with zeros around, and the channels of a place side by side in memory
+    *sheets, chances = (
+        F.pad(found, (left, right, up, 0)).permute(0, 2, 3, 1).contiguous()
+        for found in [*network.all_maps(torch.zeros_like(uniforms), condition), uniforms]
+    )
+
+    def front(sheet: Tensor, row: int, column: int, rows: int, length: int) -> Tensor:
+        """View a run of numbers from each of some places, which lie a row lower and `lag` columns to the left in turn.
+
+        Where images are narrower than the lag there is never more than one, and the distance to the next does not matter.
+        """
+        image, line, place, _ = sheet.stride()
+        start = (up + row) * line + (left + column) * place
+        return sheet.as_strided((n, rows, length), (image, max(0, line - lag * place), 1), start)
+
+    plans = []
+    for number, each in network.numbered():
+        windows, weights = [], []
+        for source, layer in each.looks():
+            channels = sheets[source].shape[3]
+            for k, row in enumerate(layer.rows):  # a row of the kernel lies in one piece
+                windows.append((sheets[source], row, layer.columns[0], len(layer.columns) * channels))
+                weights.append(layer.weight[:, :, k].permute(2, 1, 0).flatten(0, 1))
+        plans.append((number, each, windows, torch.cat(weights), each.biases(condition)[:, None]))
+
+    for step in watch(range(width + lag * (height - 1))):
+        for number, each, windows, weight, bias in plans:
+            at = step + ahead[number]  # the column of row 0; row i is at column at - lag · i
+            first, last = max(0, -((width - 1 - at) // lag)), min(height - 1, at // lag)
+            place = first, at - lag * first, last - first + 1
+            if place[2] > 0:
+                seen = [front(s, place[0] + row, place[1] + column, place[2], size) for s, row, column, size in windows]
+                on = None if each.on is None else front(sheets[each.on], *place, each.channels)
+                new = each.finish(torch.cat(seen, 2) @ weight + bias, on, -1)
+                front(sheets[number], *place, each.channels).copy_(new)
+        # the last map is where the pixels are
+        u = front(chances, *place, 1)
+        front(sheets[0], *place, 1).copy_(u < front(sheets[-1], *place, 1).sigmoid())
+    return sheets[0][:, up:, left : left + width, 0].unsqueeze(1).clone()
+
+
+@torch.inference_mode()
+def draw_naively(network: CausalNetwork, condition: Latent, uniforms: Image, watch: Watch = iter) -> Image:
+    """Draw the same images by a full pass for each pixel: what there is to be faster than.
+
+    Args:
+        network: of the log-odds.
+        condition: z and label `(b, d)`; d may be 0.
+        uniforms: `(b, 1, h, w)` in [0, 1).
+        watch: passes on the pixels that it is given, and may show how far it has come, as tqdm does.
+
+    Returns:
+        Images `(b, 1, h, w)` of zeros and ones.
+    """
+    x, width = torch.zeros_like(uniforms), uniforms.shape[3]
+    for pixel in watch(range(uniforms[0, 0].numel())):
+        row, column = divmod(pixel, width)
+        likely = network(x, condition)[:, :, row, column].sigmoid()
+        x[:, :, row, column] = (uniforms[:, :, row, column] < likely).to(x.dtype)
+    return x
