@@ -394,12 +394,12 @@ WGAN_REPORT = replace(
     lr=GAN.lr,
     betas=GAN.betas,
     decay=False,
-    epochs=8,
+    epochs=6,
     paper=WGAN_MLP.paper,
     departures=(
         BETAS,
         AVERAGE,
-        Departure("epochs", "not known here", "8 (4 on the embedded digits)", "two CPU cores"),
+        Departure("epochs", "not known here", "6 (4 on the embedded digits)", "two CPU cores"),
     ),
 )
 WGAN_GP_REPORT = replace(
