@@ -16,6 +16,7 @@ from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
 from gmlib.evaluate.likelihood import Watch
 from gmlib.files import write_whole
+from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
 from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent
@@ -138,8 +139,16 @@ class Run:
 
         Returns:
             Images `(n, 1, 28, 28)` in [0, 1].
+
+        Raises:
+            InputError: if there is not one label a latent, or pixels are drawn one after the other.
         """
         if "vae" in self.networks:
+            if isinstance(self.vae.decoder, PixelDecoder):
+                raise InputError(
+                    "got latents to decode, expected draws: a pixel has no probability before those above it are drawn, so use "
+                    "sample, without mean (--mean)"
+                )
             return self.vae.decoder.mean(z, labels)
         if labels is not None and len(labels) != len(z):
             raise InputError(f"got {len(labels)} labels for {len(z)} latents, expected one label a latent")

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.evaluate.mode import eval_mode
-from gmlib.models.vae import VAE
+from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.variational import elbo, gaussian_log_prob
 from gmlib.seeds import require_device, stream
 from gmlib.shapes import Image, Labels, LogWeights, PerImage
@@ -210,12 +210,14 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
         Nats per image, `(n,)`.
 
     Raises:
-        InputError: if the model has labels or another number of latents, a pixel is neither 0 nor 1, or extent or
-            cells are not above 0.
+        InputError: if the model has labels, another number of latents or pixels that hear of each other, a pixel is
+            neither 0 nor 1, or extent or cells are not above 0.
     """
     _require_binary(images)
     if not extent > 0 or cells < 1:
         raise InputError(f"got extent {extent:g} and {cells} cells, expected both above 0: a plane to sum over")
+    if not isinstance(vae.decoder, BernoulliDecoder):
+        raise InputError("got a decoder whose pixels hear of each other, expected independent ones: use log_likelihood")
     if vae.latent_dim != 2 or vae.num_classes:
         raise InputError(
             f"got a model of {vae.latent_dim} latents and {vae.num_classes} labels, expected 2 latents and no label: "

@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Generator, nn
 
+from gmlib.models.pixel import PixelDecoder
 from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl, gaussian_log_prob
 from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage
@@ -67,7 +68,7 @@ class BernoulliDecoder(nn.Module):
 class VAE(nn.Module):
     """A variational autoencoder with a standard Gaussian prior over z (Kingma & Welling 2014)."""
 
-    def __init__(self, encoder: nn.Module, decoder: BernoulliDecoder) -> None:
+    def __init__(self, encoder: nn.Module, decoder: BernoulliDecoder | PixelDecoder) -> None:
         """Join two networks.
 
         Args:

@@ -51,7 +51,7 @@ def skew(network: CausalNetwork) -> int:
     return lag
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watch: Watch = iter) -> Image:
     """Draw images of zeros and ones along a front: at step t, in every row i, the pixel of column t - skew · i.
 
@@ -115,7 +115,7 @@ def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watc
     return sheets[0][:, up:, left : left + width, 0].unsqueeze(1).clone()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def draw_naively(network: CausalNetwork, condition: Latent, uniforms: Image, watch: Watch = iter) -> Image:
     """Draw the same images by a full pass for each pixel: what there is to be faster than.
 

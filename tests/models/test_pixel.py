@@ -1,0 +1,87 @@
+"""The decoder's contract, and its samples against its own likelihood."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from gmlib.models.causal import gated_stacks, plain_stack
+from gmlib.models.pixel import NoLatent, PixelDecoder
+from gmlib.models.vae import VAE
+from tests.models.test_causal import trained
+
+NETWORKS = {
+    "plain": partial(plain_stack, channels=4, layers=3),
+    "gated": partial(gated_stacks, channels=4, layers=3),
+}
+each_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+
+
+def decoder(network, latent_dim: int = 3, num_classes: int = 10) -> PixelDecoder:
+    found = PixelDecoder(latent_dim, num_classes, network)
+    network = trained(found.network)
+    x, z = torch.rand(8, 1, 28, 28).round().double(), torch.randn(8, latent_dim + num_classes, dtype=torch.float64)
+    with torch.no_grad():  # so that ink is neither certain nor impossible
+        network.maps[-1].bias -= network(x, z).mean()
+    return found
+
+
+@each_network
+def test_what_is_drawn_is_drawn_with_its_own_probability(network):
+    """Each pixel's uniform lies below its probability just where the pixel is 1, in one pass over the finished image."""
+    generator = torch.Generator().manual_seed(0)
+    z, y = torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.tensor([0, 3, 3, 9])
+    u = torch.rand(4, 1, 28, 28, generator=generator, dtype=torch.float64)
+    pixels = decoder(network)
+    x = pixels.sample(z, y, uniforms=u)
+    likely = pixels.logits(x, z, y).sigmoid()
+    assert torch.equal(x, (u < likely).double())
+    assert 0.05 < x.mean() < 0.95
+    own = torch.where(x == 1, likely, 1 - likely).log().flatten(1).sum(1)
+    assert torch.allclose(pixels.log_prob(x, z, y), own)
+    assert torch.equal(pixels.sample_naive(z, y, uniforms=u), x)
+
+
+@each_network
+def test_z_label_and_draws_each_matter(network):
+    pixels, u = decoder(network), torch.rand(2, 1, 28, 28, dtype=torch.float64)
+    z, y = torch.randn(2, 3, dtype=torch.float64), torch.tensor([1, 2])
+    x = pixels.sample(z, y, uniforms=u)
+    assert torch.equal(pixels.sample(z, y, uniforms=u), x)
+    for other in (
+        pixels.sample(z + 1, y, uniforms=u),
+        pixels.sample(z, y + 1, uniforms=u),
+        pixels.sample(z, y, uniforms=1 - u),
+    ):
+        assert not torch.equal(other, x)
+
+
+@each_network
+def test_a_generator_stands_for_uniforms(network):
+    pixels = decoder(network, num_classes=0).float()
+    z = torch.randn(2, 3)
+    u = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(5))
+    drawn = pixels.sample(z, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(drawn, pixels.sample(z, uniforms=u))
+
+
+@each_network
+def test_without_a_latent_the_elbo_is_the_log_likelihood(network):
+    vae = VAE(NoLatent(), decoder(network, latent_dim=0, num_classes=0).float())
+    x = (torch.rand(3, 1, 28, 28) < 0.5).float()
+    log_px, kl = vae(x)
+    assert torch.equal(kl, torch.zeros(3))
+    weights = vae.log_weights(x, samples=4)
+    assert torch.allclose(weights, log_px.expand(4, 3), rtol=1e-5)
+
+
+def test_what_does_not_fit_is_refused(refused):
+    pixels = decoder(NETWORKS["plain"])
+    z, y = torch.zeros(2, 3, dtype=torch.float64), torch.tensor([1, 2])
+    for wrong in ((2, 28, 28), (1, 1, 28, 28), (2, 1, 28, 27)):
+        with refused(f"got uniforms of shape {wrong}", "expected (2, 1, 28, 28)"):
+            pixels.sample(z, y, uniforms=torch.zeros(wrong))
+    with refused("got no labels for a conditional model"):
+        pixels.sample(z)
+    with refused("got latents of shape (2, 2)", "expected (batch, 3)"):
+        pixels.sample(z[:, :2], y)
