@@ -84,7 +84,7 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "cdcgan": ("dcgan", {"num_classes"}),
     "wgan_mlp": ("gan", {*GAME, "dropout", "n_critic", "warmup", "epochs"}),
     "wgan_gp_mlp": ("wgan_mlp", {*GAME, "warmup"}),
-    "wgan": ("dcgan_plain", {*GAME, "generator", "batch_size", "critic_batch_norm", "decay"}),
+    "wgan": ("dcgan_plain", {*GAME, "generator", "batch_size", "critic_batch_norm", "decay", "epochs"}),
     "wgan_gp": ("wgan", {*GAME, "critic_batch_norm", "n_critic", "epochs"} - {"lr"}),
     "wgan_gp_critic_bn": ("wgan_gp", {"critic_batch_norm"}),
     "wgan_report": ("dcgan_plain", {"objective", "critic_batch_norm", "lr", "betas", "decay", "epochs"}),
