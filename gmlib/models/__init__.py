@@ -1,13 +1,16 @@
 """Networks only: no loss is hidden in them, and no optimiser."""
 
+from gmlib.models.causal import CausalNetwork, gated_stacks, plain_stack
 from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
+from gmlib.models.pixel import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 
 __all__ = [
     "VAE",
     "BernoulliDecoder",
+    "CausalNetwork",
     "ConvDecoder",
     "ConvEncoder",
     "DCCritic",
@@ -16,4 +19,8 @@ __all__ = [
     "MLPDecoder",
     "MLPEncoder",
     "MLPGenerator",
+    "NoLatent",
+    "PixelDecoder",
+    "gated_stacks",
+    "plain_stack",
 ]

@@ -9,7 +9,14 @@ from gmlib.objectives.adversarial import (
     Adversarial,
 )
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
-from gmlib.objectives.variational import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound
+from gmlib.objectives.variational import (
+    bernoulli_log_prob,
+    elbo,
+    gaussian_kl,
+    gaussian_log_prob,
+    iwae_bound,
+    relaxed_elbo,
+)
 from gmlib.objectives.wasserstein import clip_weights_, critic_wasserstein, generator_wasserstein, gradient_penalty
 
 __all__ = [
@@ -32,4 +39,5 @@ __all__ = [
     "gradient_penalty",
     "iwae_bound",
     "r1_penalty",
+    "relaxed_elbo",
 ]

@@ -80,6 +80,31 @@ def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
     return log_px - kl
 
 
+def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats: float = 0.0) -> PerImage:
+    r"""What training may maximise in place of the ELBO, lest a strong decoder learn to do without z.
+
+    $$\mathcal{L}(x) = \log p(x \mid z) - \beta \max\big(\lambda,\; \overline{\mathrm{KL}}\big)$$
+
+    with the mean KL divergence of the batch. A weight that rises from 0 to 1 makes information in z cheap at first
+    (warm-up); below the free nats more of it costs nothing at all. With weight 1 and none free the mean over the batch is
+    that of the ELBO; else it bounds log p(x) only where the weight is at least 1.
+
+    Args:
+        log_px: log p(x|z), `(b,)`.
+        kl: KL(q(z|x) || p(z)), `(b,)`.
+        weight: beta, at least 0.
+        free_nats: lambda, nats per image for the whole of z.
+
+    Returns:
+        Nats per image, `(b,)`.
+
+    Source: Bowman et al. 2016, Generating Sentences from a Continuous Space, section 3.1 (warm-up); Kingma et al. 2016,
+    Improved Variational Inference with Inverse Autoregressive Flow, section 5 and appendix C.8 (free bits, there a group of
+    latents at a time).
+    """
+    return log_px - weight * kl.mean().clamp(min=free_nats)
+
+
 def iwae_bound(log_w: LogWeights) -> PerImage:
     r"""The importance-weighted bound: k draws bring it closer to log p(x), and its expectation rises with k.
 

@@ -7,9 +7,10 @@ import torch
 
 from gmlib import parallel
 from gmlib.data import Digits
+from gmlib.errors import InputError
 from gmlib.evaluate.likelihood import mean_elbo
 from gmlib.models.vae import VAE
-from gmlib.objectives.variational import elbo, iwae_bound
+from gmlib.objectives.variational import elbo, iwae_bound, relaxed_elbo
 from gmlib.train.decay import cosine_decay
 from gmlib.train.history import History, Row
 from gmlib.train.state import State
@@ -22,6 +23,8 @@ def fit_vae(
     lr: float,
     decay: bool = False,
     samples: int = 1,
+    kl_warmup: int = 0,
+    free_nats: float = 0.0,
     bfloat16: bool = False,
     validation: Digits | None = None,
     on_step: Callable[[State], None] | None = None,
@@ -35,6 +38,8 @@ def fit_vae(
         lr: learning rate, at the start if it decays.
         decay: whether the rate falls to 0 along half a cosine over the run.
         samples: draws of z an image: 1 maximises the ELBO, more the importance-weighted bound of so many draws.
+        kl_warmup: epochs over which the weight of the KL divergence rises from 0 to 1; 0 for none.
+        free_nats: of the KL divergence, that cost nothing.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
         validation: digits whose ELBO is noted after each epoch, binarised once.
         on_step: called after each step; an epoch may be left there and gone on with later.
@@ -45,8 +50,14 @@ def fit_vae(
         importance-weighted bound, and ELBO, log p(x|z) and KL of validation.
 
     Raises:
+        InputError: if several draws are asked for together with what is said of the KL divergence.
         DivergedError: if a number of the row is infinite or none.
     """
+    if samples > 1 and (kl_warmup or free_nats):
+        raise InputError(
+            f"got {samples} samples with kl_warmup {kl_warmup} and free_nats {free_nats:g}, expected one or the other: the "
+            "importance-weighted bound has no KL term"
+        )
     vae = cast(VAE, state.networks["vae"])
     optimiser, batches = state.optimisers["vae"], state.batches
     steps = epochs * len(batches)
@@ -62,6 +73,9 @@ def fit_vae(
                 if samples == 1:
                     log_px, kl = vae(x, label, state.generator)
                     bound, parts = elbo(log_px, kl), torch.stack([log_px, kl])
+                    if kl_warmup or free_nats:
+                        weight = min(1.0, state.step / (kl_warmup * len(batches))) if kl_warmup else 1.0
+                        bound = relaxed_elbo(log_px, kl, weight, free_nats)
                 else:
                     bound = iwae_bound(vae.log_weights(x, label, samples, state.generator))
                     parts = bound.unsqueeze(0)

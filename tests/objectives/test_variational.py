@@ -7,7 +7,7 @@ import torch
 from torch.autograd import grad
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
-from gmlib.objectives import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound
+from gmlib.objectives import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound, relaxed_elbo
 from gmlib.toy import LinearGaussian
 
 
@@ -183,3 +183,16 @@ def test_iwae_bound_rises_from_the_elbo_towards_the_likelihood(model, x):
     for k, bound in bounds.items():  # the mean weight is an unbiased estimate of p(x)
         ratio = (bound - truth).exp()
         assert abs(ratio.mean().item() - 1) < 5 * ratio.std().item() / math.sqrt(draws), k
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("free", [0.0, 2.0, 5.0])
+def test_relaxed_elbo_charges_for_the_mean_kl_above_what_is_free(weight, free):
+    log_px, kl = randn(4, seed=1).requires_grad_(), torch.tensor([0.0, 1.0, 4.0, 7.0]).double().requires_grad_()
+    bound = relaxed_elbo(log_px, kl, weight, free)
+    close(bound.mean(), log_px.mean() - weight * max(3.0, free))  # the mean KL is 3
+    d_log_px, d_kl = grad(bound.mean(), [log_px, kl])
+    close(d_log_px, torch.full_like(log_px, 1 / 4))
+    close(d_kl, torch.full_like(kl, -weight / 4 if free < 3 else 0.0))
+    if weight == 1 and free == 0:
+        close(bound.mean(), elbo(log_px, kl).mean())

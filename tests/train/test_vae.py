@@ -202,3 +202,27 @@ def test_loop_trains_the_networks_of_a_recipe(made_up):
     before = weights(state)
     fit_vae(state, epochs=1, lr=1e-2)
     assert not any(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
+
+
+def test_the_weight_of_the_kl_rises_over_its_epochs_and_what_is_free_is_told(made_up, monkeypatch):
+    seen = []
+
+    def note(log_px, kl, weight, free_nats):
+        seen.append((weight, free_nats))
+        return log_px - kl
+
+    monkeypatch.setattr("gmlib.train.vae.relaxed_elbo", note)
+    fit_vae(start(made_up), epochs=3, lr=1e-2, kl_warmup=2, free_nats=0.5)
+    assert seen == [(min(1.0, step / 8), 0.5) for step in range(12)]  # four steps an epoch
+
+
+def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
+    free = fit_vae(start(made_up), epochs=30, lr=1e-2, free_nats=30.0)
+    paid = fit_vae(start(made_up), epochs=30, lr=1e-2)
+    assert free.column("train_kl")[-1] > paid.column("train_kl")[-1] + 5
+
+
+def test_the_importance_weighted_bound_has_no_kl_to_relax(made_up, refused):
+    for wrong in ({"kl_warmup": 2}, {"free_nats": 1.0}):
+        with refused("got 2 samples with kl_warmup", "expected one or the other"):
+            fit_vae(start(made_up), epochs=1, lr=1e-2, samples=2, **wrong)
