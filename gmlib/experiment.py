@@ -21,7 +21,9 @@ from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
 from gmlib.evaluate.stacks import STACKS, count_modes
+from gmlib.models.causal import CausalNetwork
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
+from gmlib.models.pixel import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.run import Run, versions
@@ -326,7 +328,8 @@ class Recipe(ABC):
 class VAERecipe(Recipe):
     """What a VAE is made of and how it is trained.
 
-    `finer_samples` asks for a second estimate of log p(x), of so many draws; it changes no training, hence no hash.
+    `pixels` makes a network of the decoder in which pixels hear of each other, and takes the place of `decoder`; without
+    latents there is no encoder either. Of training, `kl_warmup` and `free_nats` are as in `fit_vae`. `finer_samples` asks for a second estimate of log p(x), of so many draws; it changes no training, hence no hash.
     """
 
     hidden: int | tuple[int, ...]
@@ -334,8 +337,11 @@ class VAERecipe(Recipe):
     samples: int = 1
     encoder: Callable[..., nn.Module] = MLPEncoder
     decoder: Callable[..., nn.Module] = MLPDecoder
+    pixels: Callable[[int], CausalNetwork] | None = None
     num_classes: int = 0
     batch_norm: bool = False
+    kl_warmup: int = 0
+    free_nats: float = 0.0
     finer_samples: int = field(default=0, compare=False)
 
     def networks(self) -> dict[str, nn.Module]:
@@ -350,7 +356,10 @@ class VAERecipe(Recipe):
             "hidden": self.hidden,
             "batch_norm": self.batch_norm,
         }
-        return {"vae": VAE(self.encoder(**sizes), BernoulliDecoder(self.decoder(**sizes)))}
+        encoder = self.encoder(**sizes) if self.latent_dim else NoLatent()
+        if self.pixels:
+            return {"vae": VAE(encoder, PixelDecoder(self.latent_dim, self.num_classes, self.pixels))}
+        return {"vae": VAE(encoder, BernoulliDecoder(self.decoder(**sizes)))}
 
     def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
         """Put together what a run starts with: digits are binarised afresh at each step.
@@ -371,7 +380,8 @@ class VAERecipe(Recipe):
         Returns:
             A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
         """
-        return partial(fit_vae, lr=self.lr, decay=self.decay, samples=self.samples)
+        names = ("lr", "decay", "samples", "kl_warmup", "free_nats")
+        return partial(fit_vae, **{name: getattr(self, name) for name in names})
 
     def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
         """Measure a VAE: the likelihood of test digits, and how near to them its samples are.
@@ -395,6 +405,8 @@ class VAERecipe(Recipe):
         found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"]}
         found |= self._measure_likelihood(vae, test, watch)
         found |= measure_drawn(run, test, train, binarised=True)
+        if self.pixels:  # they have no probabilities before others are drawn
+            return found
         grey = measure_drawn(run, test, train, mean=True)
         return found | {f"mean_{name}": value for name, value in grey.items()}
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from gmlib import mnist, recipes
 from gmlib.evaluate import log_likelihood
 from gmlib.experiment import GANRecipe, plain
-from gmlib.models import VAE, DCCritic, DCGenerator, MLPCritic
+from gmlib.models import VAE, DCCritic, DCGenerator, MLPCritic, NoLatent, PixelDecoder, plain_stack
 from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
 from gmlib.seeds import stream
 from gmlib.train import State
@@ -447,3 +447,26 @@ def test_samples_of_a_gan_are_measured_grey_against_grey(monkeypatch, made_up, c
             assert torch.equal(floor[:, 0, :, 6:22].mean(2).gt(0.5).float().argmax(1), 2 * floor_labels)
         z = torch.randn(n, 3, generator=stream(0, "samples"))
         assert torch.equal(samples, generator(z, labels))
+
+
+@pytest.mark.parametrize("latent_dim", [0, 2])
+def test_a_decoder_of_pixels_is_one_field_away(few_digits, refused, tmp_path, latent_dim):
+    recipe = replace(
+        SHORT, name="vae", latent_dim=latent_dim, pixels=partial(plain_stack, channels=4, layers=2), kl_warmup=1
+    )
+    run = recipe.fit(seed=1)
+    assert isinstance(run.vae.decoder, PixelDecoder)
+    assert isinstance(run.vae.encoder, NoLatent) == (latent_dim == 0)
+    assert all(row["validation_kl"] == 0 for row in run.history.rows) == (latent_dim == 0)
+    draws = run.sample(3, generator=torch.Generator().manual_seed(0))
+    assert sorted(draws.unique().tolist()) == [0, 1]
+    with refused("got latents to decode", "use sample"):
+        run.sample(3, mean=True)
+    found = recipe.measure(run.networks, full=False)
+    assert found["mnist5k_test_log_likelihood"] < 0
+    assert not any("mean" in name for name in found)
+
+
+def test_a_warm_up_and_free_nats_reach_the_loop():
+    loop = replace(SHORT, kl_warmup=3, free_nats=2.5).loop()
+    assert (loop.keywords["kl_warmup"], loop.keywords["free_nats"]) == (3, 2.5)
