@@ -446,9 +446,24 @@ STACKED_DCGAN_R1 = replace(
     paper="Mescheder, Geiger & Nowozin 2018, Which Training Methods for GANs do actually Converge?",
     departures=(*STACKED_DCGAN.departures, *(each for each in DCGAN.departures if each.what == "penalty")),
 )
-STACKED_PACGAN = replace(
+STACKED_DCGAN_BEHIND = replace(
     STACKED_DCGAN,
     parent=STACKED_DCGAN,
+    name="stacked_dcgan_behind",
+    about="The same with three steps of the generator for one of the critic, which falls behind: it collapses.",
+    n_generator=3,
+    epochs=4,
+    departures=(
+        *(each for each in STACKED_DCGAN.departures if each.what != "epochs"),
+        Departure(
+            "generator steps", "not known here", "3 a critic step", "on purpose: so that there is a collapse to cure"
+        ),
+        Departure("epochs", "not known here", "4 (24 on the embedded digits)", "two CPU cores; as many for both"),
+    ),
+)
+STACKED_PACGAN = replace(
+    STACKED_DCGAN_BEHIND,
+    parent=STACKED_DCGAN_BEHIND,
     name="stacked_pacgan",
     about="The same with a critic that judges two stacks together.",
     pack=2,
@@ -476,7 +491,7 @@ ALL: dict[str, Recipe] = {
         *(VAE, VAE_NO_BN, CONV_VAE, CONV_VAE_DECONV, CVAE, VAE_STRONG),
         *(GAN, GAN_MINIMAX, GAN_CRITIC_BN, CGAN, DCGAN, DCGAN_PLAIN, DCGAN_CRITIC_BN, CDCGAN),
         *(WGAN_MLP, WGAN_GP_MLP, WGAN, WGAN_GP, WGAN_GP_CRITIC_BN, WGAN_REPORT, WGAN_GP_REPORT),
-        *(STACKED_DCGAN, STACKED_DCGAN_R1, STACKED_PACGAN, STACKED_WGAN_GP),
+        *(STACKED_DCGAN, STACKED_DCGAN_R1, STACKED_DCGAN_BEHIND, STACKED_PACGAN, STACKED_WGAN_GP),
     )
 }
 

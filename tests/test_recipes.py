@@ -51,6 +51,7 @@ PARAMETERS = {
     "wgan_gp_report": DC_GENERATOR + DC_CRITIC + 64 + 128,
     "stacked_dcgan": STACKED,
     "stacked_dcgan_r1": STACKED,
+    "stacked_dcgan_behind": STACKED,
     "stacked_pacgan": STACKED + 3 * 32 * 16,
     "stacked_wgan_gp": HALF_GENERATOR + 2 * (32 * 16 + 1) + DC_CRITIC + 2 * 32 * 16,
 }
@@ -91,7 +92,8 @@ PARENTS = {  # what differs from the parent, descriptions aside
     "wgan_gp_report": ("wgan_report", {"objective"}),
     "stacked_dcgan": ("dcgan_plain", {"stack", "epochs"}),
     "stacked_dcgan_r1": ("stacked_dcgan", {"objective"}),
-    "stacked_pacgan": ("stacked_dcgan", {"pack"}),
+    "stacked_dcgan_behind": ("stacked_dcgan", {"n_generator", "epochs"}),
+    "stacked_pacgan": ("stacked_dcgan_behind", {"pack"}),
     "stacked_wgan_gp": ("wgan_gp", {"stack", "epochs"}),
 }
 VAES = [name for name, recipe in ALL.items() if isinstance(recipe, VAERecipe)]
