@@ -452,13 +452,13 @@ STACKED_DCGAN_BEHIND = replace(
     name="stacked_dcgan_behind",
     about="The same with three steps of the generator for one of the critic, which falls behind: it collapses.",
     n_generator=3,
-    epochs=4,
+    epochs=3,
     departures=(
         *(each for each in STACKED_DCGAN.departures if each.what != "epochs"),
         Departure(
             "generator steps", "not known here", "3 a critic step", "on purpose: so that there is a collapse to cure"
         ),
-        Departure("epochs", "not known here", "4 (24 on the embedded digits)", "two CPU cores; as many for both"),
+        Departure("epochs", "not known here", "3 (24 on the embedded digits)", "two CPU cores; as many for both"),
     ),
 )
 STACKED_PACGAN = replace(
