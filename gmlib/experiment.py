@@ -18,7 +18,7 @@ from gmlib.data import Batches, Digits, join_channels, mnist
 from gmlib.errors import InputError, nearest
 from gmlib.evaluate.classifier import Classifier, fit_classifier
 from gmlib.evaluate.conditional import label_accuracy
-from gmlib.evaluate.likelihood import Watch, log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
+from gmlib.evaluate.likelihood import log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
 from gmlib.evaluate.stacks import STACKS, count_modes
 from gmlib.models.causal import CausalNetwork
@@ -28,6 +28,7 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.run import Run, versions
 from gmlib.seeds import require_seed, stream, substream
+from gmlib.shapes import Watch
 from gmlib.train.folder import Folder, train_in
 from gmlib.train.gan import fit_gan
 from gmlib.train.history import History
@@ -329,7 +330,8 @@ class VAERecipe(Recipe):
     """What a VAE is made of and how it is trained.
 
     `pixels` makes a network of the decoder in which pixels hear of each other, and takes the place of `decoder`; without
-    latents there is no encoder either. Of training, `kl_warmup` and `free_nats` are as in `fit_vae`. `finer_samples` asks for a second estimate of log p(x), of so many draws; it changes no training, hence no hash.
+    latents there is no encoder either. Of training, `kl_warmup` and `free_nats` are as in `fit_vae`. `finer_samples`
+    asks for a second estimate of log p(x), of so many draws; it changes no training, hence no hash.
     """
 
     hidden: int | tuple[int, ...]

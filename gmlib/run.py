@@ -14,12 +14,11 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
-from gmlib.evaluate.likelihood import Watch
 from gmlib.files import write_whole
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
 from gmlib.parallel import draw
-from gmlib.shapes import Image, Labels, Latent
+from gmlib.shapes import Image, Labels, Latent, Watch
 from gmlib.train.history import History
 
 if TYPE_CHECKING:

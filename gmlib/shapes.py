@@ -1,5 +1,8 @@
 """Shapes as types. They cost nothing at run time; under pytest every call is checked against them."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
@@ -12,6 +15,7 @@ Labels = Int64[Tensor, "b"]  # digits 0 to 9
 PerImage = Float[Tensor, "b"]  # one number an image, in nats where it is a log-probability
 LogWeights = Float[Tensor, "k b"]  # k importance weights an image, in nats
 Bytes = UInt8[Tensor, "n 1 28 28"]  # grey digits as stored: 0 to 255
+Watch = Callable[[Iterable[Any]], Iterable[Any]]  # passes on what it is given, and may show how far it has come
 
 
 def require_latent_dim(latent_dim: int) -> None:

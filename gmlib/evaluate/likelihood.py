@@ -1,9 +1,8 @@
 """How well a model explains digits that it did not see, in nats."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +15,8 @@ from gmlib.evaluate.mode import eval_mode
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.variational import elbo, gaussian_log_prob
 from gmlib.seeds import require_device, stream
-from gmlib.shapes import Image, Labels, LogWeights, PerImage
+from gmlib.shapes import Image, Labels, LogWeights, PerImage, Watch
 
-Watch = Callable[[Iterable[Any]], Iterable[Any]]
 ByLabel = Float[Tensor, "labels b"]  # log p(x|y) of each label and image, in nats
 
 

@@ -106,7 +106,7 @@ def require_odd(kernel: int) -> int:
 
 
 class Map(nn.Module):
-    """One map of a causal network: sums what it sees and a bias, bends the sum, and may stand on another map."""
+    """One map of a causal network: sums what it sees and a bias, applies a nonlinearity, and may have a skip connection."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Map(nn.Module):
         *,
         gated: bool = False,
         mixed: bool = False,
-        on: int | None = None,
+        skip: int | None = None,
         linear: bool = False,
     ) -> None:
         """Build the map.
@@ -125,7 +125,7 @@ class Map(nn.Module):
             condition: numbers of z and of the label that the bias hears of; 0 for none.
             gated: whether half of the channels gate the other half; otherwise there is a ReLU.
             mixed: whether a 1×1 convolution follows.
-            on: number of a map that is added at the end, or None.
+            skip: number of a map that is added at the end, or None.
             linear: whether the sum stays as it is, as logits do.
         """
         super().__init__()
@@ -134,7 +134,7 @@ class Map(nn.Module):
         outputs = looks[0][1].out_channels
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.condition = nn.Linear(condition, outputs, bias=False) if condition else None
-        self.gated, self.linear, self.on = gated, linear, on
+        self.gated, self.linear, self.skip = gated, linear, skip
         self.channels = outputs // 2 if gated else outputs
         self.mix = nn.Conv2d(self.channels, self.channels, 1) if mixed else None
 
@@ -158,14 +158,14 @@ class Map(nn.Module):
         heard = self.condition(condition) if self.condition else 0.0
         return self.bias.expand(len(condition), -1) + heard
 
-    def finish(self, seen: Tensor, on: Tensor | None, dim: int) -> Tensor:
+    def finish(self, seen: Tensor, skip: Tensor | None, dim: int) -> Tensor:
         r"""Turn the sum into the map: as it is, by a ReLU, or with one half of the channels as gates of the other.
 
         $$\max(0, a) \quad\text{or}\quad \tanh(a) \cdot \sigma(b)$$
 
         Args:
             seen: the sum, bias and all.
-            on: what is added at the end, or None.
+            skip: what is added at the end, or None.
             dim: where the channels are: 1 in whole maps, -1 in places of one.
 
         Returns:
@@ -180,7 +180,7 @@ class Map(nn.Module):
             h = seen if self.linear else seen.relu()
         if self.mix:
             h = self.mix(h) if dim == 1 else F.linear(h, self.mix.weight.flatten(1), self.mix.bias)
-        return h if on is None else h + on
+        return h if skip is None else h + skip
 
 
 class CausalNetwork(nn.Module):
@@ -218,7 +218,7 @@ class CausalNetwork(nn.Module):
             seen = each.biases(condition)[:, :, None, None]
             for source, layer in each.looks():
                 seen = seen + layer(found[source])
-            found.append(each.finish(seen, None if each.on is None else found[each.on], 1))
+            found.append(each.finish(seen, None if each.skip is None else found[each.skip], 1))
         return found
 
     def forward(self, x: Image, condition: Latent) -> Sheet:
@@ -251,7 +251,7 @@ def plain_stack(condition: int, channels: int = 64, layers: int = 7, kernel: int
     """
     maps = [Map(masked(0, 1, channels, kernel, centre=False), condition)]
     for last in range(1, layers):
-        maps.append(Map(masked(last, channels, channels, inner, centre=True), condition, on=last))
+        maps.append(Map(masked(last, channels, channels, inner, centre=True), condition, skip=last))
     return CausalNetwork([*maps, Map([here(layers, channels, 1)], 0, linear=True)])
 
 
@@ -281,5 +281,5 @@ def gated_stacks(condition: int, channels: int = 64, layers: int = 7, kernel: in
         above = vertical, ShiftedConv2d(channels, both, range(-s, 1), range(-s, s + 1))
         left = horizontal, ShiftedConv2d(channels, both, range(1), range(-s, 1))
         maps.append(Map([above], condition, gated=True))
-        maps.append(Map([left, here(len(maps), channels, both)], condition, gated=True, mixed=True, on=horizontal))
+        maps.append(Map([left, here(len(maps), channels, both)], condition, gated=True, mixed=True, skip=horizontal))
     return CausalNetwork([*maps, Map([here(2 * layers, channels, 1)], 0, linear=True)])

@@ -8,10 +8,10 @@ from torch import Generator, Tensor, nn
 from gmlib.conditioning import append_label
 from gmlib.errors import InputError
 from gmlib.models.causal import CausalNetwork
-from gmlib.models.wavefront import Watch, draw_naively, draw_pixels
+from gmlib.models.wavefront import draw_naively, draw_pixels
 from gmlib.objectives.variational import bernoulli_log_prob
 from gmlib.parallel import draw
-from gmlib.shapes import Image, Labels, Latent, PerImage, require_latent
+from gmlib.shapes import Image, Labels, Latent, PerImage, Watch, require_latent
 
 SIZE = (1, 28, 28)
 

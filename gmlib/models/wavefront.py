@@ -1,15 +1,11 @@
 """Drawing an image pixel by pixel, computing only what is new, and at once all pixels that cannot see each other."""
 
-from collections.abc import Callable, Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gmlib.models.causal import CausalNetwork
-from gmlib.shapes import Image, Latent
-
-Watch = Callable[[Iterable[int]], Iterable[int]]
+from gmlib.shapes import Image, Latent, Watch
 
 
 def leads(network: CausalNetwork) -> list[int]:
@@ -24,7 +20,7 @@ def leads(network: CausalNetwork) -> list[int]:
     ahead = [0] * (len(network.maps) + 1)
     for number, each in reversed(network.numbered()):
         reached = [(source, layer.columns[-1]) for source, layer in each.looks() if source and 0 in layer.rows]
-        for source, column in reached if each.on is None else [*reached, (each.on, 0)]:
+        for source, column in reached if each.skip is None else [*reached, (each.skip, 0)]:
             ahead[source] = max(ahead[source], ahead[number] + column)
     return ahead
 
@@ -106,8 +102,8 @@ def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watc
             place = first, at - lag * first, last - first + 1
             if place[2] > 0:
                 seen = [front(s, place[0] + row, place[1] + column, place[2], size) for s, row, column, size in windows]
-                on = None if each.on is None else front(sheets[each.on], *place, each.channels)
-                new = each.finish(torch.cat(seen, 2) @ weight + bias, on, -1)
+                skip = None if each.skip is None else front(sheets[each.skip], *place, each.channels)
+                new = each.finish(torch.cat(seen, 2) @ weight + bias, skip, -1)
                 front(sheets[number], *place, each.channels).copy_(new)
         # the last map is where the pixels are
         u = front(chances, *place, 1)
