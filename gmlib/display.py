@@ -4,6 +4,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,15 @@ def _layers(network: nn.Module) -> Shown:
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
-    return {name: str(getattr(value, "__name__", value)) for name, value in recipe.settings().items()}
+    return {name: _said(value) for name, value in recipe.settings().items()}
+
+
+def _said(value: Any) -> str:
+    """Write a setting as a reader would: a class or a function by its name, with what is fixed of its arguments."""
+    if isinstance(value, partial):
+        given = [*map(_said, value.args), *(f"{name}={_said(part)}" for name, part in value.keywords.items())]
+        return f"{_said(value.func)}({', '.join(given)})"
+    return str(getattr(value, "__name__", value))
 
 
 def _settings(recipe: Recipe) -> Shown:

@@ -79,6 +79,11 @@ def test_show_a_recipe_names_what_its_parent_has_instead():
     assert [row for row in rows if row[2]] == [["num_classes", "`10`", "`0`"]]
 
 
+def test_show_a_recipe_writes_fixed_arguments_as_a_call():
+    rows = cells(show(recipes.WGAN).markdown)
+    assert ["generator", "`DCGenerator(width=32)`", "`DCGenerator`"] in rows
+
+
 def test_show_a_history_picks_epochs_and_the_last():
     history = History([{"epoch": epoch, "elbo": -200.123 + epoch} for epoch in range(1, 38)])
     rows = cells(show(history).markdown)[2:]
