@@ -329,8 +329,8 @@ class Recipe(ABC):
 class VAERecipe(Recipe):
     """What a VAE is made of and how it is trained.
 
-    `pixels` makes a network of the decoder in which pixels hear of each other, and takes the place of `decoder`; without
-    latents there is no encoder either. Of training, `kl_warmup` and `free_nats` are as in `fit_vae`. `finer_samples`
+    `pixels` makes a network of the decoder in which pixels hear of each other, and takes the place of `decoder`; with `plane`
+    they look at a plane that it makes of z, else their biases hear of z. Without latents there is no encoder either. Of training, `kl_warmup` and `free_nats` are as in `fit_vae`. `finer_samples`
     asks for a second estimate of log p(x), of so many draws; it changes no training, hence no hash.
     """
 
@@ -339,7 +339,8 @@ class VAERecipe(Recipe):
     samples: int = 1
     encoder: Callable[..., nn.Module] = MLPEncoder
     decoder: Callable[..., nn.Module] = MLPDecoder
-    pixels: Callable[[int], CausalNetwork] | None = None
+    pixels: Callable[[int, int], CausalNetwork] | None = None
+    plane: Callable[..., nn.Module] | None = None
     num_classes: int = 0
     batch_norm: bool = False
     kl_warmup: int = 0
@@ -360,7 +361,8 @@ class VAERecipe(Recipe):
         }
         encoder = self.encoder(**sizes) if self.latent_dim else NoLatent()
         if self.pixels:
-            return {"vae": VAE(encoder, PixelDecoder(self.latent_dim, self.num_classes, self.pixels))}
+            plane = self.plane(**sizes) if self.plane else None
+            return {"vae": VAE(encoder, PixelDecoder(self.latent_dim, self.num_classes, self.pixels, plane))}
         return {"vae": VAE(encoder, BernoulliDecoder(self.decoder(**sizes)))}
 
     def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:

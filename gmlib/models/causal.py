@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.shapes import Image, Latent
+from gmlib.shapes import Image
 
 Sheet = Float[Tensor, "b _c _h _w"]  # a map of many channels, with values of any size
 
@@ -39,11 +39,16 @@ class ShiftedConv2d(nn.Conv2d):
         Returns:
             A map `(b, outputs, h, w)`.
         """
-        rows, columns = self.rows, self.columns
-        return super().forward(F.pad(input, (-columns[0], columns[-1], -rows[0], rows[-1])))
+        h, w = input.shape[2:]
+        # zeros on all sides, and what is computed of places beyond the image dropped: faster than zeros where they are needed
+        return F.conv2d(input, self.weight, padding=(-self.rows[0], -self.columns[0]))[:, :, :h, :w]
 
 
 Look = tuple[int, ShiftedConv2d]  # number of an earlier map, 0 for the image, and the layer that looks at it
+Condition = (
+    Float[Tensor, "b _d"] | Sheet
+)  # z and label: as numbers, which biases hear of, or as a plane, which maps look at
+PLANE = -1  # the plane's number
 
 
 def here(source: int, inputs: int, outputs: int) -> Look:
@@ -58,6 +63,19 @@ def here(source: int, inputs: int, outputs: int) -> Look:
         The look.
     """
     return source, ShiftedConv2d(inputs, outputs, range(1), range(1))
+
+
+def of_plane(channels: int, outputs: int) -> list[Look]:
+    """Look at the plane that z has become.
+
+    Args:
+        channels: of the plane; 0 if there is none.
+        outputs: channels of what is computed.
+
+    Returns:
+        One look, or none.
+    """
+    return [here(PLANE, channels, outputs)] if channels else []
 
 
 def masked(source: int, inputs: int, outputs: int, kernel: int, *, centre: bool) -> list[Look]:
@@ -146,11 +164,11 @@ class Map(nn.Module):
         """
         return list(zip(self.sources, cast(list[ShiftedConv2d], list(self.layers)), strict=True))
 
-    def biases(self, condition: Latent) -> Float[Tensor, "b o"]:
+    def biases(self, condition: Condition) -> Float[Tensor, "b o"]:
         """Give the bias of each image.
 
         Args:
-            condition: z and label `(b, d)`.
+            condition: z and label `(b, d)`, or a plane `(b, k, h, w)`, which a bias does not hear of.
 
         Returns:
             `(b, outputs)`.
@@ -203,42 +221,45 @@ class CausalNetwork(nn.Module):
         """
         return list(enumerate(cast(list[Map], list(self.maps)), 1))
 
-    def all_maps(self, x: Image, condition: Latent) -> list[Sheet]:
+    def all_maps(self, x: Image, condition: Condition) -> dict[int, Sheet]:
         """Compute every map of whole images.
 
         Args:
             x: images `(b, 1, h, w)`.
-            condition: z and label `(b, d)`; d may be 0.
+            condition: z and label `(b, d)`, where d may be 0; or a plane `(b, k, h, w)`.
 
         Returns:
-            The images, and all maps, `(b, c, h, w)` each.
+            The images, all maps, and the plane if there is one, each `(b, c, h, w)`, by their numbers.
         """
-        found = [x]
-        for _, each in self.numbered():
+        found = {0: x} | ({PLANE: condition} if condition.ndim == 4 else {})
+        for number, each in self.numbered():
             seen = each.biases(condition)[:, :, None, None]
             for source, layer in each.looks():
                 seen = seen + layer(found[source])
-            found.append(each.finish(seen, None if each.skip is None else found[each.skip], 1))
+            found[number] = each.finish(seen, None if each.skip is None else found[each.skip], 1)
         return found
 
-    def forward(self, x: Image, condition: Latent) -> Sheet:
+    def forward(self, x: Image, condition: Condition) -> Sheet:
         """Give the log-odds of each pixel, given those before it in reading order.
 
         Args:
             x: images `(b, 1, h, w)`.
-            condition: z and label `(b, d)`; d may be 0.
+            condition: z and label `(b, d)`, where d may be 0; or a plane `(b, k, h, w)`.
 
         Returns:
             Logits `(b, 1, h, w)`.
         """
-        return self.all_maps(x, condition)[-1]
+        return self.all_maps(x, condition)[len(self.maps)]
 
 
-def plain_stack(condition: int, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3) -> CausalNetwork:
+def plain_stack(
+    condition: int, plane: int = 0, *, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3
+) -> CausalNetwork:
     """Stack masked convolutions, each on top of the one before: what is above and to the right stays partly unseen.
 
     Args:
         condition: numbers of z and of the label that each bias hears of; 0 for none.
+        plane: channels of a plane that each map looks at; 0 for none.
         channels: of every map.
         layers: maps before the logits.
         kernel: of the first, an odd number.
@@ -249,17 +270,21 @@ def plain_stack(condition: int, channels: int = 64, layers: int = 7, kernel: int
 
     Source: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, section 3.
     """
-    maps = [Map(masked(0, 1, channels, kernel, centre=False), condition)]
+    maps = [Map([*masked(0, 1, channels, kernel, centre=False), *of_plane(plane, channels)], condition)]
     for last in range(1, layers):
-        maps.append(Map(masked(last, channels, channels, inner, centre=True), condition, skip=last))
+        looks = [*masked(last, channels, channels, inner, centre=True), *of_plane(plane, channels)]
+        maps.append(Map(looks, condition, skip=last))
     return CausalNetwork([*maps, Map([here(layers, channels, 1)], 0, linear=True)])
 
 
-def gated_stacks(condition: int, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3) -> CausalNetwork:
+def gated_stacks(
+    condition: int, plane: int = 0, *, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3
+) -> CausalNetwork:
     """Keep two stacks: a vertical one that sees all rows above, and a horizontal one that sees it, and what is to the left.
 
     Args:
         condition: numbers of z and of the label that each bias hears of; 0 for none.
+        plane: channels of a plane that each map looks at; 0 for none.
         channels: of every map.
         layers: maps of each stack.
         kernel: of the first ones, an odd number.
@@ -273,13 +298,14 @@ def gated_stacks(condition: int, channels: int = 64, layers: int = 7, kernel: in
     r, s, both = require_odd(kernel) // 2, require_odd(inner) // 2, 2 * channels
     above = 0, ShiftedConv2d(1, both, range(-r, 0), range(-r, r + 1))
     left = 0, ShiftedConv2d(1, both, range(1), range(-r, 0))
-    maps = [Map([above], condition, gated=True)]
-    maps.append(Map([left, here(1, channels, both)], condition, gated=True, mixed=True))
+    maps = [Map([above, *of_plane(plane, both)], condition, gated=True)]
+    maps.append(Map([left, here(1, channels, both), *of_plane(plane, both)], condition, gated=True, mixed=True))
     for vertical in range(1, 2 * layers - 1, 2):
         horizontal = vertical + 1
         # a vertical map holds rows above alone, so that what it sees of its own row has no pixel of that row in it
         above = vertical, ShiftedConv2d(channels, both, range(-s, 1), range(-s, s + 1))
         left = horizontal, ShiftedConv2d(channels, both, range(1), range(-s, 1))
-        maps.append(Map([above], condition, gated=True))
-        maps.append(Map([left, here(len(maps), channels, both)], condition, gated=True, mixed=True, skip=horizontal))
+        maps.append(Map([above, *of_plane(plane, both)], condition, gated=True))
+        looks = [left, here(len(maps), channels, both), *of_plane(plane, both)]
+        maps.append(Map(looks, condition, gated=True, mixed=True, skip=horizontal))
     return CausalNetwork([*maps, Map([here(2 * layers, channels, 1)], 0, linear=True)])

@@ -68,7 +68,12 @@ class ConvDecoder(nn.Module):
     """The network inside p(x|z): a hidden layer, then transposed convolutions up to the logits of 28×28 pixels."""
 
     def __init__(
-        self, latent_dim: int, num_classes: int = 0, hidden: int | tuple[int, ...] = 100, batch_norm: bool = True
+        self,
+        latent_dim: int,
+        num_classes: int = 0,
+        hidden: int | tuple[int, ...] = 100,
+        batch_norm: bool = True,
+        channels: int = 1,
     ) -> None:
         """Build the network.
 
@@ -77,6 +82,7 @@ class ConvDecoder(nn.Module):
             num_classes: number of labels, 0 for none.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
+            channels: that come out; several are no logits but a plane that pixels may look at.
 
         Raises:
             InputError: if the latent size is below 1.
@@ -85,13 +91,14 @@ class ConvDecoder(nn.Module):
         require_latent_dim(latent_dim)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
+        self.channels = channels
         self.net = nn.Sequential(
             *hidden_layers(latent_dim + num_classes, hidden, batch_norm),
             nn.Linear(last(hidden), 32 * 7 * 7),
             nn.ReLU(),
             nn.Unflatten(1, (32, 7, 7)),
             *normed(nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=not batch_norm), 16, batch_norm),  # 7 -> 14
-            nn.ConvTranspose2d(16, 1, 4, 2, 1),  # 14 -> 28
+            nn.ConvTranspose2d(16, channels, 4, 2, 1),  # 14 -> 28
         )
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
@@ -102,7 +109,7 @@ class ConvDecoder(nn.Module):
             y: labels `(b,)`, or None.
 
         Returns:
-            Logits `(b, 1, 28, 28)`.
+            Logits `(b, 1, 28, 28)`, or a plane `(b, channels, 28, 28)`.
 
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.

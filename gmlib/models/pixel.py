@@ -1,13 +1,14 @@
 """p(x|z) pixel by pixel: each pixel is a coin whose log-odds hear of z and of all pixels drawn before it."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from gmlib.conditioning import append_label
 from gmlib.errors import InputError
-from gmlib.models.causal import CausalNetwork
+from gmlib.models.causal import CausalNetwork, Condition
 from gmlib.models.wavefront import draw_naively, draw_pixels
 from gmlib.objectives.variational import bernoulli_log_prob
 from gmlib.parallel import draw
@@ -24,18 +25,28 @@ class PixelDecoder(nn.Module):
     Source: Gulrajani et al. 2017, PixelVAE: A Latent Variable Model for Natural Images.
     """
 
-    def __init__(self, latent_dim: int, num_classes: int, network: Callable[[int], CausalNetwork]) -> None:
+    def __init__(
+        self,
+        latent_dim: int,
+        num_classes: int,
+        network: Callable[[int, int], CausalNetwork],
+        plane: nn.Module | None = None,
+    ) -> None:
         """Build the network.
 
         Args:
             latent_dim: size of z; 0 for none.
             num_classes: number of labels, 0 for none.
-            network: from the size of z and label together to a network of the log-odds.
+            network: of the log-odds, made from the size of z and label together, which its biases hear of, and from the
+                channels of the plane that it looks at.
+            plane: from z and label to that plane `(b, channels, 28, 28)`, such as `ConvDecoder`; without one there are
+                biases.
         """
         super().__init__()
         self.latent_dim = latent_dim
         self.num_classes = num_classes
-        self.network = network(latent_dim + num_classes)
+        self.plane = plane
+        self.network = network(0, cast(int, plane.channels)) if plane else network(latent_dim + num_classes, 0)
 
     def logits(self, x: Image, z: Latent, y: Labels | None = None) -> Image:
         """Give the log-odds of every pixel, given those before it: in one pass, for x is known.
@@ -120,10 +131,10 @@ class PixelDecoder(nn.Module):
         """
         return draw_naively(self.network, self._condition(z, y), self._uniforms(z, uniforms, generator), watch)
 
-    def _condition(self, z: Latent, y: Labels | None) -> Tensor:
-        """Put z and label side by side."""
+    def _condition(self, z: Latent, y: Labels | None) -> Condition:
+        """Put z and label side by side, or make a plane of them."""
         require_latent(z, self.latent_dim)
-        return append_label(z, y, self.num_classes)
+        return self.plane(z, y) if self.plane else append_label(z, y, self.num_classes)
 
     def _uniforms(self, z: Latent, uniforms: Tensor | None, generator: Generator | None) -> Image:
         """Take the uniforms that are given, or draw them."""

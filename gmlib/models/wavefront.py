@@ -1,11 +1,15 @@
 """Drawing an image pixel by pixel, computing only what is new, and at once all pixels that cannot see each other."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gmlib.models.causal import CausalNetwork
-from gmlib.shapes import Image, Latent, Watch
+from gmlib.models.causal import PLANE, CausalNetwork, Condition
+from gmlib.shapes import Image, Watch
+
+PART = 256  # images that are drawn together: more take more memory, and no less time each
 
 
 def leads(network: CausalNetwork) -> list[int]:
@@ -19,7 +23,7 @@ def leads(network: CausalNetwork) -> list[int]:
     """
     ahead = [0] * (len(network.maps) + 1)
     for number, each in reversed(network.numbered()):
-        reached = [(source, layer.columns[-1]) for source, layer in each.looks() if source and 0 in layer.rows]
+        reached = [(source, layer.columns[-1]) for source, layer in each.looks() if source > 0 and 0 in layer.rows]
         for source, column in reached if each.skip is None else [*reached, (each.skip, 0)]:
             ahead[source] = max(ahead[source], ahead[number] + column)
     return ahead
@@ -41,6 +45,8 @@ def skew(network: CausalNetwork) -> int:
     ahead, lag = leads(network), 1
     for number, each in network.numbered():
         for source, layer in each.looks():
+            if source == PLANE:
+                continue  # it is there from the start
             # a pixel is drawn after all maps of its step, so that the image must be there a step before
             needed = ahead[number] + layer.columns[-1] - ahead[source] + (source == 0)
             lag = max([lag, *(-(-needed // -row) for row in layer.rows if row)])
@@ -48,7 +54,7 @@ def skew(network: CausalNetwork) -> int:
 
 
 @torch.no_grad()
-def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watch: Watch = iter) -> Image:
+def draw_pixels(network: CausalNetwork, condition: Condition, uniforms: Image, watch: Watch = iter) -> Image:
     """Draw images of zeros and ones along a front: at step t, in every row i, the pixel of column t - skew · i.
 
     A pixel is 1 where its uniform is below its probability. Nothing is computed twice: each map keeps what it has, and
@@ -56,7 +62,7 @@ def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watc
 
     Args:
         network: of the log-odds.
-        condition: z and label `(b, d)`; d may be 0.
+        condition: z and label `(b, d)`, where d may be 0; or a plane `(b, k, h, w)`.
         uniforms: `(b, 1, h, w)` in [0, 1).
         watch: passes on the steps that it is given, and may show how far it has come, as tqdm does.
 
@@ -64,17 +70,32 @@ def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watc
         Images `(b, 1, h, w)`: the same that a full pass for each pixel would draw, but for uniforms that a probability
         equals to within float32's rounding.
     """
+    height, width = uniforms.shape[2:]
+    parts = list(zip(condition.split(PART), uniforms.split(PART), strict=True))
+    count = width + skew(network) * (height - 1)
+    steps = iter(watch(range(count * len(parts))))
+    drawn = [_draw_part(network, *part, zip(range(count), steps, strict=False)) for part in parts]
+    next(steps, None)  # so that what watches sees the end
+    return torch.cat(drawn)
+
+
+def _draw_part(
+    network: CausalNetwork, condition: Condition, uniforms: Image, steps: Iterable[tuple[int, int]]
+) -> Image:
+    """Draw images that fit into memory together, while others count the steps of all."""
     n, _, height, width = uniforms.shape
     lag, ahead = skew(network), leads(network)
     layers = [layer for _, each in network.numbered() for _, layer in each.looks()]
     up, left = max(-layer.rows[0] for layer in layers), max(-layer.columns[0] for layer in layers)
     right = max(layer.columns[-1] for layer in layers)
 
-    # all maps of an image of zeros, with zeros around, and the channels of a place side by side in memory
-    *sheets, chances = (
-        F.pad(found, (left, right, up, 0)).permute(0, 2, 3, 1).contiguous()
-        for found in [*network.all_maps(torch.zeros_like(uniforms), condition), uniforms]
-    )
+    def prepared(sheet: Tensor) -> Tensor:
+        """Put zeros around, and the channels of a place side by side in memory."""
+        return F.pad(sheet, (left, right, up, 0)).permute(0, 2, 3, 1).contiguous()
+
+    # all maps of an image of zeros
+    found = network.all_maps(torch.zeros_like(uniforms), condition)
+    sheets, chances = {number: prepared(each) for number, each in found.items()}, prepared(uniforms)
 
     def front(sheet: Tensor, row: int, column: int, rows: int, length: int) -> Tensor:
         """View a run of numbers from each of some places, which lie a row lower and `lag` columns to the left in turn.
@@ -95,7 +116,7 @@ def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watc
                 weights.append(layer.weight[:, :, k].permute(2, 1, 0).flatten(0, 1))
         plans.append((number, each, windows, torch.cat(weights), each.biases(condition)[:, None]))
 
-    for step in watch(range(width + lag * (height - 1))):
+    for step, _ in steps:
         for number, each, windows, weight, bias in plans:
             at = step + ahead[number]  # the column of row 0; row i is at column at - lag · i
             first, last = max(0, -((width - 1 - at) // lag)), min(height - 1, at // lag)
@@ -107,17 +128,17 @@ def draw_pixels(network: CausalNetwork, condition: Latent, uniforms: Image, watc
                 front(sheets[number], *place, each.channels).copy_(new)
         # the last map is where the pixels are
         u = front(chances, *place, 1)
-        front(sheets[0], *place, 1).copy_(u < front(sheets[-1], *place, 1).sigmoid())
+        front(sheets[0], *place, 1).copy_(u < front(sheets[len(network.maps)], *place, 1).sigmoid())
     return sheets[0][:, up:, left : left + width, 0].unsqueeze(1).clone()
 
 
 @torch.no_grad()
-def draw_naively(network: CausalNetwork, condition: Latent, uniforms: Image, watch: Watch = iter) -> Image:
+def draw_naively(network: CausalNetwork, condition: Condition, uniforms: Image, watch: Watch = iter) -> Image:
     """Draw the same images by a full pass for each pixel: what there is to be faster than.
 
     Args:
         network: of the log-odds.
-        condition: z and label `(b, d)`; d may be 0.
+        condition: z and label `(b, d)`, where d may be 0; or a plane `(b, k, h, w)`.
         uniforms: `(b, 1, h, w)` in [0, 1).
         watch: passes on the pixels that it is given, and may show how far it has come, as tqdm does.
 

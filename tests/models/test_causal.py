@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from gmlib.models.causal import CausalNetwork, gated_stacks, here, masked, plain_stack
+from gmlib.models.causal import PLANE, CausalNetwork, gated_stacks, here, masked, plain_stack
 from gmlib.objectives import bernoulli_log_prob
 
 NETWORKS = {"plain": plain_stack, "gated": gated_stacks}
@@ -29,14 +29,25 @@ def seen(network: CausalNetwork, height: int, width: int, row: int, column: int)
     return (torch.autograd.grad(logits[:, 0, row, column].sum(), x)[0] != 0).any(0)[0]
 
 
+CONDITIONS = {"nothing": (0, 0), "numbers": (3, 0), "a plane": (0, 2)}
+each_condition = pytest.mark.parametrize("sizes", CONDITIONS.values(), ids=CONDITIONS)
+
+
+def given(sizes: tuple[int, int], count: int, height: int, width: int) -> torch.Tensor:
+    """What a network of these sizes is conditioned on, in float64: `(count, d)`, or planes `(count, k, height, width)`."""
+    numbers, channels = sizes
+    shape = (channels, height, width) if channels else (numbers,)
+    return torch.randn(count, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+
+
 @each_network
-@pytest.mark.parametrize("condition", [0, 3])
-def test_the_probabilities_of_all_images_sum_to_1(make, condition):
-    network = trained(make(condition, channels=4, layers=7))
+@each_condition
+def test_the_probabilities_of_all_images_sum_to_1(make, sizes):
+    network = trained(make(*sizes, channels=4, layers=7))
     x = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64).view(16, 1, 2, 2)
     totals = []
-    for z in torch.randn(3, condition, dtype=torch.float64):
-        probabilities = bernoulli_log_prob(x, network(x, z.expand(16, -1))).exp()
+    for z in given(sizes, 3, 2, 2):
+        probabilities = bernoulli_log_prob(x, network(x, z.expand(16, *z.shape))).exp()
         assert probabilities.std() > 1e-3  # not all alike
         totals.append(probabilities.sum())
     assert torch.allclose(torch.stack(totals), torch.ones(3, dtype=torch.float64), atol=1e-12)
@@ -68,14 +79,28 @@ def test_a_plain_stack_is_blind_above_to_the_right_and_two_stacks_are_not():
 
 
 @each_network
-def test_z_is_heard_in_every_map(make):
-    network = make(2, channels=4, layers=3)
-    conditioned = [each for _, each in network.numbered() if each.condition]
-    assert len(conditioned) == len(network.maps) - 1  # all but the logits
-    x, z = torch.rand(1, 1, 5, 5), torch.randn(1, 2)
-    before = [found.clone() for found in network.all_maps(x, z)]
-    after = network.all_maps(x, z + 1)
-    assert all(not torch.equal(a, b) for a, b in zip(before[1:], after[1:], strict=True))
+@pytest.mark.parametrize("sizes", [(2, 0), (0, 2)], ids=["numbers", "a plane"])
+def test_z_is_heard_in_every_map(make, sizes):
+    """By each map itself, not only through those before it."""
+    network = trained(make(*sizes, channels=4, layers=3))
+    x, z = torch.rand(1, 1, 5, 5, dtype=torch.float64), given(sizes, 1, 5, 5)
+    for number, each in network.numbered()[:-1]:  # all but the logits
+        weight = each.condition.weight if sizes[0] else each.layers[each.sources.index(PLANE)].weight
+        before = network.all_maps(x, z)
+        with torch.no_grad():
+            weight += 1
+        after = network.all_maps(x, z)
+        assert next(n for n in before if not torch.equal(before[n], after[n])) == number
+
+
+@each_network
+def test_a_plane_is_heard_at_its_own_place_and_before_pixels(make):
+    network, z = trained(make(0, 2, channels=4, layers=3)), given((0, 2), 1, 5, 6).requires_grad_()
+    logits = network(torch.rand(1, 1, 5, 6, dtype=torch.float64), z)
+    heard = torch.autograd.grad(logits[0, 0, 2, 3], z)[0][0].abs().sum(0) > 0
+    assert heard[2, 3]
+    assert heard[1, 2]  # through the maps above
+    assert not heard[3:].any()
 
 
 def test_masks_a_and_b():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gmlib.models.causal import gated_stacks, plain_stack
+from gmlib.models.conv import ConvDecoder
 from gmlib.models.pixel import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE
 from tests.models.test_causal import trained
@@ -17,22 +18,25 @@ NETWORKS = {
 each_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 
 
-def decoder(network, latent_dim: int = 3, num_classes: int = 10) -> PixelDecoder:
-    found = PixelDecoder(latent_dim, num_classes, network)
-    network = trained(found.network)
-    x, z = torch.rand(8, 1, 28, 28).round().double(), torch.randn(8, latent_dim + num_classes, dtype=torch.float64)
+def decoder(network, latent_dim: int = 3, num_classes: int = 10, plane: bool = False) -> PixelDecoder:
+    drawn = ConvDecoder(latent_dim, num_classes, hidden=8, channels=2).eval().double() if plane else None
+    found = PixelDecoder(latent_dim, num_classes, network, drawn)
+    trained(found.network)
+    x, z = torch.rand(8, 1, 28, 28).round().double(), torch.randn(8, latent_dim, dtype=torch.float64)
+    y = torch.arange(8) if num_classes else None
     with torch.no_grad():  # so that ink is neither certain nor impossible
-        network.maps[-1].bias -= network(x, z).mean()
+        found.network.maps[-1].bias -= found.logits(x, z, y).mean()
     return found
 
 
 @each_network
-def test_what_is_drawn_is_drawn_with_its_own_probability(network):
+@pytest.mark.parametrize("plane", [False, True], ids=["biases", "a plane"])
+def test_what_is_drawn_is_drawn_with_its_own_probability(network, plane):
     """Each pixel's uniform lies below its probability just where the pixel is 1, in one pass over the finished image."""
     generator = torch.Generator().manual_seed(0)
     z, y = torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.tensor([0, 3, 3, 9])
     u = torch.rand(4, 1, 28, 28, generator=generator, dtype=torch.float64)
-    pixels = decoder(network)
+    pixels = decoder(network, plane=plane)
     x = pixels.sample(z, y, uniforms=u)
     likely = pixels.logits(x, z, y).sigmoid()
     assert torch.equal(x, (u < likely).double())
@@ -43,8 +47,9 @@ def test_what_is_drawn_is_drawn_with_its_own_probability(network):
 
 
 @each_network
-def test_z_label_and_draws_each_matter(network):
-    pixels, u = decoder(network), torch.rand(2, 1, 28, 28, dtype=torch.float64)
+@pytest.mark.parametrize("plane", [False, True], ids=["biases", "a plane"])
+def test_z_label_and_draws_each_matter(network, plane):
+    pixels, u = decoder(network, plane=plane), torch.rand(2, 1, 28, 28, dtype=torch.float64)
     z, y = torch.randn(2, 3, dtype=torch.float64), torch.tensor([1, 2])
     x = pixels.sample(z, y, uniforms=u)
     assert torch.equal(pixels.sample(z, y, uniforms=u), x)

@@ -7,7 +7,7 @@ import torch
 
 from gmlib.models.causal import gated_stacks, plain_stack
 from gmlib.models.wavefront import draw_naively, draw_pixels, skew
-from tests.models.test_causal import each_network, seen, trained
+from tests.models.test_causal import each_condition, each_network, given, seen, trained
 
 SEVEN = {  # seven layers, and the steps that 28×28 pixels take
     "plain, 7×7 first": (partial(plain_stack, 0, layers=7), 4, 136),
@@ -32,12 +32,12 @@ def test_the_skew_is_the_least_that_gradients_allow(make, lag, steps):
 
 @each_network
 @pytest.mark.parametrize("size", [(6, 7), (9, 5), (1, 8), (8, 1), (2, 2)], ids=str)
-@pytest.mark.parametrize("condition", [0, 3])
-def test_the_front_draws_what_full_passes_draw(make, size, condition):
-    network = trained(make(condition, channels=4, layers=4), seed=1)
-    generator = torch.Generator().manual_seed(2)
-    z = torch.randn(5, condition, generator=generator, dtype=torch.float64)
-    u = torch.rand(5, 1, *size, generator=generator, dtype=torch.float64)
+@each_condition
+def test_the_front_draws_what_full_passes_draw(make, size, sizes, monkeypatch):
+    monkeypatch.setattr("gmlib.models.wavefront.PART", 3)  # so that there are two parts
+    network = trained(make(*sizes, channels=4, layers=4), seed=1)
+    z = given(sizes, 5, *size)
+    u = torch.rand(5, 1, *size, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     drawn = draw_pixels(network, z, u)
     assert torch.equal(drawn, draw_naively(network, z, u))
     assert drawn.shape == u.shape
@@ -55,16 +55,18 @@ def test_a_skew_that_is_too_small_is_noticed(make, monkeypatch):
 
 
 def test_long_work_can_be_watched():
-    steps = []
+    steps, ended = [], []
 
-    def watch(given):
-        for step in given:
+    def watch(work):
+        for step in work:
             steps.append(step)
             yield step
+        ended.append(True)
 
-    network, z, u = plain_stack(0, 2, 2), torch.zeros(1, 0), torch.rand(1, 1, 5, 5)
+    network, z, u = plain_stack(0, channels=2, layers=2), torch.zeros(300, 0), torch.rand(300, 1, 5, 5)
     draw_pixels(network, z, u, watch)
-    assert len(steps) == 5 + 4 * skew(network)
+    assert len(steps) == 2 * (5 + 4 * skew(network))  # of two parts
+    assert ended
     steps.clear()
     draw_naively(network, z, u, watch)
     assert len(steps) == 25
