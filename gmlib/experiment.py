@@ -319,7 +319,8 @@ class Recipe(ABC):
             state = self.start(shared, train, seed)
             folder = None if out is None else Folder(out, about)
             train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
-        networks = {name: network.eval() for name, network in state.result().items()}
+        # an average takes no gradients in training; as part of a run it is a network like any other
+        networks = {name: network.eval().requires_grad_() for name, network in state.result().items()}
         about |= {"device": str(device), "processes": parallel.world_size()}
         about |= {"seconds": round(state.seconds, 1), "versions": versions()}
         return Run(self, networks, state.history, {}, about)

@@ -375,6 +375,8 @@ def test_a_run_of_a_gan_holds_the_average(few_digits):
     averages, networks = kept[-1]
     assert run.generator is averages["generator"]
     assert run.critic is networks["critic"]
+    # the average took no gradients; as a run's network it can be trained further
+    assert all(parameter.requires_grad for network in run.networks.values() for parameter in network.parameters())
     for ours, theirs in zip(run.generator.parameters(), networks["generator"].parameters(), strict=True):
         assert not torch.equal(ours, theirs)
     plain_run = replace(GAN, ema=0.0).fit(seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks)))
