@@ -1,18 +1,21 @@
 """Causality, sums over all images, and what is seen of the rows above."""
 
 import itertools
+from typing import TypeVar
 
 import pytest
 import torch
+from torch import nn
 
 from gmlib.models.causal import PLANE, CausalNetwork, gated_stacks, here, masked, plain_stack
 from gmlib.objectives import bernoulli_log_prob
 
 NETWORKS = {"plain": plain_stack, "gated": gated_stacks}
+Network = TypeVar("Network", bound=nn.Module)
 each_network = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 
 
-def trained(network: CausalNetwork, seed: int = 0) -> CausalNetwork:
+def trained(network: Network, seed: int = 0) -> Network:
     """Large random weights, so that whatever is seen is heard."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -20,7 +20,7 @@ each_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORK
 
 def decoder(network, latent_dim: int = 3, num_classes: int = 10, plane: bool = False) -> PixelDecoder:
     torch.manual_seed(0)
-    drawn = ConvDecoder(latent_dim, num_classes, hidden=8, channels=2).eval().double() if plane else None
+    drawn = trained(ConvDecoder(latent_dim, num_classes, hidden=8, batch_norm=False, channels=2)) if plane else None
     found = PixelDecoder(latent_dim, num_classes, network, drawn)
     trained(found.network)
     x, z = torch.rand(8, 1, 28, 28).round().double(), torch.randn(8, latent_dim, dtype=torch.float64)
