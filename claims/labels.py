@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from claims.evidence import SEEDS, Evidence, final_elbo, mean_interval, train, with_interval
-from claims.vae import SHORT, pixel_entropy
+from claims.pixel import pixel_entropy
+from claims.vae import SHORT
 from gmlib import mnist, recipes
 from gmlib.evaluate import log_likelihood, log_likelihood_by_label, sum_out_labels
 from gmlib.seeds import stream

@@ -1,4 +1,4 @@
-"""Claims about the VAE: batch norm, blur, and the order of the latent plane."""
+"""Claims about the VAE: batch norm, and the order of the latent plane."""
 
 import functools
 import math
@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from scipy.stats import spearmanr
-from torch import Generator, Tensor
+from torch import Tensor
 
 from claims.evidence import SEEDS, Evidence, mean_interval, train
 from gmlib import mnist, recipes
-from gmlib.evaluate import extract, fid, shipped_classifier
+from gmlib.evaluate import extract, shipped_classifier
 
 SHORT = replace(recipes.VAE, epochs=20)
 CONSTANT = replace(recipes.VAE, epochs=15, decay=False)
@@ -97,88 +97,6 @@ def _c02_rows(name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
         | {"epoch 2 minus 15 without": f"{found['lead']:.1f} [{low:.1f}, {high:.1f}]", "epochs to get there": needed},
         {"setting": f"{name}, without"} | dict(zip(columns, found["elbo_no_bn_epochs_1_2_15"], strict=True)),
     ]
-
-
-def c05() -> Evidence:
-    """Keep the pixels independent and widen the latent: does the blur stay?
-
-    Returns:
-        The evidence; its second half comes with a model whose pixels are not independent.
-    """
-    entropies: dict[int, list[float]] = {}
-    speckles: dict[int, list[float]] = {}
-    fids: dict[int, dict[str, float]] = {}
-    validation = mnist("validation", "mnist")
-    for latent_dim in (2, 20):
-        runs = [train(replace(SHORT, latent_dim=latent_dim), seed) for seed in SEEDS]
-        means = [
-            run.sample(10_000, generator=Generator().manual_seed(seed), mean=True) for seed, run in enumerate(runs)
-        ]
-        entropies[latent_dim] = [round(pixel_entropy(mean), 4) for mean in means]
-        draws = [run.sample(10_000, generator=Generator().manual_seed(seed)) for seed, run in enumerate(runs)]
-        speckles[latent_dim] = [round(lonely_ink(draw), 4) for draw in draws]
-        fids[latent_dim] = {
-            "draws": mean_interval([fid(draw, validation.binarised()) for draw in draws])[0],
-            "means": mean_interval([fid(mean, validation.grey()) for mean in means])[0],
-        }
-    real, floor = lonely_ink(validation.binarised()), pixel_entropy(validation.grey())
-    falls = [narrow - wide for narrow, wide in zip(entropies[2], entropies[20], strict=True)]
-    effect, interval = mean_interval(falls)
-    return Evidence(
-        id="C05",
-        claim="VAE samples blur because their pixels are independent given z.",
-        section="fig. 3",
-        experiment=(
-            "vae with 2 and with 20 latents, 20 epochs of 50,000 digits; pixels are independent in both. "
-            "Entropy of the pixel probabilities of 10,000 samples from the prior. Effect: how much of it goes when only "
-            "the latent widens. Draws: share of ink pixels without an ink neighbour (of four), against binarised digits. "
-            "FID of draws against binarised and of means against grey validation digits, 10,000 of each."
-        ),
-        effect=effect,
-        interval=interval,
-        unit="nats per image",
-        verdict="confirmed" if interval[1] < 0 else "depends",
-        because=(
-            f"the digits' own grey values, read as probabilities, have {floor:.0f} nats; of what the VAE has beyond them "
-            f"{effect / (sum(entropies[2]) / len(SEEDS) - floor):.0%} goes when only the latent widens, so for that part "
-            "independent pixels are not enough of a cause; in the draws "
-            f"{sum(speckles[20]) / len(SEEDS):.1%} of the ink has no neighbour even then, against {real:.1%} in digits. "
-            "A model with dependent pixels is the other half of the test, still to come"
-            if interval[0] > 0
-            else "the blur does not clearly fall as the latent widens"
-        ),
-        seeds=len(SEEDS),
-        values=[round(fall, 4) for fall in falls],
-        table=[
-            *(
-                {
-                    "samples of": f"vae, {n} latents",
-                    "entropy (nats per image)": round(sum(entropies[n]) / len(SEEDS), 1),
-                    "ink without a neighbour": f"{sum(speckles[n]) / len(SEEDS):.2%}",
-                    "FID of draws": round(fids[n]["draws"], 1),
-                    "FID of means": round(fids[n]["means"], 1),
-                }
-                for n in entropies
-            ),
-            {
-                "samples of": "digits of the validation set",
-                "entropy (nats per image)": round(floor, 1),
-                "ink without a neighbour": f"{real:.2%}",
-                "FID of draws": None,
-                "FID of means": None,
-            },
-        ],
-        details={
-            "entropy_2_latents": entropies[2],
-            "entropy_20_latents": entropies[20],
-            "lonely_ink_2_latents": speckles[2],
-            "lonely_ink_20_latents": speckles[20],
-            "fid_2_latents": fids[2],
-            "fid_20_latents": fids[20],
-            "entropy_digits": round(floor, 4),
-            "lonely_ink_digits": round(real, 4),
-        },
-    )
 
 
 def c06() -> Evidence:
@@ -301,35 +219,6 @@ def c07() -> Evidence:
             "correlation_with_likeness_of_neighbours_in_pixels": with_pixels,
         },
     )
-
-
-def pixel_entropy(probabilities: Tensor) -> float:
-    r"""Entropy of independent pixels, which is 0 where every pixel is certain.
-
-    $$H(x \mid z) = -\sum_i \big[ p_i \log p_i + (1 - p_i) \log (1 - p_i) \big]$$
-
-    Args:
-        probabilities: `(n, 1, 28, 28)` in [0, 1].
-
-    Returns:
-        Mean over the images, nats per image.
-    """
-    p = probabilities.double()
-    return float(-(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).flatten(1).sum(1).mean())
-
-
-def lonely_ink(images: Tensor) -> float:
-    """Share of ink pixels none of whose four neighbours has ink: speckle that no pen leaves.
-
-    Args:
-        images: `(n, 1, 28, 28)` of zeros and ones.
-
-    Returns:
-        Between 0 and 1, over all ink of all images.
-    """
-    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
-    neighbours = padded[:, :, 2:, 1:-1] + padded[:, :, :-2, 1:-1] + padded[:, :, 1:-1, 2:] + padded[:, :, 1:-1, :-2]
-    return float((images * (neighbours == 0)).sum() / images.sum())
 
 
 def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int = 10, chunk: int = 500) -> Tensor:

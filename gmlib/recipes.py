@@ -123,6 +123,9 @@ PIXEL_VAE = replace(
     ema=0.999,
     epochs=30,
     quick_epochs=2,
+    likelihood_samples=100,
+    finer_samples=1000,
+    finer_digits=200,
     paper="Gulrajani et al. 2017, PixelVAE: A Latent Variable Model for Natural Images",
     departures=(
         Departure(
@@ -153,6 +156,8 @@ PIXEL_CNN = replace(
     latent_dim=0,
     kl_warmup=0,
     epochs=20,
+    likelihood_samples=1,  # without a latent one draw is exact
+    finer_samples=0,
     paper="van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders",
     departures=(
         Departure("model", "none of its own", "two stacks of 7 maps of 32, the first of kernel 11", "two CPU cores"),

@@ -18,7 +18,8 @@ from claims.evidence import mean_interval, shares_apart, with_range
 from claims.games import fid_after, largest_steps, settle, walk
 from claims.gan import like, sharpness
 from claims.labels import stroke_brightness
-from claims.vae import border_lengths, lonely_ink, pixel_entropy
+from claims.pixel import active_units, lonely_ink, marginal_entropy, pixel_entropy
+from claims.vae import border_lengths
 from gmlib import recipes
 from gmlib.evaluate import extract, shipped_classifier
 from gmlib.models import DCCritic, DCGenerator, MLPCritic, MLPGenerator
@@ -47,6 +48,23 @@ def test_brightness_is_what_draws_find():
 def test_entropy_of_coins():
     assert pixel_entropy(image([0.0, 1.0])) == 0
     assert pixel_entropy(torch.full((3, 1, 4, 4), 0.5)) == pytest.approx(16 * math.log(2))
+
+
+def test_entropy_of_pixels_that_hear_of_each_other():
+    """All pixels of an image are one and the same coin: together it has the entropy of one, each on its own that of 16."""
+
+    def sample(z, generator):
+        coins = torch.rand(len(z), 1, 1, 1, generator=generator) < 0.5
+        return coins.expand(len(z), 1, 4, 4).float()
+
+    run = SimpleNamespace(latent_dim=3, vae=SimpleNamespace(decoder=SimpleNamespace(sample=sample)))
+    assert marginal_entropy(run, latents=20, draws=1000) == pytest.approx(16 * math.log(2), rel=1e-2)
+
+
+def test_a_latent_is_active_where_digits_move_it():
+    means = torch.stack([torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.1, -1.0, 0.3])])
+    run = SimpleNamespace(latents=lambda digits: means)
+    assert active_units(run, None) == 2  # the first varies by 0.005, the last by 0.045
 
 
 def test_ink_is_lonely_without_a_neighbour_on_any_side():

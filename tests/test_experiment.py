@@ -266,6 +266,25 @@ def test_a_finer_estimate_takes_the_draws_that_the_recipe_asks_for(few_digits, m
     assert (found["mnist5k_test_log_likelihood"], found["mnist5k_test_log_likelihood_7"]) == (-5, -7)
 
 
+def test_a_few_digits_tell_what_more_draws_gain(monkeypatch):
+    """All digits by few draws, and what some of them gain by more: were all gains alike, it would be the estimate of all."""
+    test, sizes = mnist("test")[:50], {}
+    monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: test)
+    monkeypatch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {})
+
+    def estimate(vae, images, samples, watch):
+        sizes[samples] = len(images)
+        return images.flatten(1).sum(1) + samples  # far apart from digit to digit, each with the same gain
+
+    monkeypatch.setattr("gmlib.experiment.log_likelihood", estimate)
+    found = replace(SHORT, likelihood_samples=3, finer_samples=7, finer_digits=11).measure(SHORT.build())
+    assert sizes == {3: 50, 7: 11}
+    assert found["mnist5k_log_likelihood_samples"] == 3
+    ink = test.binarised().sum().item() / 50
+    assert found["mnist5k_test_log_likelihood"] == pytest.approx(ink + 3)
+    assert found["mnist5k_test_log_likelihood_7"] == pytest.approx(ink + 7)
+
+
 # the recipes of games
 
 GAN = GANRecipe(name="gan", latent_dim=3, dropout=0.3, ema=0.9, lr=1e-3, batch_size=16, epochs=4, quick_epochs=3)

@@ -200,7 +200,8 @@ def test_hash_and_comparison_change_with_each_setting():
         return value * 2 + 1 if isinstance(value, int | float) else torch.nn.Identity
 
     changed = {name: replace(VAE, **{name: other(value)}) for name, value in VAE.settings().items()}
-    described = {"name", "about", "paper", "departures", "quick_epochs", "precision", "finer_samples", "parent"}
+    described = {"name", "about", "paper", "departures", "quick_epochs", "precision", "parent"}
+    described |= {"likelihood_samples", "finer_samples", "finer_digits"}
     assert set(changed) == {f.name for f in fields(VAERecipe)} - described
     hashes = {recipe.hash for recipe in changed.values()}
     assert len(hashes) == len(changed)

@@ -252,6 +252,35 @@ class CausalNetwork(nn.Module):
         return self.all_maps(x, condition)[len(self.maps)]
 
 
+def receptive_field(
+    network: CausalNetwork, x: Image, row: int, column: int, condition: Condition | None = None
+) -> Float[Tensor, "_h _w"]:
+    r"""Measure how much the log-odds of one pixel hear of every other, by gradients.
+
+    $$\sum_n \left| \frac{\partial l_{rc}(x_n)}{\partial x_n} \right|$$
+
+    Args:
+        network: its maps.
+        x: images `(n, 1, h, w)`: what is heard of differs from one to the next.
+        row: of the pixel.
+        column: of the pixel.
+        condition: z and label `(n, d)`, or a plane; None for a network that hears of none.
+
+    Returns:
+        `(h, w)`, 0 at every pixel that is not heard of.
+
+    Raises:
+        InputError: if there is no such pixel.
+    """
+    if not (0 <= row < x.shape[2] and 0 <= column < x.shape[3]):
+        raise InputError(
+            f"got row {row} and column {column} for images of {x.shape[2]} × {x.shape[3]}, expected a pixel of theirs"
+        )
+    x = x.detach().requires_grad_()
+    logits = network(x, x.new_zeros(len(x), 0) if condition is None else condition)
+    return torch.autograd.grad(logits[:, 0, row, column].sum(), x)[0].abs().sum((0, 1))
+
+
 def plain_stack(
     condition: int, plane: int = 0, *, channels: int = 64, layers: int = 7, kernel: int = 7, inner: int = 3
 ) -> CausalNetwork:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gmlib.models.causal import PLANE, CausalNetwork, gated_stacks, here, masked, plain_stack
+from gmlib.models.causal import PLANE, CausalNetwork, gated_stacks, here, masked, plain_stack, receptive_field
 from gmlib.objectives import bernoulli_log_prob
 
 NETWORKS = {"plain": plain_stack, "gated": gated_stacks}
@@ -27,9 +27,7 @@ def trained(network: Network, seed: int = 0) -> Network:
 
 def seen(network: CausalNetwork, height: int, width: int, row: int, column: int) -> torch.Tensor:
     """Pixels that the logit of one pixel hears of, over a few images: `(height, width)`."""
-    x = torch.rand(8, 1, height, width, dtype=torch.float64).requires_grad_()
-    logits = network(x, torch.zeros(8, 0, dtype=torch.float64))
-    return (torch.autograd.grad(logits[:, 0, row, column].sum(), x)[0] != 0).any(0)[0]
+    return receptive_field(network, torch.rand(8, 1, height, width, dtype=torch.float64), row, column) > 0
 
 
 CONDITIONS = {"nothing": (0, 0), "numbers": (3, 0), "a plane": (0, 2)}
@@ -104,6 +102,26 @@ def test_a_plane_is_heard_at_its_own_place_and_before_pixels(make):
     assert heard[2, 3]
     assert heard[1, 2]  # through the maps above
     assert not heard[3:].any()
+
+
+def test_the_field_of_one_layer_is_its_mask_and_its_strength_the_weights():
+    network = plain_stack(0, channels=1, layers=1, kernel=3).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0.5)
+    field = receptive_field(network, torch.ones(3, 1, 4, 5, dtype=torch.float64), 2, 2)
+    expected = torch.zeros(4, 5, dtype=torch.float64)
+    expected[1, 1:4], expected[2, 1] = 3 * 0.5 * 0.5, 3 * 0.5 * 0.5  # of three images, through two layers
+    assert torch.equal(field, expected)
+
+
+def test_a_field_hears_of_the_condition_and_wants_a_pixel(refused):
+    network, x = trained(gated_stacks(2, channels=2, layers=2)), torch.rand(2, 1, 4, 5, dtype=torch.float64)
+    z = torch.randn(2, 2, dtype=torch.float64)
+    assert not torch.equal(receptive_field(network, x, 2, 2, z), receptive_field(network, x, 2, 2, z + 1))
+    for row, column in ((4, 0), (0, 5), (-1, 0)):
+        with refused(f"got row {row} and column {column} for images of 4 × 5"):
+            receptive_field(network, x, row, column, z)
 
 
 def test_masks_a_and_b():
