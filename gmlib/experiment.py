@@ -334,7 +334,7 @@ class VAERecipe(Recipe):
     they look at a plane that it makes of z, else their biases hear of z. Without latents there is no encoder either. Of
     training, `kl_warmup` and `free_nats` are as in `fit_vae`. What is measured changes no training, hence no hash:
     `likelihood_samples` says of how many draws log p(x) is estimated, and `finer_samples` asks for a second estimate of so
-    many; where that takes too long for all digits, `finer_digits` of them say how much it gains.
+    many; where that takes too long for all digits, `finer_digits` of them say how much it gains, with a standard error.
     """
 
     hidden: int | tuple[int, ...]
@@ -346,7 +346,7 @@ class VAERecipe(Recipe):
     plane: Callable[..., nn.Module] | None = None
     num_classes: int = 0
     batch_norm: bool = False
-    kl_warmup: int = 0
+    kl_warmup: float = 0.0
     free_nats: float = 0.0
     likelihood_samples: int | None = field(default=None, compare=False)
     finer_samples: int = field(default=0, compare=False)
@@ -435,8 +435,11 @@ class VAERecipe(Recipe):
             # a gain varies far less from digit to digit than log p(x) does, so that few digits tell it
             some = torch.randperm(len(x), generator=stream(0, "finer digits"))[: self.finer_digits].sort().values
             finer = log_likelihood(vae, x[some], samples=self.finer_samples, watch=watch)
-            gain = (finer.double() - nats[some].double()).mean()
-            found[f"test_log_likelihood_{self.finer_samples}"] = round((nats.double().mean() + gain).item(), 4)
+            gains = finer.double() - nats[some].double()
+            name = f"test_log_likelihood_{self.finer_samples}"
+            found[name] = round((nats.double().mean() + gains.mean()).item(), 4)
+            if len(some) < len(x):
+                found[f"{name}_error"] = round((gains.std() / len(some) ** 0.5).item(), 4)
         return found
 
 

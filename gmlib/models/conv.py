@@ -1,4 +1,6 @@
-"""Convolutional networks for a VAE: the report's encoder, and a decoder that convolves too."""
+"""Convolutional networks for a VAE: an encoder, the report's or one with strides, and a decoder that convolves too."""
+
+from functools import partial
 
 from torch import nn
 
@@ -22,10 +24,15 @@ def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]
 
 
 class ConvEncoder(nn.Module):
-    """q(z|x) by the report's encoder: two 3×3 convolutions of stride 1, then the hidden layer of the MLP encoder."""
+    """q(z|x) by two convolutions, then the hidden layer of the MLP encoder: the report's, of stride 1, or of stride 2."""
 
     def __init__(
-        self, latent_dim: int, num_classes: int = 0, hidden: int | tuple[int, ...] = 100, batch_norm: bool = True
+        self,
+        latent_dim: int,
+        num_classes: int = 0,
+        hidden: int | tuple[int, ...] = 100,
+        batch_norm: bool = True,
+        strided: bool = False,
     ) -> None:
         """Build the network.
 
@@ -34,6 +41,7 @@ class ConvEncoder(nn.Module):
             num_classes: number of labels, 0 for none; each is a plane beside the image.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
+            strided: whether both convolutions halve the image, 4×4 with 32 and 64 channels, or keep it, 3×3 with 8.
 
         Raises:
             InputError: if the latent size is below 1.
@@ -41,11 +49,13 @@ class ConvEncoder(nn.Module):
         super().__init__()
         require_latent_dim(latent_dim)
         self.num_classes = num_classes
+        first, second, kernel, stride, side = (32, 64, 4, 2, 7) if strided else (8, 8, 3, 1, 28)
+        conv = partial(nn.Conv2d, kernel_size=kernel, stride=stride, padding=1, bias=not batch_norm)
         self.net = nn.Sequential(
-            *normed(nn.Conv2d(1 + num_classes, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
-            *normed(nn.Conv2d(8, 8, 3, padding=1, bias=not batch_norm), 8, batch_norm),  # 28
-            nn.Flatten(),  # 8 · 28 · 28
-            *hidden_layers(8 * 784, hidden, batch_norm),
+            *normed(conv(1 + num_classes, first), first, batch_norm),  # 28, or 14
+            *normed(conv(first, second), second, batch_norm),  # 28, or 7
+            nn.Flatten(),  # 8 · 28 · 28, or 64 · 7 · 7
+            *hidden_layers(second * side**2, hidden, batch_norm),
             nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance side by side
         )
 
@@ -74,6 +84,7 @@ class ConvDecoder(nn.Module):
         hidden: int | tuple[int, ...] = 100,
         batch_norm: bool = True,
         channels: int = 1,
+        width: int = 32,
     ) -> None:
         """Build the network.
 
@@ -83,6 +94,7 @@ class ConvDecoder(nn.Module):
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
             channels: that come out; several are no logits but a plane that pixels may look at.
+            width: channels of 7×7 that the hidden layer becomes; half of them of 14×14 follow.
 
         Raises:
             InputError: if the latent size is below 1.
@@ -94,11 +106,13 @@ class ConvDecoder(nn.Module):
         self.channels = channels
         self.net = nn.Sequential(
             *hidden_layers(latent_dim + num_classes, hidden, batch_norm),
-            nn.Linear(last(hidden), 32 * 7 * 7),
+            nn.Linear(last(hidden), width * 7 * 7),
             nn.ReLU(),
-            nn.Unflatten(1, (32, 7, 7)),
-            *normed(nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=not batch_norm), 16, batch_norm),  # 7 -> 14
-            nn.ConvTranspose2d(16, channels, 4, 2, 1),  # 14 -> 28
+            nn.Unflatten(1, (width, 7, 7)),
+            *normed(
+                nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=not batch_norm), width // 2, batch_norm
+            ),  # 7 -> 14
+            nn.ConvTranspose2d(width // 2, channels, 4, 2, 1),  # 14 -> 28
         )
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:

@@ -1,6 +1,7 @@
 """Drawing an image pixel by pixel, computing only what is new, and at once all pixels that cannot see each other."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +54,6 @@ def skew(network: CausalNetwork) -> int:
     return lag
 
 
-@torch.no_grad()
 def draw_pixels(network: CausalNetwork, condition: Condition, uniforms: Image, watch: Watch = iter) -> Image:
     """Draw images of zeros and ones along a front: at step t, in every row i, the pixel of column t - skew · i.
 
@@ -79,6 +79,7 @@ def draw_pixels(network: CausalNetwork, condition: Condition, uniforms: Image, w
     return torch.cat(drawn)
 
 
+@torch.inference_mode()
 def _draw_part(
     network: CausalNetwork, condition: Condition, uniforms: Image, steps: Iterable[tuple[int, int]]
 ) -> Image:
@@ -93,9 +94,11 @@ def _draw_part(
         """Put zeros around, and the channels of a place side by side in memory."""
         return F.pad(sheet, (left, right, up, 0)).permute(0, 2, 3, 1).contiguous()
 
-    # all maps of an image of zeros
-    found = network.all_maps(torch.zeros_like(uniforms), condition)
-    sheets, chances = {number: prepared(each) for number, each in found.items()}, prepared(uniforms)
+    sheets, chances = {0: prepared(torch.zeros_like(uniforms))}, prepared(uniforms)
+    if condition.ndim == 4:
+        sheets[PLANE] = prepared(condition)
+    for number, each in network.numbered():
+        sheets[number] = sheets[0].new_zeros(*sheets[0].shape[:3], each.channels)
 
     def front(sheet: Tensor, row: int, column: int, rows: int, length: int) -> Tensor:
         """View a run of numbers from each of some places, which lie a row lower and `lag` columns to the left in turn.
@@ -116,7 +119,9 @@ def _draw_part(
                 weights.append(layer.weight[:, :, k].permute(2, 1, 0).flatten(0, 1))
         plans.append((number, each, windows, torch.cat(weights), each.biases(condition)[:, None]))
 
-    for step, _ in steps:
+    # before there is a pixel to be drawn, maps come up to where it will need them
+    first_steps = ((step, None) for step in range(-max(ahead), 0))
+    for step, _ in chain(first_steps, steps):
         for number, each, windows, weight, bias in plans:
             at = step + ahead[number]  # the column of row 0; row i is at column at - lag · i
             first, last = max(0, -((width - 1 - at) // lag)), min(height - 1, at // lag)
@@ -126,10 +131,12 @@ def _draw_part(
                 skip = None if each.skip is None else front(sheets[each.skip], *place, each.channels)
                 new = each.finish(torch.cat(seen, 2) @ weight + bias, skip, -1)
                 front(sheets[number], *place, each.channels).copy_(new)
+        if step < 0:
+            continue
         # the last map is where the pixels are
         u = front(chances, *place, 1)
         front(sheets[0], *place, 1).copy_(u < front(sheets[len(network.maps)], *place, 1).sigmoid())
-    return sheets[0][:, up:, left : left + width, 0].unsqueeze(1).clone()
+    return sheets[0][:, up:, left : left + width, 0].unsqueeze(1)
 
 
 @torch.no_grad()

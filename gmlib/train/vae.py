@@ -23,7 +23,7 @@ def fit_vae(
     lr: float,
     decay: bool = False,
     samples: int = 1,
-    kl_warmup: int = 0,
+    kl_warmup: float = 0.0,
     free_nats: float = 0.0,
     bfloat16: bool = False,
     validation: Digits | None = None,
@@ -38,7 +38,7 @@ def fit_vae(
         lr: learning rate, at the start if it decays.
         decay: whether the rate falls to 0 along half a cosine over the run.
         samples: draws of z an image: 1 maximises the ELBO, more the importance-weighted bound of so many draws.
-        kl_warmup: epochs over which the weight of the KL divergence rises from 0 to 1; 0 for none.
+        kl_warmup: share of the run over which the weight of the KL divergence rises from 0 to 1; 0 for none.
         free_nats: of the KL divergence, that cost nothing.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
         validation: digits whose ELBO is noted after each epoch, binarised once.
@@ -55,7 +55,7 @@ def fit_vae(
     """
     if samples > 1 and (kl_warmup or free_nats):
         raise InputError(
-            f"got {samples} samples with kl_warmup {kl_warmup} and free_nats {free_nats:g}, expected one or the other: the "
+            f"got {samples} samples with kl_warmup {kl_warmup:g} and free_nats {free_nats:g}, expected one or the other: the "
             "importance-weighted bound has no KL term"
         )
     vae = cast(VAE, state.networks["vae"])
@@ -74,7 +74,7 @@ def fit_vae(
                     log_px, kl = vae(x, label, state.generator)
                     bound, parts = elbo(log_px, kl), torch.stack([log_px, kl])
                     if kl_warmup or free_nats:
-                        weight = min(1.0, state.step / (kl_warmup * len(batches))) if kl_warmup else 1.0
+                        weight = min(1.0, progress / kl_warmup) if kl_warmup else 1.0
                         bound = relaxed_elbo(log_px, kl, weight, free_nats)
                 else:
                     bound = iwae_bound(vae.log_weights(x, label, samples, state.generator))
