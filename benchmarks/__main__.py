@@ -13,19 +13,18 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader
 
 from gmlib import mnist, recipes, table
 from gmlib.data import Digits
 from gmlib.evaluate import log_likelihood, measure_samples
-from gmlib.experiment import GANRecipe, Recipe
+from gmlib.experiment import GANRecipe, Recipe, VAERecipe
 from gmlib.files import write_whole
-from gmlib.models import VAE, DCCritic, gated_stacks, plain_stack
-from gmlib.models.wavefront import draw_pixels
+from gmlib.models import VAE, CausalNetwork, DCCritic, NoLatent, PixelDecoder, plain_stack
 from gmlib.objectives import NON_SATURATING, Adversarial, critic_wasserstein, elbo
 from gmlib.progress import Progress
 from gmlib.run import versions
@@ -193,6 +192,8 @@ def steps_of(recipe: Recipe) -> int:
     Returns:
         Batches.
     """
+    if isinstance(recipe, VAERecipe) and recipe.pixels:
+        return STEPS // 50
     if not isinstance(recipe, GANRecipe):
         return STEPS
     return STEPS // 10 if recipe.critic is DCCritic else STEPS // 2
@@ -327,30 +328,116 @@ def evaluation_seconds() -> dict[str, float]:
     return {name: round(b - a, 2) for name, (a, b) in zip(names, pairwise(times), strict=True)}
 
 
+class UsualMaskedConv2d(nn.Conv2d):
+    """A masked convolution as tutorials write it: the whole kernel, times zeros and ones, at each step."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, centre: bool) -> None:
+        """Build the layer.
+
+        Args:
+            inputs: channels that go in.
+            outputs: channels that come out.
+            kernel: rows and columns, an odd number.
+            centre: whether it sees its own place: mask B, else A.
+        """
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+        middle = kernel // 2
+        mask = torch.ones(kernel, kernel)
+        mask[middle, middle + centre :] = 0
+        mask[middle + 1 :] = 0
+        self.register_buffer("mask", mask)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve with what the mask leaves.
+
+        Args:
+            input: `(b, inputs, h, w)`.
+
+        Returns:
+            `(b, outputs, h, w)`.
+        """
+        return self._conv_forward(input, self.weight * cast(Tensor, self.mask), self.bias)
+
+
+class UsualStack(nn.Module):
+    """The network of `plain_stack`, of masked convolutions as tutorials write them."""
+
+    def __init__(self, channels: int = 64, layers: int = 7) -> None:
+        """Build the network.
+
+        Args:
+            channels: of every map.
+            layers: maps before the logits.
+        """
+        super().__init__()
+        self.first = UsualMaskedConv2d(1, channels, 7, centre=False)
+        self.others = nn.ModuleList(UsualMaskedConv2d(channels, channels, 3, centre=True) for _ in range(layers - 1))
+        self.last = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Give the log-odds of each pixel, given those before it.
+
+        Args:
+            x: images `(b, 1, h, w)`.
+            condition: not used.
+
+        Returns:
+            Logits `(b, 1, h, w)`.
+        """
+        h = self.first(x).relu()
+        for layer in self.others:
+            h = layer(h).relu() + h
+        return self.last(h)
+
+
+PLAIN = replace(
+    recipes.PIXEL_CNN, name="plain stack", pixels=partial(plain_stack, channels=64, layers=7), batch_size=64
+)
+
+
+def masked_speed(loader: DataLoader, steps: int) -> float:
+    """Train the network of `PLAIN` as tutorials do: masks over whole kernels, float32, and the usual loop.
+
+    Args:
+        loader: the training digits.
+        steps: batches.
+
+    Returns:
+        Images per second.
+    """
+    vae = VAE(NoLatent(), PixelDecoder(0, 0, lambda numbers, plane: cast(CausalNetwork, UsualStack())))
+    loop = usual_loop(vae, loader)
+    started = time.perf_counter()
+    for _ in range(steps):
+        next(loop)
+    return steps * PLAIN.batch_size / (time.perf_counter() - started)
+
+
 def sampling_seconds() -> list[dict[str, object]]:
-    """Time pixels drawn along a front against a full pass for each: the same pixels, of networks that know nothing yet.
+    """Time pixels drawn along a front against a full pass for each: the same pixels.
 
     Returns:
         A row for each network and number of images. Of the 784 full passes, which take equally long, some are timed.
     """
     rows: list[dict[str, object]] = []
-    for name, stack in {"plain stack": plain_stack, "two stacks": gated_stacks}.items():
-        network = stack(0, channels=64, layers=7).eval()
-        for count, passes in ((16, 40), (256, 4)):
-            given, u = torch.zeros(count, 0), torch.rand(count, 1, 28, 28)
+    shipped = {name: cast(PixelDecoder, recipes.pretrained(name).vae.decoder) for name in ("pixel_cnn", "pixel_vae")}
+    decoders = {"plain stack of 7 layers of 64": PixelDecoder(0, 0, cast(Any, PLAIN.pixels)).eval(), **shipped}
+    for name, decoder in decoders.items():
+        for count, passes in ((16, 20), (256, 3)):
+            z, u = torch.randn(count, decoder.latent_dim), torch.rand(count, 1, 28, 28)
             times = []
             for _ in range(4):
                 started = time.perf_counter()
-                x = draw_pixels(network, given, u)
+                x = decoder.sample(z, uniforms=u)
                 half = time.perf_counter()
                 with torch.no_grad():
                     for _ in range(passes):
-                        network(x, given)
+                        decoder.logits(x, z)
                 times.append((half - started, (time.perf_counter() - half) * 784 / passes))
             ours, naive = (statistics.median(each) for each in zip(*times[1:], strict=True))
             rows.append(
                 {
-                    "drawing": f"{count} images, {name} of 7 layers of 64 channels",
+                    "drawing": f"{count} images, {name}",
                     "seconds": round(ours, 3),
                     "784 full passes": round(naive, 1),
                     "ratio": round(naive / ours),
@@ -359,28 +446,70 @@ def sampling_seconds() -> list[dict[str, object]]:
     return rows
 
 
+def sampling_agreement(seeds: int = 100) -> dict[str, object]:
+    """Draw with the shipped pixel_vae both ways, an image a seed, and explain each pixel that differs.
+
+    Args:
+        seeds: how many.
+
+    Returns:
+        How many pixels were drawn; how many images differ; largest difference of a log-odds, and the least distance of a
+        uniform number from its probability: a pixel can only differ where this is the smaller.
+    """
+    decoder = cast(PixelDecoder, recipes.pretrained("pixel_vae").vae.decoder)
+    generators = [Generator().manual_seed(seed) for seed in range(seeds)]
+    z = torch.cat([torch.randn(1, decoder.latent_dim, generator=each) for each in generators])
+    u = torch.cat([torch.rand(1, 1, 28, 28, generator=each) for each in generators])
+    front, naive = decoder.sample(z, uniforms=u), decoder.sample_naive(z, uniforms=u)
+    with torch.no_grad():
+        likely, exact = (
+            decoder.logits(naive, z).sigmoid(),
+            decoder.double().logits(naive.double(), z.double()).sigmoid(),
+        )
+    return {
+        "pixels": naive.numel(),
+        "images that differ": int((front != naive).flatten(1).any(1).sum()),
+        "largest error of a probability": float((likely - exact).abs().max()),
+        "uniforms as near to their probability": int(((u - exact).abs() <= (likely - exact).abs().max()).sum()),
+    }
+
+
 def main(names: list[str]) -> None:
     """Measure, print, write `runs/bench.json`.
 
     Args:
-        names: recipes to train; none means all, and all else that is timed.
+        names: recipes to train, "plain" for a plain stack of pixels, "drawing" for pixels; none means all of these, and all
+            else that is timed.
     """
     torch.set_num_threads(os.cpu_count() or 1)
     timed = [name for name, recipe in recipes.ALL.items() if getattr(recipe, "stack", 1) == 1]
-    if unknown := [name for name in names if name not in timed]:
+    others = ["plain", "drawing"]
+    if unknown := [name for name in names if name not in [*timed, *others]]:
         sys.exit(
-            f"got {', '.join(unknown)}, expected some of {', '.join(timed)}: the usual loop has no stacks of digits"
+            f"got {', '.join(unknown)}, expected some of {', '.join([*timed, *others])}: the usual loop has no stacks of digits"
         )
     digits = mnist("train")
     digits = Digits(digits.images.repeat(10, 1, 1, 1), digits.labels.repeat(10), digits.name)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for recipe in (recipes.by_name(name) for name in names or timed):
+        for recipe in (recipes.by_name(name) for name in names or timed if name not in others):
             loader = usual_loader(digits, Path(folder), recipe.batch_size)
             ours, usual = partial(our_speed, plainly(recipe), digits), partial(usual_speed, recipe, loader)
             rows.append({"training": f"{recipe.name}, instead of the usual loop", **compare(ours, usual)})
+        if not names or "plain" in names:
+            steps = STEPS // 15
+            ours = partial(our_speed, PLAIN, digits, steps=steps, bfloat16=True)
+            masked = partial(masked_speed, usual_loader(digits, Path(folder), PLAIN.batch_size), steps)
+            title = "plain stack of 7 layers of 64, bfloat16, instead of masked kernels in float32"
+            rows.append({"training": title, **compare(ours, masked)})
+    drawing: list[dict[str, object]] = []
+    agreement: dict[str, object] = {}
+    if not names or "drawing" in names:
+        drawing, agreement = sampling_seconds(), sampling_agreement()
+        print(table(drawing))
+        print("; ".join(f"{name}: {value}" for name, value in agreement.items()))
     if names:
-        print(table(rows))
+        print(table(rows) if rows else "")
         return
     plain = partial(our_speed, recipes.VAE, digits)
     rows.append({"training": "vae, checkpoints and progress, or not", **compare(partial(plain, kept=True), plain)})
@@ -390,8 +519,6 @@ def main(names: list[str]) -> None:
         {"training": "classifier, bfloat16, or float32", **compare(partial(classifier, bfloat16=True), classifier)}
     )
     print(table(rows))
-    drawing = sampling_seconds()
-    print(table(drawing))
     seconds = {
         "import torch": round(import_seconds("import torch"), 2),
         "import gmlib beyond it": round(import_seconds("import gmlib", after="import torch"), 3),
@@ -401,7 +528,11 @@ def main(names: list[str]) -> None:
     machine = {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), "versions": versions()}
     write_whole(
         Path("runs/bench.json"),
-        json.dumps({"machine": machine, "training": rows, "drawing": drawing, "seconds": seconds}, indent=1) + "\n",
+        json.dumps(
+            {"machine": machine, "training": rows, "drawing": drawing, "agreement": agreement, "seconds": seconds},
+            indent=1,
+        )
+        + "\n",
     )
 
 

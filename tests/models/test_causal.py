@@ -1,6 +1,7 @@
 """Causality, sums over all images, and what is seen of the rows above."""
 
 import itertools
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from gmlib.models.causal import PLANE, CausalNetwork, gated_stacks, here, masked, plain_stack, receptive_field
 from gmlib.objectives import bernoulli_log_prob
 
-NETWORKS = {"plain": plain_stack, "gated": gated_stacks}
+NETWORKS = {"plain": plain_stack, "gated": gated_stacks, "gated, two rows up": partial(gated_stacks, above=2)}
 Network = TypeVar("Network", bound=nn.Module)
 each_network = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 
@@ -44,7 +45,7 @@ def given(sizes: tuple[int, int], count: int, height: int, width: int) -> torch.
 @each_network
 @each_condition
 def test_the_probabilities_of_all_images_sum_to_1(make, sizes):
-    network = trained(make(*sizes, channels=4, layers=7))
+    network = trained(make(*sizes, channels=4, layers=8))
     x = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64).view(16, 1, 2, 2)
     totals = []
     for z in given(sizes, 3, 2, 2):
@@ -69,7 +70,7 @@ def test_a_plain_stack_is_blind_above_to_the_right_and_two_stacks_are_not():
     before[:row], before[row, :column] = True, True
     blind = {
         name: before & ~seen(trained(make(0, channels=4, layers=9, kernel=3)), 8, 12, row, column)
-        for name, make in NETWORKS.items()
+        for name, make in {"plain": plain_stack, "gated": gated_stacks}.items()
     }
     # a step to the right costs a row, so that of the r-th row above it sees r pixels to the right
     expected = torch.zeros(8, 12, dtype=torch.bool)
@@ -77,6 +78,30 @@ def test_a_plain_stack_is_blind_above_to_the_right_and_two_stacks_are_not():
         expected[row - r, column + r + 1 :] = True
     assert torch.equal(blind["plain"], expected)
     assert not blind["gated"].any()
+
+
+@pytest.mark.parametrize(("above", "rows"), [(None, 3 + 7), (1, 3 + 7), (2, 3 + 2 * 7)])
+def test_how_many_rows_up_two_stacks_see(above, rows):
+    """The first map three of its 7×7, each of the other seven as many as it is told."""
+    found = seen(trained(gated_stacks(0, channels=3, layers=8, above=above)), 24, 9, 23, 4)
+    assert int(found.any(1).nonzero().min()) == 23 - rows
+
+
+def test_bfloat16_layers_make_bfloat16_maps():
+    """Else each would be computed, kept and read in twice the memory."""
+    network, x = gated_stacks(0, channels=4, layers=2), torch.rand(1, 1, 5, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network.all_maps(x, torch.zeros(1, 0))
+    assert {each.dtype for number, each in found.items() if number} == {torch.bfloat16}
+
+
+def test_dropout_is_for_training_and_stays_causal():
+    network = trained(gated_stacks(0, channels=8, layers=3, dropout=0.5))
+    x, nothing = torch.rand(2, 1, 6, 6, dtype=torch.float64), torch.zeros(2, 0, dtype=torch.float64)
+    assert not torch.equal(network(x, nothing), network(x, nothing))
+    assert not seen(network, 6, 6, 2, 3).flatten()[2 * 6 + 3 :].any()
+    network.eval()
+    assert torch.equal(network(x, nothing), network(x, nothing))
 
 
 @each_network

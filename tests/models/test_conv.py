@@ -28,9 +28,18 @@ def test_parameters_are_those_of_the_report(classes):
 
 
 @pytest.mark.parametrize("classes", [0, 10])
-def test_shapes_and_labels(classes, refused):
+def test_parameters_with_strides_and_of_another_width(classes):
+    halves = 16 * (1 + classes) * 32 + 16 * 32 * 64
+    assert count(ConvEncoder(2, classes, strided=True)) == halves + 192 + 3136 * 100 + 200 + 100 * 4 + 4
+    first = (2 + classes) * 100 + 200 + 100 * 784 + 784
+    assert count(ConvDecoder(2, classes, channels=3, width=16)) == first + 16 * 16 * 8 + 16 + 8 * 3 * 16 + 3
+
+
+@pytest.mark.parametrize("strided", [False, True], ids=["stride 1", "stride 2"])
+@pytest.mark.parametrize("classes", [0, 10])
+def test_shapes_and_labels(classes, strided, refused):
     x, y = rand(5, 1, 28, 28), torch.arange(5) if classes else None
-    mu, logvar = ConvEncoder(3, classes)(x, y)
+    mu, logvar = ConvEncoder(3, classes, strided=strided)(x, y)
     assert mu.shape == logvar.shape == (5, 3)
     assert ConvDecoder(3, classes)(mu, y).shape == (5, 1, 28, 28)
     with refused("got no labels" if classes else "got labels"):

@@ -204,7 +204,7 @@ def test_loop_trains_the_networks_of_a_recipe(made_up):
     assert not any(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
 
 
-def test_the_weight_of_the_kl_rises_over_its_epochs_and_what_is_free_is_told(made_up, monkeypatch):
+def test_the_weight_of_the_kl_rises_over_its_share_of_the_run_and_what_is_free_is_told(made_up, monkeypatch):
     seen = []
 
     def note(log_px, kl, weight, free_nats):
@@ -212,8 +212,8 @@ def test_the_weight_of_the_kl_rises_over_its_epochs_and_what_is_free_is_told(mad
         return log_px - kl
 
     monkeypatch.setattr("gmlib.train.vae.relaxed_elbo", note)
-    fit_vae(start(made_up), epochs=3, lr=1e-2, kl_warmup=2, free_nats=0.5)
-    assert seen == [(min(1.0, step / 8), 0.5) for step in range(12)]  # four steps an epoch
+    fit_vae(start(made_up), epochs=4, lr=1e-2, kl_warmup=0.5, free_nats=0.5)
+    assert seen == [(min(1.0, step / 8), 0.5) for step in range(16)]  # four steps an epoch
 
 
 def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
@@ -223,6 +223,6 @@ def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
 
 
 def test_the_importance_weighted_bound_has_no_kl_to_relax(made_up, refused):
-    for wrong in ({"kl_warmup": 2}, {"free_nats": 1.0}):
+    for wrong in ({"kl_warmup": 0.2}, {"free_nats": 1.0}):
         with refused("got 2 samples with kl_warmup", "expected one or the other"):
             fit_vae(start(made_up), epochs=1, lr=1e-2, samples=2, **wrong)
