@@ -21,8 +21,15 @@ from gmlib.run import Run
 
 SEEDS = range(3)
 WIDE = replace(NARROW, latent_dim=20)
-# fewer and narrower maps than pixel_vae, so that seeds can be repeated on two cores
-SHORT = replace(recipes.PIXEL_VAE, pixels=partial(gated_stacks, channels=24, layers=5), kl_warmup=0.5, epochs=2)
+# fewer and narrower maps than pixel_vae, in bfloat16, so that seeds can be repeated on two cores
+SHORT = replace(
+    recipes.PIXEL_VAE,
+    pixels=partial(gated_stacks, channels=24, layers=5),
+    batch_size=64,
+    kl_warmup=0.5,
+    epochs=2,
+    precision="bfloat16",
+)
 
 # small decoders: what they see of an image, how z enters, and what is done to keep it in use
 FAR = replace(
@@ -31,8 +38,8 @@ FAR = replace(
     pixels=partial(plain_stack, channels=16, layers=7, kernel=7),
     plane=None,
     latent_dim=16,
-    batch_size=64,
     kl_warmup=0.0,
+    precision="float32",
 )
 NEAR = replace(FAR, pixels=partial(plain_stack, channels=16, layers=2, kernel=3))
 ARMS = {

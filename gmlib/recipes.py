@@ -160,8 +160,8 @@ PIXEL_CVAE = replace(
     name="pixel_cvae",
     about="The same with labels, which the encoder and the plane hear of.",
     num_classes=10,
-    likelihood_samples=2,
-    finer_samples=100,
+    likelihood_samples=1,
+    finer_samples=20,
     finer_digits=50,
 )
 PIXEL_CNN = replace(

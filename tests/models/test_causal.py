@@ -87,6 +87,16 @@ def test_how_many_rows_up_two_stacks_see(above, rows):
     assert int(found.any(1).nonzero().min()) == 23 - rows
 
 
+def test_a_map_that_says_nothing_passes_on_the_one_before_it_in_its_stack():
+    network, x = trained(gated_stacks(0, channels=4, layers=3)), torch.rand(2, 1, 5, 5, dtype=torch.float64)
+    for number, each in network.numbered()[2:-1]:
+        with torch.no_grad():
+            for parameter in each.parameters():
+                parameter.zero_()
+        found = network.all_maps(x, torch.zeros(2, 0, dtype=torch.float64))
+        assert torch.equal(found[number], found[number - 2])
+
+
 def test_bfloat16_layers_make_bfloat16_maps():
     """Else each would be computed, kept and read in twice the memory."""
     network, x = gated_stacks(0, channels=4, layers=2), torch.rand(1, 1, 5, 5)
