@@ -46,7 +46,7 @@ def tag(name: str, html: dict[str, Any], *children: nodes.Node) -> Tag:
     Args:
         name: such as "fieldset".
         html: its attributes, `ids` among them as a list.
-        children: what is in it.
+        *children: what is in it.
 
     Returns:
         The node.
