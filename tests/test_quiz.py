@@ -73,10 +73,15 @@ def site(tmp_path_factory) -> Site:
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text if name == "index" else f"---\norphan: true\n---\n{text}")
     (folder / "conf.py").write_text(CONF)
+    return Site(folder, render(folder))
+
+
+def render(folder: Path) -> str:
+    """Render what changed, and return the messages."""
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", folder, folder / "html"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return Site(folder, done.stderr)
+    return done.stderr
 
 
 class Tree(HTMLParser):
@@ -162,6 +167,15 @@ def test_a_second_quiz_of_one_id_is_an_error(site):
 
 def test_a_good_quiz_is_no_error(site):
     assert not [each for each in site.messages.splitlines() if "index.md" in each or "other.md" in each]
+
+
+def test_a_quiz_that_moves_down_its_page_keeps_its_id(tmp_path):
+    (tmp_path / "conf.py").write_text(CONF)
+    for above in ("", "A new line.\n\n"):
+        (tmp_path / "index.md").write_text(
+            f"# One\n\n{above}:::{{quiz}} q\n1. A?\n   - [x] a -- b\n   - [ ] c -- d\n:::\n"
+        )
+        assert render(tmp_path) == ""
 
 
 # ---- the quizzes of the chapters

@@ -19,7 +19,8 @@ for (const quiz of document.querySelectorAll(".quiz")) {
     details.hidden = true;
     question.querySelectorAll("input").forEach((input, i) => {
       input.addEventListener("change", () => {
-        explanations.forEach((each, j) => j !== i && places[j].append(each)); // moved, not copied: ids stay unique
+        // moved, not copied, so that ids stay unique; and back again, so that MathJax finds them whenever it comes
+        explanations.forEach((each, j) => places[j].append(each));
         reply.replaceChildren(explanations[i]);
         reply.classList.toggle("quiz-right", "right" in input.dataset);
         count();

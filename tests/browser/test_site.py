@@ -147,9 +147,11 @@ def test_no_page_scrolls_sideways_on_a_phone(pages):
 # Chooses every answer of every question in turn, and notes what the page then shows.
 CHOOSE = """() => [...document.querySelectorAll(".quiz input")].map((input) => {
     input.click();
-    const reply = input.closest("fieldset").querySelector(".quiz-reply");
+    const question = input.closest("fieldset"), reply = question.querySelector(".quiz-reply");
+    const kept = question.querySelectorAll("p").length === question.querySelectorAll("input").length;
     const {scrollWidth, clientWidth} = document.documentElement;
-    return {text: reply.innerText, shown: reply.childElementCount, right: "right" in input.dataset, wide: scrollWidth - clientWidth};
+    const right = "right" in input.dataset, shown = reply.childElementCount, wide = scrollWidth - clientWidth;
+    return {text: reply.innerText, kept, right, shown, wide};
 })"""
 
 
@@ -177,6 +179,7 @@ def test_a_quiz_answers_to_the_mouse(browser):
         assert score.inner_text() == f"{number - 1} of {len(questions)} right{still_open}."
         question.locator(f"label[for={right.get_attribute('id')}]").click()
         assert reply(question).startswith("Right. ")
+        assert page.locator(".quiz-right").count() == number
         assert score.inner_text() == f"{number} of {len(questions)} right{still_open}."
     page.close()
 
@@ -210,7 +213,7 @@ def test_every_answer_of_every_quiz_has_its_reply_and_fits_a_phone(browser):
         page.goto(path.as_uri())
         page.evaluate("async () => { await window.MathJax.startup.promise }")
         for seen in page.evaluate(CHOOSE):
-            assert seen["shown"] == 1, path.name
+            assert (seen["shown"], seen["kept"]) == (1, True), path.name
             assert seen["text"].startswith("Right. " if seen["right"] else "No. "), path.name
             assert seen["wide"] <= 0, f"{path.name}: {seen['text']}"
         page.close()
