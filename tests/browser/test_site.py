@@ -13,7 +13,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 from urllib.request import url2pathname
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
@@ -140,3 +140,94 @@ def test_images_load_and_have_alt_text(pages):
 def test_no_page_scrolls_sideways_on_a_phone(pages):
     wide = {name: pages[SITE / name]["widest"] for name in collect(pages, "too_wide")}
     assert wide == {}
+
+
+# ---- quizzes
+
+# Chooses every answer of every question in turn, and notes what the page then shows.
+CHOOSE = """() => [...document.querySelectorAll(".quiz input")].map((input) => {
+    input.click();
+    const question = input.closest("fieldset"), reply = question.querySelector(".quiz-reply");
+    const kept = question.querySelectorAll("p").length === question.querySelectorAll("input").length;
+    const {scrollWidth, clientWidth} = document.documentElement;
+    const right = "right" in input.dataset, shown = reply.childElementCount, wide = scrollWidth - clientWidth;
+    return {text: reply.innerText, kept, right, shown, wide};
+})"""
+
+
+def quizzes() -> list[Path]:
+    """Find the pages that hold a quiz."""
+    return [path for path in sorted((SITE / "book").glob("*.html")) if '<div class="quiz"' in path.read_text()]
+
+
+def reply(question: Locator) -> str:
+    return question.locator(".quiz-reply").inner_text()
+
+
+def test_a_quiz_answers_to_the_mouse(browser):
+    page = browser.new_page()
+    page.goto(quizzes()[0].as_uri())
+    quiz, questions = page.locator(".quiz"), page.locator(".quiz fieldset").all()
+    assert not quiz.locator("details").first.is_visible()
+    for number, question in enumerate(questions, 1):
+        wrong, right = (question.locator(f"input{s}").first for s in (":not([data-right])", "[data-right]"))
+        score = quiz.locator(".quiz-score")
+        question.locator(f"label[for={wrong.get_attribute('id')}]").click()
+        assert reply(question).startswith("No. ")
+        left = len(questions) - number
+        still_open = f", {left} still open" if left else ""
+        assert score.inner_text() == f"{number - 1} of {len(questions)} right{still_open}."
+        question.locator(f"label[for={right.get_attribute('id')}]").click()
+        assert reply(question).startswith("Right. ")
+        assert page.locator(".quiz-right").count() == number
+        assert score.inner_text() == f"{number} of {len(questions)} right{still_open}."
+    page.close()
+
+
+def test_a_quiz_answers_to_the_keyboard(browser):
+    page = browser.new_page()
+    page.goto(quizzes()[0].as_uri())
+    first, second = page.locator(".quiz fieldset").all()[:2]
+    first.locator("input").first.focus()
+    page.keyboard.press("Space")
+    before = reply(first)
+    page.keyboard.press("ArrowDown")
+    after = reply(first)
+    assert before != after
+    assert {before.split(".")[0], after.split(".")[0]} <= {"No", "Right"}
+    assert first.locator("input").nth(1).is_checked()
+    page.keyboard.press("Tab")
+    while second.locator("input:focus").count() == 0:  # a link in the explanation comes first
+        assert page.locator("fieldset :focus").count(), "the focus left the quiz"
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert reply(second)
+    assert "3 still open" in page.locator(".quiz-score").inner_text()
+    page.close()
+
+
+def test_every_answer_of_every_quiz_has_its_reply_and_fits_a_phone(browser):
+    assert quizzes()
+    for path in quizzes():
+        page = browser.new_page(viewport=PHONE)
+        page.goto(path.as_uri())
+        page.evaluate("async () => { await window.MathJax.startup.promise }")
+        for seen in page.evaluate(CHOOSE):
+            assert (seen["shown"], seen["kept"]) == (1, True), path.name
+            assert seen["text"].startswith("Right. " if seen["right"] else "No. "), path.name
+            assert seen["wide"] <= 0, f"{path.name}: {seen['text']}"
+        page.close()
+
+
+def test_without_javascript_every_explanation_can_be_opened(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(quizzes()[0].as_uri())
+    for question in page.locator(".quiz fieldset").all():
+        reasons = question.locator("details li")
+        assert reasons.count() == question.locator("input").count()
+        assert not reasons.first.is_visible()
+        question.locator("summary").click()
+        assert all(reason.is_visible() for reason in reasons.all())
+        assert sum(text.strip().startswith("Right.") for text in reasons.all_inner_texts()) == 1
+    context.close()

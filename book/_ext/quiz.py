@@ -1,0 +1,261 @@
+"""The directive `quiz`: questions with one right answer each, and a reason for every answer.
+
+    :::{quiz} quiz-elbo
+    1. Question?
+       - [ ] answer -- explanation
+       - [x] the right answer -- explanation
+    :::
+
+It reads as a task list where nothing renders it. In the page each question is a fieldset of radio buttons, with the
+explanations in a <details> below, which `assets/quiz.js` takes apart to show the one that was asked for.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from string import ascii_lowercase
+from typing import Any, ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+QUESTION = re.compile(r"\d+\.\s+(.*)")
+ANSWER = re.compile(r"\s*-\s+\[([ x])\]\s+(.*)")
+SEPARATOR = " -- "
+
+
+@dataclass
+class Line:
+    """A question or an answer, as written, and where."""
+
+    text: str
+    number: int
+    right: bool = False
+    answers: "list[Line]" = field(default_factory=list)
+
+
+class Tag(nodes.General, nodes.Element):
+    """An HTML element: its name under `tag`, its attributes under `html`."""
+
+
+def tag(name: str, html: dict[str, Any], *children: nodes.Node) -> Tag:
+    """Make an element.
+
+    Args:
+        name: such as "fieldset".
+        html: its attributes, `ids` among them as a list.
+        *children: what is in it.
+
+    Returns:
+        The node.
+    """
+    return Tag("", *children, tag=name, html=html)
+
+
+class Quiz(SphinxDirective):
+    """A numbered list of questions, with a task list of answers under each."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        """Make the quiz, or say what is wrong with it.
+
+        Returns:
+            The quiz as one node; with a fault, one message a fault.
+        """
+        name = self.arguments[0]
+        questions, stray = self.read()
+        faults = [*stray, *self.twice(name), *self.faults(questions)]
+        if faults:
+            report = self.state_machine.reporter.error
+            return [report(f"quiz {name}: {text}", line=at) for at, text in faults]
+        body = [self.question(f"{name}-{n}", n, q) for n, q in enumerate(questions, 1)]
+        score = tag("p", {"class": "quiz-score", "role": "status"})
+        return [tag("div", {"class": "quiz", "ids": [name]}, *body, score)]
+
+    def read(self) -> tuple[list[Line], list[tuple[int, str]]]:
+        """Read the content line by line.
+
+        Returns:
+            The questions with their answers, and a fault for every line that belongs to none.
+        """
+        questions: list[Line] = []
+        stray = []
+        current = None
+        for number, line in enumerate(
+            self.content, self.lineno + 1 + self.content_offset
+        ):
+            if found := QUESTION.fullmatch(line):
+                current = Line(found[1], number)
+                questions.append(current)
+            elif questions and (found := ANSWER.fullmatch(line)):
+                current = Line(found[2], number, right=found[1] == "x")
+                questions[-1].answers.append(current)
+            elif current and line.startswith(" ") and not line.strip().startswith("- "):
+                current.text += f" {line.strip()}"
+            elif line.strip():
+                expected = "'1. question', or below one '- [ ] answer -- explanation'"
+                stray.append((number, f"got '{line.strip()}', expected {expected}"))
+        return questions, stray
+
+    def twice(self, name: str) -> Iterator[tuple[int, str]]:
+        """Note the quiz's id, and see whether another has it.
+
+        Args:
+            name: the id.
+
+        Yields:
+            A fault if so.
+        """
+        here = self.env.docname, self.lineno
+        first = noted(self.env).setdefault(name, here)
+        if first != here:
+            yield (
+                self.lineno,
+                f"got the id '{name}', which {first[0]}:{first[1]} has, expected one of its own",
+            )
+
+    def faults(self, questions: list[Line]) -> Iterator[tuple[int, str]]:
+        """Find what no quiz may be.
+
+        Args:
+            questions: as read.
+
+        Yields:
+            A line and a sentence a fault.
+        """
+        if not questions:
+            yield (
+                self.lineno,
+                "got no question, expected '1. question' and answers below it",
+            )
+        for question in questions:
+            right = sum(answer.right for answer in question.answers)
+            if right != 1:
+                yield (
+                    question.number,
+                    f"got {right} right answers of {len(question.answers)} to '{question.text}', expected one '- [x]'",
+                )
+            for answer in question.answers:
+                said, _, why = answer.text.partition(SEPARATOR)
+                if not said.strip() or not why.strip():
+                    yield (
+                        answer.number,
+                        f"got '{answer.text}', expected 'answer -- explanation'",
+                    )
+
+    def question(self, name: str, number: int, question: Line) -> Tag:
+        """Lay out a question.
+
+        Args:
+            name: of its radio buttons.
+            number: which it is, from 1 on.
+            question: with its answers.
+
+        Returns:
+            A fieldset: radio buttons, a place for the reply, and the explanations of all answers.
+        """
+        choices, reasons = [], []
+        radio: dict[str, Any]
+        for letter, answer in zip(ascii_lowercase, question.answers, strict=False):
+            said, _, why = answer.text.partition(SEPARATOR)
+            radio = {"type": "radio", "name": name, "ids": [f"{name}{letter}"]}
+            radio["autocomplete"] = "off"  # a page loaded again starts anew
+            if answer.right:
+                radio["data-right"] = ""
+            label = tag("label", {"for": f"{name}{letter}"}, self.inline(said, answer))
+            choices.append(tag("li", {}, tag("input", radio), label))
+            verdict = nodes.strong("", "Right." if answer.right else "No.")
+            why_node = self.inline(why, answer)
+            reason = nodes.paragraph("", "", verdict, nodes.Text(" "), why_node)
+            reasons.append(tag("li", {}, reason))
+        legend = self.inline(f"{number}. {question.text}", question)
+        summary = tag("summary", {}, nodes.Text("The answers explained"))
+        return tag(
+            "fieldset",
+            {},
+            tag("legend", {}, legend),
+            tag("ol", {"type": "a"}, *choices),
+            tag("div", {"class": "quiz-reply", "aria-live": "polite"}),
+            tag("details", {}, summary, tag("ol", {"type": "a"}, *reasons)),
+        )
+
+    def inline(self, text: str, line: Line) -> nodes.inline:
+        """Parse a phrase, with formulas and references in it.
+
+        Args:
+            text: Markdown.
+            line: where it stands.
+
+        Returns:
+            One node.
+        """
+        children, messages = self.state.inline_text(text.strip(), line.number)
+        return nodes.inline("", "", *children, *messages)
+
+
+def noted(env: BuildEnvironment) -> dict[str, tuple[str, int]]:
+    """Look up which ids are taken.
+
+    Args:
+        env: Sphinx's.
+
+    Returns:
+        Id to document and line; to be written to.
+    """
+    taken: dict[str, tuple[str, int]] = vars(env).setdefault("quizzes", {})
+    return taken
+
+
+def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    """Free the ids of a document that is read again.
+
+    Args:
+        app: the running Sphinx.
+        env: its environment.
+        docname: the document.
+    """
+    for name, (where, _) in list(noted(env).items()):
+        if where == docname:
+            del noted(env)[name]
+
+
+def open_tag(self: Any, node: Tag) -> None:
+    """Write an element's beginning.
+
+    Args:
+        self: Sphinx's HTML translator.
+        node: the element.
+    """
+    end = "\n" if node.children else ""  # what is empty has to match :empty
+    self.body.append(self.starttag(node, node["tag"], end, **node["html"]))
+
+
+def close_tag(self: Any, node: Tag) -> None:
+    """Write an element's end.
+
+    Args:
+        self: Sphinx's HTML translator.
+        node: the element.
+    """
+    if node["tag"] != "input":  # which has none
+        self.body.append(f"</{node['tag']}>\n")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive.
+
+    Args:
+        app: the running Sphinx.
+
+    Returns:
+        That pages may not be read in parallel: an id is looked up among those of all pages.
+    """
+    app.add_node(Tag, html=(open_tag, close_tag))
+    app.add_directive("quiz", Quiz)
+    app.connect("env-purge-doc", forget)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
