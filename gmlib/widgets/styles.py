@@ -34,5 +34,5 @@ def class_and_style(run: Run) -> Explorer:
         state={"version": 1, "decoder": packed(run.vae.decoder), "extent": EXTENT},
         chosen={"label": 4, "z": [0.0, 0.0]},
         poster=image_grid(run.decode(torch.zeros(10, 2), torch.arange(10)), columns=5, title="z = (0, 0)"),
-        alt="The ten digits from 0 to 9, decoded with the same latent: all upright and of the same width.",
+        alt="The ten digits from 0 to 9, decoded with the same latent: all lean a little to the right and are about equally wide.",
     )
