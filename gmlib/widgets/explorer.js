@@ -33,6 +33,7 @@ function limit(value, lowest, highest) {
 
 // Makes `render` for either host, a live notebook or a page. `build` fills the element and gives `draw`, which is called
 // with what is chosen: at first, and whenever the choice, the size or the theme changes. Nothing moves by itself.
+// `choose` changes a part of the choice, and `chosen` gives all of it as it is now, drawn or not.
 function explorer(version, build) {
   return ({ model, el }) => {
     el.classList.add("gm-explorer");
@@ -42,11 +43,12 @@ function explorer(version, build) {
       el.append(element("p", { class: "gm-stale", role: "note" }, sentence));
       return undefined;
     }
+    const chosen = () => model.get("chosen");
     const choose = (part) => {
-      model.set("chosen", { ...model.get("chosen"), ...part });
+      model.set("chosen", { ...chosen(), ...part });
       model.save_changes();
     };
-    const draw = build({ el, state, choose });
+    const draw = build({ el, state, choose, chosen });
 
     let waiting = false;
     const redraw = () => {
@@ -54,7 +56,7 @@ function explorer(version, build) {
       waiting = true; // many changes before the next frame make one picture
       requestAnimationFrame(() => {
         waiting = false;
-        draw(model.get("chosen"));
+        draw(chosen());
       });
     };
     model.on("change:chosen", redraw);

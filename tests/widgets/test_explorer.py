@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
@@ -180,3 +181,19 @@ def test_what_is_chosen_comes_back_to_python():
     made = MAKERS["distributions"]()
     made.set_state({"chosen": {"theta": -0.5, "images": 0.2, "samples": 0.1}})  # as a notebook's slider sends it
     assert made.chosen["theta"] == -0.5
+
+
+@pytest.mark.parametrize("chapter", ["02-vae", "04-conditional-vae", "06-minimax"])
+def test_the_chapters_hold_the_module_as_it_is(chapter):
+    cells = nbformat.read(FOLDER.parents[1] / "book" / f"{chapter}.ipynb", as_version=4).cells
+    (page,) = [
+        output.data["text/html"]
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if "gm-explorer" in output.get("data", {}).get("text/html", "")
+    ]
+    kept = Parts(page).scripts[1]
+    (name,) = [name for name in MAKERS if source(f"{name}.js").strip() in kept]
+    made = MAKERS[name]()
+    assert made._css in page, "the style changed since the chapter was run: `make update`"
+    assert made._esm.strip() in kept, "the module changed since the chapter was run: `make update`"
