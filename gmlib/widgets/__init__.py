@@ -4,5 +4,6 @@ from gmlib.widgets.distributions import two_distributions
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.plane import latent_plane
 from gmlib.widgets.styles import class_and_style
+from gmlib.widgets.ways import ways_between
 
-__all__ = ["Explorer", "class_and_style", "latent_plane", "two_distributions"]
+__all__ = ["Explorer", "class_and_style", "latent_plane", "two_distributions", "ways_between"]

@@ -6,10 +6,12 @@ import re
 from html.parser import HTMLParser
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 from IPython.core.formatters import DisplayFormatter
 
-from gmlib import figures, mnist, pretrained, widgets
+from gmlib import figures, interpolate, interpolate_spherical, mnist, pretrained, widgets
 from gmlib.widgets import explorer as module
 from gmlib.widgets.explorer import FOLDER, Explorer, source
 
@@ -17,6 +19,7 @@ MAKERS = {
     "plane": lambda: widgets.latent_plane(pretrained("vae"), mnist("validation"), points=100),
     "styles": lambda: widgets.class_and_style(pretrained("cvae")),
     "distributions": widgets.two_distributions,
+    "ways": lambda: widgets.ways_between(pretrained("gan"), generator=torch.Generator().manual_seed(1)),
 }
 
 
@@ -175,6 +178,23 @@ def test_runs_of_another_kind_are_refused(refused):
         widgets.class_and_style(vae)
     with refused("got 0 points", "at least one"):
         widgets.latent_plane(vae, digits, points=0)
+    with refused("10 classes, expected none"):
+        widgets.ways_between(cvae)
+    for pairs in (0, 9):
+        with refused(f"got {pairs} pairs", "1 to 8"):
+            widgets.ways_between(vae, pairs)
+
+
+def test_tiles_are_the_images_along_both_ways():
+    run = pretrained("gan")
+    made = widgets.ways_between(run, 2, generator=torch.Generator().manual_seed(1))
+    ends = torch.randn(2, 2, 100, generator=torch.Generator().manual_seed(1))
+    for name, way in (("straight line", interpolate), ("great circle", interpolate_spherical)):
+        z = way(*ends, steps=21).unflatten(0, (2, 21))
+        assert torch.tensor(made.state["lengths"][name]).allclose(z.norm(dim=2), atol=0.006)
+        for pair in range(2):
+            ink = np.frombuffer(base64.b64decode(made.state["tiles"][name][pair]), np.uint8).reshape(21, 1, 28, 28)
+            assert np.abs(ink / 255 - run.decode(z[pair]).numpy()).max() < 0.51 / 255 + 1e-6
 
 
 def test_what_is_chosen_comes_back_to_python():
@@ -183,7 +203,7 @@ def test_what_is_chosen_comes_back_to_python():
     assert made.chosen["theta"] == -0.5
 
 
-@pytest.mark.parametrize("chapter", ["02-vae", "04-conditional-vae", "06-minimax"])
+@pytest.mark.parametrize("chapter", ["02-vae", "04-conditional-vae", "06-minimax", "07-gan"])
 def test_the_chapters_hold_the_module_as_it_is(chapter):
     cells = nbformat.read(FOLDER.parents[1] / "book" / f"{chapter}.ipynb", as_version=4).cells
     (page,) = [
