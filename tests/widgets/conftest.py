@@ -10,7 +10,7 @@ from gmlib.widgets.explorer import source
 from tests.browser.test_site import FLAGS, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # closed before another file starts Playwright in this process
 def browser() -> Iterator[Browser]:
     executable = chromium()
     with sync_playwright() as playwright:
