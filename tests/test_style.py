@@ -34,7 +34,7 @@ LAYERS = [
     {"figures", "run", "progress", "toy"},
     {"experiment"},
     {"recipes", "display"},
-    {"report"},
+    {"report", "widgets"},
     {"cli"},
     {""},  # gmlib itself
 ]
@@ -128,7 +128,16 @@ def test_everything_public_has_a_docstring(module):
     walk(root, module)
 
 
-PUBLIC = ["gmlib", "gmlib.objectives", "gmlib.models", "gmlib.train", "gmlib.figures", "gmlib.evaluate", "gmlib.toy"]
+PUBLIC = [
+    "gmlib",
+    "gmlib.objectives",
+    "gmlib.models",
+    "gmlib.train",
+    "gmlib.figures",
+    "gmlib.evaluate",
+    "gmlib.toy",
+    "gmlib.widgets",
+]
 
 
 @pytest.mark.parametrize("package", PUBLIC)

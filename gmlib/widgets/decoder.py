@@ -1,0 +1,90 @@
+"""A decoder as a page can carry it: layers of 16-bit integers, which decoder.js multiplies out."""
+
+import base64
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
+
+from gmlib.errors import InputError
+from gmlib.models.mlp import MLPDecoder
+from gmlib.models.vae import BernoulliDecoder
+
+LARGEST = 32767  # of a 16-bit integer; with 8 bits single pixels of the shipped VAE are off by most of the scale
+
+
+def packed(decoder: nn.Module) -> dict[str, Any]:
+    """Pack a decoder for a page.
+
+    Args:
+        decoder: of a VAE with fully connected layers, in eval mode.
+
+    Returns:
+        JSON: its number of classes, and its layers from first to last, each with weights, scales and biases.
+
+    Raises:
+        InputError: if it is another kind of network.
+    """
+    if not isinstance(decoder, BernoulliDecoder) or not isinstance(decoder.logits, MLPDecoder):
+        kind = type(getattr(decoder, "logits", decoder)).__name__
+        raise InputError(
+            f"got a {kind}, expected an MLPDecoder: the page's arithmetic knows fully connected layers only"
+        )
+    layers = folded(decoder.logits.net)
+    return {"classes": decoder.num_classes, "layers": [packed_layer(layer.weight, layer.bias) for layer in layers]}
+
+
+def folded(net: nn.Sequential) -> list[nn.Linear]:
+    r"""Merge each batch norm into the linear layer before it, which in eval mode changes nothing that comes out.
+
+    $$\gamma \, \frac{W x + b - m}{\sqrt{v + \epsilon}} + \beta = \underbrace{g W}_{W'} x + \underbrace{\beta + g (b - m)}_{b'}, \qquad g = \frac{\gamma}{\sqrt{v + \epsilon}}$$
+
+    Args:
+        net: linear layers with batch norm or without, and ReLU between them, in eval mode.
+
+    Returns:
+        The linear layers, from first to last; those of `net` stay as they are.
+    """
+    layers: list[nn.Linear] = []
+    for module in net:
+        if isinstance(module, nn.Linear):
+            layers.append(module)
+        elif isinstance(module, nn.BatchNorm1d):
+            layers[-1] = fuse_linear_bn_eval(layers[-1], module)
+    return layers
+
+
+@torch.no_grad()
+def packed_layer(weights: Float[Tensor, "outputs inputs"], biases: Float[Tensor, " outputs"]) -> dict[str, Any]:
+    r"""Round the weights of each output to whole multiples of a scale of its own.
+
+    $$W_{ij} \approx s_i k_{ij}, \qquad s_i = \max_j |W_{ij}| / 32767, \qquad k_{ij} \in \{-32767, \dots, 32767\}$$
+
+    Args:
+        weights: `(outputs, inputs)`.
+        biases: `(outputs,)`.
+
+    Returns:
+        JSON: the integers row by row in base64, low byte first; scales and biases, one an output.
+    """
+    scales = weights.abs().amax(1).clamp(min=1e-12) / LARGEST
+    whole = (weights / scales[:, None]).round().numpy().astype("<i2")
+    return {
+        "weights": base64.b64encode(whole.tobytes()).decode(),
+        "scales": short(scales),
+        "biases": short(biases),
+    }
+
+
+def short(numbers: Float[Tensor, " n"]) -> list[float]:
+    """Write numbers to the digits that float32 has.
+
+    Args:
+        numbers: `(n,)`.
+
+    Returns:
+        The numbers, rounded to seven digits.
+    """
+    return [float(f"{number:.7g}") for number in numbers.tolist()]

@@ -1,0 +1,81 @@
+"""Decoders packed for a page: what is rounded, what is merged, and that JavaScript draws what PyTorch draws."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gmlib import pretrained, recipes
+from gmlib.models.mlp import hidden_layers
+from gmlib.widgets.decoder import folded, packed, packed_layer
+
+
+def whole(layer: dict) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(layer["weights"]), "<i2").reshape(len(layer["biases"]), -1)
+
+
+def test_each_output_has_its_own_scale_and_no_weight_is_off_by_more_than_half_a_step():
+    weights = (
+        torch.randn(5, 7, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e-3, 1, 1, 10, 1e3])[:, None]
+    )
+    layer = packed_layer(weights, torch.arange(5.0))
+    assert np.abs(whole(layer)).max(1).tolist() == [32767] * 5
+    scales = np.array(layer["scales"])[:, None]
+    assert (np.abs(whole(layer) * scales - weights.numpy()) <= 0.501 * scales).all()
+    assert layer["biases"] == [0, 1, 2, 3, 4]
+
+
+def test_an_output_without_weights_stays_without():
+    layer = packed_layer(torch.zeros(2, 3), torch.tensor([0.1, -2.0]))
+    assert not whole(layer).any()
+    assert np.isfinite(layer["scales"]).all()
+    assert layer["biases"] == [0.1, -2.0]
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_batch_norm_merges_into_the_layer_before_it(batch_norm):
+    torch.manual_seed(0)
+    net = nn.Sequential(*hidden_layers(3, (5, 4), batch_norm), nn.Linear(4, 2))
+    for module in net:
+        if isinstance(module, nn.BatchNorm1d):
+            for values in (module.weight, module.bias, module.running_mean):
+                nn.init.normal_(values)
+            nn.init.uniform_(module.running_var, 0.1, 2)
+    net.eval()
+    x = y = torch.randn(100, 3)
+    layers = folded(net)
+    assert [tuple(layer.weight.shape) for layer in layers] == [(5, 3), (4, 5), (2, 4)]
+    for i, layer in enumerate(layers):
+        y = layer(y.relu() if i else y)
+    torch.testing.assert_close(y, net(x))
+
+
+def test_a_packed_decoder_is_json_and_small():
+    for name, classes in (("vae", 0), ("cvae", 10)):
+        decoder = packed(pretrained(name).vae.decoder)
+        assert decoder["classes"] == classes
+        assert [whole(layer).shape for layer in decoder["layers"]] == [(100, 2 + classes), (784, 100)]
+        assert len(json.dumps(decoder)) < 260_000
+
+
+@pytest.mark.parametrize("name", ["conv_vae_deconv", "pixel_vae"])
+def test_other_decoders_are_refused(refused, name):
+    with refused("expected an MLPDecoder"):
+        packed(recipes.ALL[name].build()["vae"].decoder)
+
+
+@pytest.mark.parametrize("name", ["vae", "cvae", "vae_no_bn"])
+def test_javascript_decodes_what_pytorch_decodes(evaluate, name):
+    run = pretrained(name)
+    z = torch.randn(32, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(32) % 10 if run.num_classes else None
+    expected = run.decode(z, labels).flatten(1)
+    found = evaluate(
+        "decoder.js",
+        expression="([packed, z, labels]) => { const decode = decoder(packed); return z.map((each, i) => decode(each, labels?.[i])); }",
+        argument=[packed(run.vae.decoder), z.tolist(), None if labels is None else labels.tolist()],
+    )
+    assert 255 * (torch.tensor(found) - expected).abs().max() < 2
