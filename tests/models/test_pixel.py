@@ -9,6 +9,7 @@ from gmlib.models.causal import gated_stacks, plain_stack
 from gmlib.models.conv import ConvDecoder
 from gmlib.models.pixel import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE
+from gmlib.recipes import pretrained
 from tests.models.test_causal import trained
 
 NETWORKS = {
@@ -45,6 +46,19 @@ def test_what_is_drawn_is_drawn_with_its_own_probability(network, plane):
     own = torch.where(x == 1, likely, 1 - likely).log().flatten(1).sum(1)
     assert torch.allclose(pixels.log_prob(x, z, y), own)
     assert torch.equal(pixels.sample_naive(z, y, uniforms=u), x)
+
+
+def test_trained_weights_draw_the_same_pixels_both_ways():
+    """In float32, whose rounding could only be heard where a uniform lies that near to its probability."""
+    decoder = pretrained("pixel_vae").vae.decoder
+    generators = [torch.Generator().manual_seed(seed) for seed in range(2)]  # `make bench` does 100
+    z = torch.cat([torch.randn(1, 32, generator=each) for each in generators])
+    u = torch.cat([torch.rand(1, 1, 28, 28, generator=each) for each in generators])
+    x = decoder.sample(z, uniforms=u)
+    assert torch.equal(decoder.sample_naive(z, uniforms=u), x)
+    with torch.no_grad():
+        near = (u - decoder.logits(x, z).sigmoid()).abs()
+    assert near.min() > 1e-5  # so that no rounding decides here
 
 
 @each_network
