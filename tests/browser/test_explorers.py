@@ -24,7 +24,7 @@ def opened(browser: Browser, name: str) -> Page:
     context = browser.new_context(offline=True, viewport={"width": 1100, "height": 900})
     page = context.new_page()
     page.goto((SITE / "book" / f"{name}.html").as_uri(), wait_until="domcontentloaded")
-    page.wait_for_selector(f"{EXPLORER}[data-live]", timeout=2000)
+    page.wait_for_selector(f"{EXPLORER}[data-live]")
     page.wait_for_timeout(200)  # the first frame
     return page
 
