@@ -159,7 +159,7 @@ def c08() -> Evidence:
             f"the ELBO is {effect:.1f} nats higher after a tenth of the epochs, "
             f"FID of draws is {'lower in each seed' if nearer else 'not lower in each seed'}, "
             f"and {_mean([each['lonely'] for each in ours]):.2%} of the ink has no neighbour, against "
-            f"{_mean([each['lonely'] for each in theirs]):.2%} in draws of the VAE and {real:.2%} in digits. An epoch of it takes "
+            f"{_mean([each['lonely'] for each in theirs]):.2%} in draws of the VAE and {real:.2%} in digits. On a machine shared with other work an epoch of it took "
             f"{_mean([each['seconds'] for each in ours]) / 2 / (_mean([each['seconds'] for each in theirs]) / 20):.0f} times as long"
         ),
         seeds=len(SEEDS),

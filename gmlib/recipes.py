@@ -185,7 +185,13 @@ PIXEL_CNN = replace(
             "two stacks of 8 maps of 64; inner vertical ones see two rows up",
             "so that the last map sees 17 rows",
         ),
-        *(each for each in PIXEL_VAE.departures if each.what in ("learning rate", "average")),
+        Departure(
+            "learning rate",
+            "not known here",
+            "2e-3, falling to 0 along half a cosine",
+            "a first run at 1e-3, with a fifth of each map dropped, did a little worse on validation digits after 44 epochs",
+        ),
+        *(each for each in PIXEL_VAE.departures if each.what == "average"),
         Departure("epochs", "none", "28 (8 on the embedded digits)", "as many as four minutes of a GPU allowed"),
     ),
 )
