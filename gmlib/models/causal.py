@@ -216,9 +216,8 @@ class CausalNetwork(nn.Module):
         """
         super().__init__()
         self.maps = nn.ModuleList(maps)
-        self.to(
-            memory_format=torch.channels_last
-        )  # the channels of a place side by side in memory: convolutions run faster
+        # the channels of a place side by side in memory: convolutions run faster
+        self.to(memory_format=torch.channels_last)
 
     def numbered(self) -> list[tuple[int, Map]]:
         """List the maps.
@@ -351,7 +350,7 @@ def gated_stacks(
     for vertical in range(1, 2 * layers - 1, 2):
         horizontal = vertical + 1
         # a vertical map holds rows above alone, so that what it sees of its own row has no pixel of that row in it
-        up = vertical, ShiftedConv2d(channels, both, range(-(above or s), 1), range(-s, s + 1))
+        up = vertical, ShiftedConv2d(channels, both, range(-(s if above is None else above), 1), range(-s, s + 1))
         left = horizontal, ShiftedConv2d(channels, both, range(1), range(-s, 1))
         maps.append(gate([up, *of_plane(plane, both)], skip=vertical))
         maps.append(gate([left, here(len(maps), channels, both), *of_plane(plane, both)], skip=horizontal))

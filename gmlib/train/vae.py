@@ -50,9 +50,14 @@ def fit_vae(
         importance-weighted bound, and ELBO, log p(x|z) and KL of validation.
 
     Raises:
-        InputError: if several draws are asked for together with what is said of the KL divergence.
+        InputError: if several draws are asked for together with what is said of the KL divergence, or the warm-up is no
+            share of the run.
         DivergedError: if a number of the row is infinite or none.
     """
+    if not 0 <= kl_warmup <= 1:
+        raise InputError(
+            f"got kl_warmup {kl_warmup:g}, expected a share of the run from 0 to 1: 0.1 warms up over its first tenth"
+        )
     if samples > 1 and (kl_warmup or free_nats):
         raise InputError(
             f"got {samples} samples with kl_warmup {kl_warmup:g} and free_nats {free_nats:g}, expected one or the other: the "

@@ -80,7 +80,7 @@ def test_a_plain_stack_is_blind_above_to_the_right_and_two_stacks_are_not():
     assert not blind["gated"].any()
 
 
-@pytest.mark.parametrize(("above", "rows"), [(None, 3 + 7), (1, 3 + 7), (2, 3 + 2 * 7)])
+@pytest.mark.parametrize(("above", "rows"), [(None, 3 + 7), (0, 3), (1, 3 + 7), (2, 3 + 2 * 7)])
 def test_how_many_rows_up_two_stacks_see(above, rows):
     """The first map three of its 7×7, each of the other seven as many as it is told."""
     found = seen(trained(gated_stacks(0, channels=3, layers=8, above=above)), 24, 9, 23, 4)

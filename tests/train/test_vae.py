@@ -216,6 +216,12 @@ def test_the_weight_of_the_kl_rises_over_its_share_of_the_run_and_what_is_free_i
     assert seen == [(min(1.0, step / 8), 0.5) for step in range(16)]  # four steps an epoch
 
 
+@pytest.mark.parametrize("wrong", [-0.1, 2])
+def test_a_warm_up_is_a_share_of_the_run(made_up, refused, wrong):
+    with refused(f"got kl_warmup {wrong:g}", "a share of the run from 0 to 1"):
+        fit_vae(start(made_up), epochs=1, lr=1e-2, kl_warmup=wrong)
+
+
 def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
     free = fit_vae(start(made_up), epochs=30, lr=1e-2, free_nats=30.0)
     paid = fit_vae(start(made_up), epochs=30, lr=1e-2)
