@@ -334,6 +334,7 @@ def render(root: Path, committed: bool = False) -> None:
         stage(root, folder, skip="*.ipynb")
         for chapter in chapters(root):
             nbformat.write(executed(chapter, root), folder / "book" / chapter.name)
+    shutil.copy(report, folder / "book" / "report.json")
     (folder / "book" / "status-table.md").write_text(
         status_table(json.loads(report.read_text()))
     )

@@ -1,0 +1,162 @@
+"""What every page gets beside its text: a description, when it ran, figures that load as they are reached, buttons.
+
+The repository's address is one setting, `repository: url` in `_config.yml`. Once it is there, pages with a notebook get
+buttons that run it on Colab and Binder, and all pages a link to the repository.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from docutils import nodes
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.matching import patmatch
+
+LONGEST = 160  # characters of a description, as search engines show it
+IMAGE = re.compile(r'<img (?P<rest>[^>]*?src="(?P<source>[^":]+)"[^>]*)>')
+LAUNCH = {
+    "colab_url": "https://colab.research.google.com",
+    "binderhub_url": "https://mybinder.org",
+    "notebook_interface": "jupyterlab",
+}
+
+
+def launch(app: Sphinx, config: Config) -> None:
+    """Turn the buttons on if there is an address to launch from.
+
+    Args:
+        app: the running Sphinx.
+        config: its configuration.
+    """
+    options = config.html_theme_options
+    if options.get("repository_url"):
+        config.html_theme_options = options | {
+            "launch_buttons": LAUNCH,
+            "use_repository_button": True,
+        }
+
+
+def complete(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Complete a page before it is written.
+
+    Args:
+        app: the running Sphinx.
+        page: its name.
+        template: unused.
+        context: what the page is made of; it is changed.
+        doctree: its text, if it was written and not generated.
+    """
+    wait(context)
+    context["description"] = described(doctree, context.get("title", ""))
+    if "body" not in context:
+        return
+    body = sized(context["body"], Path(app.outdir) / page)
+    # docutils and bibtex give entries of a list roles that do not go together
+    body = body.replace(' role="doc-biblioentry"', "")
+    body = body.replace('<div role="list" ', "<div ")
+    context["body"] = body.replace("</h1>", f"</h1>\n{ran(app, page, context)}", 1)
+
+
+def described(doctree: nodes.document | None, title: str) -> str:
+    """Say in a sentence or two what a page is about.
+
+    Args:
+        doctree: its text; None for a page that was generated.
+        title: its title.
+
+    Returns:
+        The beginning of its first paragraph of prose, or the title.
+    """
+    for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
+        if isinstance(paragraph.parent, nodes.section):
+            text = " ".join(paragraph.astext().split())
+            if len(text) <= LONGEST:
+                return text
+            return text[:LONGEST].rsplit(" ", 1)[0].rstrip(",;:") + " …"
+    return re.sub("<[^>]+>", "", f"{title}, in a book on deep generative models")
+
+
+def sized(body: str, page: Path) -> str:
+    """Tell each image's size, so that text does not jump when it comes, and let all but the first wait to be reached.
+
+    Args:
+        body: HTML.
+        page: where it will be written.
+
+    Returns:
+        The HTML with width, height and loading of images.
+    """
+    seen = 0
+
+    def image(found: re.Match[str]) -> str:
+        nonlocal seen
+        seen += 1
+        file = page.parent / unquote(found["source"])
+        rest = found["rest"].rstrip("/ ")
+        if file.suffix == ".png" and file.is_file() and "width=" not in rest:
+            with Image.open(file) as picture:
+                rest += f' width="{picture.width}" height="{picture.height}"'
+        if seen > 1:
+            rest += ' loading="lazy"'
+        return f"<img {rest}>"
+
+    return IMAGE.sub(image, body)
+
+
+def ran(app: Sphinx, page: str, context: dict[str, Any]) -> str:
+    """Say under a chapter's title when, where and how long it ran.
+
+    Args:
+        app: the running Sphinx.
+        page: its name.
+        context: of the page, which knows its way to others.
+
+    Returns:
+        A line of HTML; empty for a page that is no chapter.
+    """
+    report = json.loads((Path(app.confdir) / "book" / "report.json").read_text())
+    chapter = report["chapters"].get(page.removeprefix("book/"), {})
+    if "seconds" not in chapter:
+        return ""
+    torch = report["versions"]["torch"].partition("+")[0]
+    status = context["pathto"]("book/status")
+    return (
+        f'<p class="gm-ran">Ran in {chapter["seconds"]:.0f} s on {report["date"]}: one thread, {report["machine"]}, '
+        f'torch {torch}. <a href="{status}">Status of all chapters</a></p>'
+    )
+
+
+def wait(context: dict[str, Any]) -> None:
+    """Let scripts wait until the page is there; those that are in the page itself need the options before.
+
+    Args:
+        context: of a page.
+    """
+    for script in context.get("script_files", []):
+        name = str(getattr(script, "filename", "") or "")
+        if name and not patmatch(name, "*documentation_options.js"):
+            script.attributes.setdefault("defer", "defer")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Have pages completed.
+
+    Args:
+        app: the running Sphinx.
+
+    Returns:
+        That pages may be read and written in parallel.
+    """
+    app.connect("config-inited", launch)
+    app.connect("html-page-context", complete, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
