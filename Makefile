@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup book lab test check update bench full claims constraints clean
+.PHONY: setup book lab test check update audit bench full claims constraints clean
 
 setup: .venv/installed  ## everything into .venv, once
 
@@ -30,12 +30,15 @@ test: setup  ## pytest, then every chapter's outputs against the stored ones
 
 check: setup  ## code, types, docstrings, chapters
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py claims benchmarks
+	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/audit.py claims benchmarks
 	$(BIN)/python book/build.py hygiene
 
 update: setup  ## run the chapters and store their outputs in the committed ones
 	$(BIN)/python book/build.py execute
 	$(BIN)/python book/build.py freeze
+
+audit: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
+	$(BIN)/python book/audit.py
 
 bench: setup  ## one table of timings
 	$(BIN)/python -m benchmarks

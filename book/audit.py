@@ -5,7 +5,7 @@ The site is served from here as a web server would, with gzip; nothing of it lea
 
 import gzip
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,42 +16,34 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-
-import bs4
+from typing import Any
+from urllib.parse import unquote
 
 SITE = Path(__file__).resolve().parent.parent / "_build" / "html"
 LIGHTHOUSE = "lighthouse@12.8.2"
-CHROMIUM = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-)
+FLAGS = "--headless=new --no-sandbox --disable-gpu"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 PAGES = 5  # the heaviest ones
 ENOUGH = 95  # of 100
 MAX_BYTES = 1_500_000  # a page's own HTML and images
+TEXT = (".html", ".css", ".js", ".svg", ".json")
 
 
 class Zipped(SimpleHTTPRequestHandler):
-    """Serves text compressed, and lets it be cached."""
+    """Serves text compressed, and lets everything be cached."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Answer with a file of the site."""
         path = Path(self.translate_path(self.path))
-        if path.is_dir():
-            path /= "index.html"
         if not path.is_file():
             self.send_error(404)
             return
         body = path.read_bytes()
         self.send_response(200)
-        if path.suffix in (".html", ".css", ".js", ".svg", ".json"):
-            body = gzip.compress(body, 6)
+        if path.suffix in TEXT:
+            body = gzip.compress(body)
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Type", self.guess_type(path))
         self.send_header("Content-Length", str(len(body)))
@@ -59,8 +51,13 @@ class Zipped(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """Stay silent."""
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent.
+
+        Args:
+            format: of a message.
+            *args: of it.
+        """
 
 
 @contextmanager
@@ -83,46 +80,87 @@ def served(site: Path) -> Iterator[str]:
 
 
 def weight(page: Path) -> int:
-    """Add up what a page brings of its own: its HTML and the images in it, each once.
+    """Add up what a page brings of its own: its HTML and the images that it shows, each once.
 
     Args:
         page: an HTML file.
 
     Returns:
-        Bytes; what all pages share, theme and MathJax, is not counted.
+        Bytes; what all pages share, theme and fonts, is not counted.
     """
     html = page.read_text(encoding="utf-8")
-    sources = {
-        image.get("src", "") for image in bs4.BeautifulSoup(html, "html.parser")("img")
-    }
-    files = {
-        (page.parent / unquote(urlparse(s).path)).resolve()
-        for s in sources
-        if not s.startswith("data:")
-    }
-    return page.stat().st_size + sum(
-        file.stat().st_size for file in files if file.is_file()
-    )
+    sources = re.findall(r'<img [^>]*?src="([^":]+)"', html)
+    files = {(page.parent / unquote(source)).resolve() for source in sources}
+    return page.stat().st_size + sum(file.stat().st_size for file in files)
 
 
-def grade(url: str, folder: Path) -> dict[str, float]:
-    """Let Lighthouse look at a page, as on a desktop.
+def grades(url: str) -> tuple[dict[str, int], list[str]]:
+    """Let Lighthouse look at a page as on a desktop.
 
     Args:
         url: its address.
-        folder: for what Lighthouse writes.
 
     Returns:
-        Its four grades, 0 to 100, and what cost points.
+        Its grades, 0 to 100, and what cost points.
 
     Raises:
-        SystemExit: if it did not run.
+        SystemExit: if Lighthouse did not run.
     """
-    report = folder / "report.json"
-    flags = "--headless=new --no-sandbox --disable-gpu"
-    command = ["npx", "--yes", LIGHTHOUSE, url, "--preset=desktop", "--quiet", "--output=json", f"--output-path={report}"]
-    command += [f"--chrome-flags={flags}", f"--only-categories={','.join(CATEGORIES)}"]
-    done = subprocess.run(command, env=os.environ | {"CHROME_PATH": chromium()}, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"Lighthouse did not run: {done.stderr.strip()[-500:]}")
-    return json.loads(report.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = ["npx", "--yes", LIGHTHOUSE, url, "--preset=desktop", "--quiet"]
+        command += [f"--only-categories={','.join(CATEGORIES)}", "--output=json"]
+        command += [f"--output-path={report}", f"--chrome-flags={FLAGS}"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(
+                f"Lighthouse did not run: {done.stderr.strip()[-800:]}\n"
+                "It needs Node, the npm registry once, and a Chromium (CHROME_PATH names one)."
+            )
+        told = json.loads(report.read_text())
+    marks = {
+        name: round(100 * told["categories"][name]["score"]) for name in CATEGORIES
+    }
+    weighty = {
+        audit["id"]
+        for category in told["categories"].values()
+        for audit in category["auditRefs"]
+        if audit["weight"]
+    }
+    costly = [
+        f"{told['audits'][name]['title']} {told['audits'][name].get('displayValue', '')}".strip()
+        for name in sorted(weighty)
+        if (told["audits"][name]["score"] or 0) < 0.9
+        and told["audits"][name]["score"] is not None
+    ]
+    return marks, costly
+
+
+def main() -> int:
+    """Grade the heaviest pages, and say which fall short.
+
+    Returns:
+        The exit status: 1 if a page is too heavy or a grade too low.
+    """
+    pages = sorted((SITE / "book").glob("*.html"), key=weight, reverse=True)[:PAGES]
+    if not pages or not shutil.which("npx"):
+        print(
+            "`make audit` needs a rendered site (`make book`) and npx, which comes with Node.",
+            file=sys.stderr,
+        )
+        return 1
+    good = True
+    with served(SITE) as address:
+        for page in pages:
+            marks, costly = grades(f"{address}/book/{page.name}")
+            bytes_ = weight(page)
+            good &= min(marks.values()) >= ENOUGH and bytes_ <= MAX_BYTES
+            told = ", ".join(f"{name} {mark}" for name, mark in marks.items())
+            print(f"{page.stem}: {told}; {bytes_:,} bytes of its own", flush=True)
+            for cost in costly:
+                print(f"    {cost}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,11 +20,12 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ KERNEL = {
 VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
+OFFLINE = "open-offline.zip"
+OFFER = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
+HERE = "This is the copy for reading offline."
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\b0x(?:7f[0-9a-f]{6,}|[0-9a-f]{9,16})\b")
 ABSOLUTE = re.compile(
@@ -338,13 +342,6 @@ def render(root: Path, committed: bool = False) -> None:
     (folder / "book" / "status-table.md").write_text(
         status_table(json.loads(report.read_text()))
     )
-    mathjax = (
-        resources.files("sphinx-mathjax-offline")
-        / "static"
-        / "mathjax"
-        / "tex-svg-full.js"
-    )
-    (folder / "book" / "assets" / "mathjax.js").write_bytes(mathjax.read_bytes())
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     say("rendering the site")
     build = [
@@ -360,7 +357,33 @@ def render(root: Path, committed: bool = False) -> None:
         raise BookError(
             "The site was not rendered cleanly: see the warnings above, each one counts as an error."
         )
+    pack(root / "_build" / "html")
     say("the book is ready: open _build/html/index.html")
+
+
+def pack(site: Path) -> Path:
+    """Put the rendered site into one file, from which it opens without a network.
+
+    Args:
+        site: the folder of its pages; the file is written into it.
+
+    Returns:
+        The zip. Where a page offers it, the page in it says that this is it.
+    """
+    target = site / OFFLINE
+    target.unlink(missing_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in sorted(site.rglob("*")):
+            name = Path(OFFLINE).stem / file.relative_to(site)
+            if file == target or file.is_dir():
+                continue
+            if file.suffix == ".html":
+                packed.writestr(
+                    str(name), OFFER.sub(HERE, file.read_text(encoding="utf-8"))
+                )
+            else:
+                packed.write(file, name)
+    return target
 
 
 def status_table(report: dict[str, Any]) -> str:

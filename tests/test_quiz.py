@@ -123,7 +123,7 @@ def test_a_question_is_a_fieldset_of_radio_buttons_with_labels(quiz):
     assert [b["name"] for b in buttons] == ["quiz-good-1"] * 2 + ["quiz-good-2"] * 2
     assert ["data-right" in b for b in buttons] == [False, True, True, False]
     labels = {attrs["for"]: text for attrs, text in quiz.all("label")}
-    assert [labels[b["id"]] for b in buttons] == [r"\(a^2\)", "wrapped twice", "yes", "no"]
+    assert [labels[b["id"]] for b in buttons] == [r"a \(a^2\)", "b wrapped twice", "a yes", "b no"]
 
 
 def test_every_answer_has_its_reason_in_a_details_element(quiz):

@@ -1,10 +1,11 @@
-"""The letters of the book: Source Serif, cut down to the signs that the pages use, within one stylesheet.
+"""The letters of the book: Source Serif for text, STIX Two Math for formulas, cut down to the signs that pages use.
 
-The font comes from an installed package. It stands in the stylesheet as data, since a page that is opened from disk may
-not read a font that lies beside it.
+The fonts come from installed packages. They stand in one stylesheet as data, since a page that is opened from disk may not
+read a font that lies beside it.
 """
 
 import base64
+from collections.abc import Iterable
 from importlib.metadata import files
 from io import BytesIO
 from pathlib import Path
@@ -13,58 +14,95 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
-PACKAGE = "font-source-serif-pro"
-FACES = (  # file, style, weight
+SERIF = (  # file of the package font-source-serif-pro, style, weight
     ("SourceSerifPro-Regular.ttf", "normal", 400),
     ("SourceSerifPro-It.ttf", "italic", 400),
     ("SourceSerifPro-Semibold.ttf", "normal", 600),
 )
 # Latin, punctuation, and the few signs that stand in prose; any other comes from a font of the system
-SIGNS = (
+PROSE = (
     *range(0x20, 0x7F),
     *range(0xA0, 0x180),
     *range(0x2010, 0x2027),
     *map(ord, "−×≤≥≈→←√∞"),
 )
+# what stands in no formula's text: the italics that single letters are shown as, and the root
+UNWRITTEN = (0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C), ord("√"))
 SHEET = "fonts.css"
 
 
-def face(file: Path, style: str, weight: int) -> str:
-    """Write a face of the font as CSS.
+def face(
+    family: str,
+    file: Path,
+    signs: Iterable[int],
+    style: str = "normal",
+    weight: int = 400,
+) -> str:
+    """Write a face of a font as CSS.
 
     Args:
+        family: the name under which pages ask for it.
         file: the font.
+        signs: what is kept of it, as code points.
         style: "normal" or "italic".
         weight: 400 for a regular one.
 
     Returns:
         An `@font-face` rule with the font in it.
     """
-    options = Options(layout_features=["kern", "liga", "mark", "mkmk"], hinting=False)
+    # ssty: signs made for superscripts
+    options = Options(
+        layout_features=["kern", "liga", "mark", "mkmk", "ssty"], hinting=False
+    )
     font = TTFont(file)
     subsetter = Subsetter(options)
-    subsetter.populate(unicodes=SIGNS)
+    subsetter.populate(unicodes=signs)
     subsetter.subset(font)
     font.flavor = "woff"
     written = BytesIO()
     font.save(written)
     data = base64.b64encode(written.getvalue()).decode()
     return (
-        f'@font-face {{ font-family: "Source Serif"; font-style: {style}; font-weight: {weight}; '
+        f'@font-face {{ font-family: "{family}"; font-style: {style}; font-weight: {weight}; '
         f"src: url(data:font/woff;base64,{data}) }}\n"
     )
 
 
-def write(app: Sphinx) -> None:
+def fonts_of(package: str) -> dict[str, Path]:
+    """Look up the fonts in an installed package.
+
+    Args:
+        package: its name.
+
+    Returns:
+        Name of file to file.
+    """
+    return {
+        path.name: Path(str(path.locate()))
+        for path in files(package) or ()
+        if path.suffix == ".ttf"
+    }
+
+
+def write(app: Sphinx, error: Exception | None) -> None:
     """Write the stylesheet beside the site's other ones.
 
     Args:
         app: the running Sphinx.
+        error: what stopped it, if anything did.
     """
-    found = {path.name: Path(str(path.locate())) for path in files(PACKAGE) or ()}
-    sheet = Path(app.outdir) / "_static" / SHEET
-    sheet.parent.mkdir(parents=True, exist_ok=True)
-    sheet.write_text("".join(face(found[name], *rest) for name, *rest in FACES))
+    if error:
+        return
+    used = {ord(sign) for sign in vars(app.builder).get("signs", ())}
+    serif, stix = fonts_of("font-source-serif-pro"), fonts_of("ziamath")
+    faces = [
+        face("Source Serif", serif[name], PROSE, style, weight)
+        for name, style, weight in SERIF
+    ]
+    faces.append(
+        face("STIX Two Math", stix["STIXTwoMath-Regular.ttf"], used | {*UNWRITTEN})
+    )
+    (Path(app.outdir) / "_static" / SHEET).write_text("".join(faces))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -74,8 +112,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app: the running Sphinx.
 
     Returns:
-        That pages may be read and written in parallel.
+        That pages may be read in parallel.
     """
-    app.connect("builder-inited", write)
+    app.connect("build-finished", write)
     app.add_css_file(SHEET)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

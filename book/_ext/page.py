@@ -14,7 +14,6 @@ from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.util.matching import patmatch
 
 LONGEST = 160  # characters of a description, as search engines show it
 IMAGE = re.compile(r'<img (?P<rest>[^>]*?src="(?P<source>[^":]+)"[^>]*)>')
@@ -144,7 +143,7 @@ def wait(context: dict[str, Any]) -> None:
     """
     for script in context.get("script_files", []):
         name = str(getattr(script, "filename", "") or "")
-        if name and not patmatch(name, "*documentation_options.js"):
+        if name and "documentation_options" not in name:
             script.attributes.setdefault("defer", "defer")
 
 

@@ -167,7 +167,9 @@ class Quiz(SphinxDirective):
             radio["autocomplete"] = "off"  # a page loaded again starts anew
             if answer.right:
                 radio["data-right"] = ""
-            label = tag("label", {"for": f"{name}{letter}"}, self.inline(said, answer))
+            marked = tag("span", {"class": "quiz-letter"}, nodes.Text(letter))
+            text = self.inline(said, answer)
+            label = tag("label", {"for": f"{name}{letter}"}, marked, text)
             choices.append(tag("li", {}, tag("input", radio), label))
             verdict = nodes.strong("", "Right." if answer.right else "No.")
             why_node = self.inline(why, answer)

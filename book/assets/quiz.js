@@ -19,7 +19,7 @@ for (const quiz of document.querySelectorAll(".quiz")) {
     details.hidden = true;
     question.querySelectorAll("input").forEach((input, i) => {
       input.addEventListener("change", () => {
-        // moved, not copied, so that ids stay unique; and back again, so that MathJax finds them whenever it comes
+        // moved, not copied, so that ids stay unique; and back again, when another is asked for
         explanations.forEach((each, j) => places[j].append(each));
         reply.replaceChildren(explanations[i]);
         reply.classList.toggle("quiz-right", "right" in input.dataset);
