@@ -59,7 +59,11 @@ def complete(
     context["description"] = described(doctree, context.get("title", ""))
     if "body" not in context:
         return
-    body = sized(context["body"], Path(app.outdir) / page)
+    # they are copied into the site only when all pages are written
+    images = {
+        name: Path(app.srcdir) / path for path, name in app.builder.images.items()
+    }
+    body = sized(context["body"], images)
     # docutils and bibtex give entries of a list roles that do not go together
     body = body.replace(' role="doc-biblioentry"', "")
     body = body.replace('<div role="list" ', "<div ")
@@ -85,12 +89,12 @@ def described(doctree: nodes.document | None, title: str) -> str:
     return re.sub("<[^>]+>", "", f"{title}, in a book on deep generative models")
 
 
-def sized(body: str, page: Path) -> str:
+def sized(body: str, images: dict[str, Path]) -> str:
     """Tell each image's size, so that text does not jump when it comes, and let all but the first wait to be reached.
 
     Args:
         body: HTML.
-        page: where it will be written.
+        images: file by the name that it has in the site.
 
     Returns:
         The HTML with width, height and loading of images.
@@ -100,9 +104,9 @@ def sized(body: str, page: Path) -> str:
     def image(found: re.Match[str]) -> str:
         nonlocal seen
         seen += 1
-        file = page.parent / unquote(found["source"])
+        file = images.get(Path(unquote(found["source"])).name)
         rest = found["rest"].rstrip("/ ")
-        if file.suffix == ".png" and file.is_file() and "width=" not in rest:
+        if file and file.suffix == ".png" and "width=" not in rest:
             with Image.open(file) as picture:
                 rest += f' width="{picture.width}" height="{picture.height}"'
         if seen > 1:
