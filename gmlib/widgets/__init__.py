@@ -2,8 +2,18 @@
 
 from gmlib.widgets.distributions import two_distributions
 from gmlib.widgets.explorer import Explorer
+from gmlib.widgets.pixels import pixel_by_pixel
 from gmlib.widgets.plane import latent_plane
+from gmlib.widgets.sheets import latent_sheets
 from gmlib.widgets.styles import class_and_style
 from gmlib.widgets.ways import ways_between
 
-__all__ = ["Explorer", "class_and_style", "latent_plane", "two_distributions", "ways_between"]
+__all__ = [
+    "Explorer",
+    "class_and_style",
+    "latent_plane",
+    "latent_sheets",
+    "pixel_by_pixel",
+    "two_distributions",
+    "ways_between",
+]

@@ -31,6 +31,16 @@ function paintDigit(canvas, probabilities) {
   context.fillRect(0, 0, 28, 28);
 }
 
+// Calls `step` with how far an arrow key leads, to the right and down.
+function steered(canvas, step) {
+  canvas.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+    if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault(); // the page stays where it is
+    step(...way);
+  });
+}
+
 // Calls `move` with the place of the pointer, from 0 to 1 across and down, while it is held down.
 function draggable(canvas, move) {
   const moved = (event) => {

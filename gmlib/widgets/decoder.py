@@ -1,6 +1,5 @@
 """A decoder as a page can carry it: layers of 16-bit integers, which decoder.js multiplies out."""
 
-import base64
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn.utils.fusion import fuse_linear_bn_eval
 from gmlib.errors import InputError
 from gmlib.models.mlp import MLPDecoder
 from gmlib.models.vae import BernoulliDecoder
+from gmlib.widgets.packing import as_text, short
 
 LARGEST = 32767  # of a 16-bit integer; with 8 bits single pixels of the shipped VAE are off by most of the scale
 
@@ -70,21 +70,9 @@ def packed_layer(weights: Float[Tensor, "outputs inputs"], biases: Float[Tensor,
         JSON: the integers row by row in base64, low byte first; scales and biases, one an output.
     """
     scales = weights.abs().amax(1).clamp(min=1e-12) / LARGEST
-    whole = (weights / scales[:, None]).round().numpy().astype("<i2")
+    whole = (weights / scales[:, None]).round()
     return {
-        "weights": base64.b64encode(whole.tobytes()).decode(),
+        "weights": as_text(whole, "<i2"),
         "scales": short(scales),
         "biases": short(biases),
     }
-
-
-def short(numbers: Float[Tensor, " n"]) -> list[float]:
-    """Write numbers to the digits that float32 has.
-
-    Args:
-        numbers: `(n,)`.
-
-    Returns:
-        The numbers, rounded to seven digits.
-    """
-    return [float(f"{number:.7g}") for number in numbers.tolist()]

@@ -8,7 +8,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 // A named slider. `show(value, spoken)` moves it: the value stands behind it, a screen reader hears `spoken`.
-function slider(name, { min, max, step }, change) {
+function slider(name, { min, max, step, digits = 2 }, change) {
   const input = element("input", { type: "range", min, max, step });
   const shown = element("span", { class: "gm-value", "aria-hidden": "true" });
   input.addEventListener("input", () => change(Number(input.value)));
@@ -16,8 +16,27 @@ function slider(name, { min, max, step }, change) {
     row: element("div", { class: "gm-slider" }, element("label", {}, element("span", {}, name), input), shown),
     show(value, spoken) {
       input.value = value;
-      shown.textContent = inWords(value);
+      shown.textContent = inWords(value, digits);
       input.setAttribute("aria-valuetext", spoken);
+    },
+  };
+}
+
+// Radio buttons under a name. `show(which)` sets one of them, counted from 0 as in `change(which)`.
+function choice(name, options, change) {
+  const group = `choice-${Math.random().toString(36).slice(2)}`; // those of two explorers are two groups
+  const inputs = options.map((_, which) => {
+    const input = element("input", { type: "radio", name: group, value: which });
+    input.addEventListener("change", () => change(which));
+    return input;
+  });
+  const labels = inputs.map((input, which) => element("label", {}, input, ` ${options[which]}`));
+  return {
+    row: element("fieldset", { class: "gm-choice" }, element("legend", {}, name), ...labels),
+    show(chosen) {
+      inputs.forEach((input, which) => {
+        input.checked = which === chosen;
+      });
     },
   };
 }

@@ -19,7 +19,7 @@ except ImportError as error:
     raise ImportError("gmlib.widgets needs anywidget, which is not installed: pip install 'gmlib[book]'") from error
 
 FOLDER = Path(__file__).parent
-SHARED = ("explorer.js", "canvas.js")
+SHARED = ("explorer.js", "canvas.js", "packing.js")
 
 
 class Explorer(anywidget.AnyWidget):

@@ -22,12 +22,7 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
   el.append(element("div", { class: "gm-beside" }, plane, side));
 
   draggable(plane, (across, down) => go((2 * across - 1) * extent, (1 - 2 * down) * extent));
-  plane.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[event.key];
-    if (!way) return;
-    event.preventDefault(); // the page stays where it is
-    go(...chosen().z.map((value, i) => value + STEP * way[i]));
-  });
+  steered(plane, (right, down) => go(chosen().z[0] + STEP * right, chosen().z[1] - STEP * down));
 
   // The digits around z, as words: what a reader who does not see the picture can know of it.
   function company(z) {

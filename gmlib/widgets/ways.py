@@ -1,7 +1,5 @@
 """Chapter 07's explorer: two ways from one latent to another, straight and along the sphere."""
 
-import base64
-
 import torch
 from torch import Generator, Tensor
 
@@ -10,8 +8,8 @@ from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate, interpolate_spherical
 from gmlib.parallel import draw
 from gmlib.run import Run
-from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer
+from gmlib.widgets.packing import tiles
 
 STEPS = 21
 SHOWN = 6  # of the steps, on the poster
@@ -47,7 +45,7 @@ def ways_between(run: Run, pairs: int = 4, *, generator: Generator | None = None
         state={
             "version": 1,
             "steps": STEPS,
-            "tiles": {name: [_bytes(way) for way in drawn] for name, drawn in images.items()},
+            "tiles": {name: [tiles(way) for way in drawn] for name, drawn in images.items()},
             "lengths": {name: [[round(v, 2) for v in way] for way in _lengths(z, pairs)] for name, z in ways.items()},
         },
         chosen={"pair": 0, "t": 0.5},
@@ -57,11 +55,6 @@ def ways_between(run: Run, pairs: int = 4, *, generator: Generator | None = None
         alt=f"Two sheets, straight line and great circle, of {pairs} rows of {SHOWN} generated digits: each row leads from one "
         "digit to another.",
     )
-
-
-def _bytes(way: Image) -> str:
-    """Write images as bytes of ink, 784 an image, in base64."""
-    return base64.b64encode((255 * way).round().to(torch.uint8).numpy().tobytes()).decode()
 
 
 def _lengths(z: Tensor, pairs: int) -> list[list[float]]:
