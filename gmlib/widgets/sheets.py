@@ -3,7 +3,8 @@
 from typing import Any
 
 import torch
-from torch import Generator
+from jaxtyping import Float
+from torch import Generator, Tensor
 
 from gmlib.errors import InputError
 from gmlib.evaluate import extract, shipped_classifier
@@ -11,7 +12,7 @@ from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate_spherical
 from gmlib.parallel import draw
 from gmlib.run import Run
-from gmlib.shapes import Image, Latent
+from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.packing import short, tiles
 
@@ -74,7 +75,7 @@ def latent_sheets(run: Run, conditional: Run, *, generator: Generator | None = N
     )
 
 
-def spread(corners: Latent, rows: int, columns: int) -> Latent:
+def spread(corners: Float[Tensor, "4 d"], rows: int, columns: int) -> Float[Tensor, "n d"]:
     """Spread a sheet between four latents, along great circles: down both sides, then across from side to side.
 
     Args:

@@ -14,8 +14,10 @@ browser = test_site.browser  # the fixture, which renders the site first if it m
 EXPLORERS = {
     "02-vae": (".gm-digit", "canvas.gm-plane"),
     "04-conditional-vae": (".gm-digit", "input[type=range] >> nth=0"),
+    "05-pixel-vae": ("canvas[tabindex]", "canvas[tabindex]"),
     "06-minimax": ("canvas.gm-plot >> nth=0", "canvas.gm-plot >> nth=0"),
     "07-gan": (".gm-digit >> nth=0", "input[type=range]"),
+    "08-dcgan": (".gm-digit", "canvas.gm-sheet"),
 }
 EXPLORER = "figure.gm-explorer"
 
@@ -103,7 +105,7 @@ def test_everything_is_reached_by_tab_and_shows_that_it_is(page, name):
     page.evaluate(f"document.querySelector('{EXPLORER}').closest('.cell').querySelector('button')?.focus()")
     part(page, "input, canvas[tabindex]").first.focus()
     page.keyboard.press("Shift+Tab")
-    controls = part(page, "input[type=range], input:checked, canvas[tabindex]").count()
+    controls = part(page, "input[type=range], input:checked, input[type=checkbox], canvas[tabindex], button").count()
     for _ in range(controls):
         page.keyboard.press("Tab")
         shown = """() => {
@@ -140,6 +142,72 @@ def test_arrow_keys_choose_the_label(browser):
     assert picture(page, "04-conditional-vae") != before
     assert named(page, "04-conditional-vae").startswith("A 5 in the style")
     assert part(page, "input[type=radio]").count() == 10
+    page.context.close()
+
+
+def pixel(page: Page) -> int:
+    """Which pixel is framed, from 1 on."""
+    return int(part(page, "input[type=range]").input_value())
+
+
+def test_arrow_keys_move_the_pixel(browser):
+    page = opened(browser, "05-pixel-vae")
+    part(page, "canvas[tabindex]").focus()
+    top, first = page.evaluate("scrollY"), pixel(page)
+    for key, expected in (("ArrowRight", 1), ("ArrowDown", 29), ("ArrowLeft", 28), ("ArrowUp", 0)):
+        page.keyboard.press(key)
+        picture(page, "05-pixel-vae")
+        assert pixel(page) == first + expected
+    for _ in range(30):
+        page.keyboard.press("ArrowDown")
+    picture(page, "05-pixel-vae")
+    assert pixel(page) == 784  # and no further
+    assert page.evaluate("scrollY") == top
+    page.context.close()
+
+
+def test_an_image_is_drawn_to_the_end_or_until_somebody_takes_the_pen(browser):
+    page = opened(browser, "05-pixel-vae")
+    button = part(page, "button")
+    button.click()
+    page.wait_for_timeout(300)
+    assert button.inner_text() == "stop"
+    part(page, "canvas[tabindex]").click(position={"x": 20, "y": 20})
+    taken = picture(page, "05-pixel-vae")
+    assert button.inner_text() == "draw"
+    page.wait_for_timeout(300)
+    assert picture(page, "05-pixel-vae") == taken
+    button.click()
+    page.wait_for_function(f"document.querySelector('{EXPLORER} input[type=range]').value === '784'", timeout=8000)
+    assert button.inner_text() == "draw"
+    page.context.close()
+
+
+def test_nothing_offers_to_move_where_motion_is_not_wanted(browser):
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto((SITE / "book" / "05-pixel-vae.html").as_uri(), wait_until="domcontentloaded")
+    page.wait_for_selector(f"{EXPLORER}[data-live]")
+    assert part(page, "button").count() == 0
+    context.close()
+
+
+def test_unsure_readings_are_marked_and_counted(browser):
+    page = opened(browser, "08-dcgan")
+    sheet = part(page, ".gm-sheet")
+    counts = []
+    for which in (0, 1):
+        part(page, f"input[type=radio] >> nth={which}").check()
+        part(page, "input[type=checkbox]").uncheck()
+        picture(page, "08-dcgan")
+        plain = sheet.evaluate("(canvas) => canvas.toDataURL()")
+        part(page, "input[type=checkbox]").check()
+        picture(page, "08-dcgan")
+        words = part(page, ".gm-mark").inner_text()
+        counts.append(int(words.split(": ")[1].split()[0]))
+        assert (sheet.evaluate("(canvas) => canvas.toDataURL()") != plain) == (counts[-1] > 0)
+    assert counts[0] > counts[1]
+    assert named(page, "08-dcgan").split(". ")[1].startswith("Asked for a ")
     page.context.close()
 
 

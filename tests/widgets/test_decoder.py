@@ -74,6 +74,7 @@ def test_javascript_decodes_what_pytorch_decodes(evaluate, name):
     labels = torch.arange(32) % 10 if run.num_classes else None
     expected = run.decode(z, labels).flatten(1)
     found = evaluate(
+        "packing.js",
         "decoder.js",
         expression="([packed, z, labels]) => { const decode = decoder(packed); return z.map((each, i) => decode(each, labels?.[i])); }",
         argument=[packed(run.vae.decoder), z.tolist(), None if labels is None else labels.tolist()],

@@ -12,14 +12,22 @@ import torch
 from IPython.core.formatters import DisplayFormatter
 
 from gmlib import figures, interpolate, interpolate_spherical, mnist, pretrained, widgets
+from gmlib.evaluate import extract, predict, shipped_classifier
 from gmlib.widgets import explorer as module
 from gmlib.widgets.explorer import FOLDER, Explorer, source
+from gmlib.widgets.sheets import spread
 
 MAKERS = {
     "plane": lambda: widgets.latent_plane(pretrained("vae"), mnist("validation"), points=100),
     "styles": lambda: widgets.class_and_style(pretrained("cvae")),
     "distributions": widgets.two_distributions,
     "ways": lambda: widgets.ways_between(pretrained("gan"), generator=torch.Generator().manual_seed(1)),
+    "pixels": lambda: widgets.pixel_by_pixel(
+        pretrained("pixel_vae"), pretrained("pixel_cnn"), 6, generator=torch.Generator().manual_seed(1)
+    ),
+    "sheets": lambda: widgets.latent_sheets(
+        pretrained("dcgan"), pretrained("cdcgan"), generator=torch.Generator().manual_seed(2)
+    ),
 }
 
 
@@ -197,13 +205,52 @@ def test_tiles_are_the_images_along_both_ways():
             assert np.abs(ink / 255 - run.decode(z[pair]).numpy()).max() < 0.51 / 255 + 1e-6
 
 
+def test_a_sheet_spreads_between_its_corners():
+    corners = torch.randn(4, 100, generator=torch.Generator().manual_seed(0))
+    z = spread(corners, 5, 7).view(5, 7, 100)
+    torch.testing.assert_close(z[[0, 0, -1, -1], [0, -1, 0, -1]], corners)
+    torch.testing.assert_close(z[-1], interpolate_spherical(corners[2:3], corners[3:], 7))
+    torch.testing.assert_close(z[:, 0], interpolate_spherical(corners[:1], corners[2:3], 5))
+    middle = interpolate_spherical(z[2:3, 0], z[2:3, -1], 7)[3]
+    torch.testing.assert_close(z[2, 3], middle)
+
+
+def test_sheets_hold_the_images_and_what_the_classifier_reads():
+    runs = pretrained("dcgan"), pretrained("cdcgan")
+    made = widgets.latent_sheets(*runs, generator=torch.Generator().manual_seed(2))
+    generator = torch.Generator().manual_seed(2)
+    corners, ends = torch.randn(4, 100, generator=generator), torch.randn(2, 100, generator=generator)
+    way = interpolate_spherical(ends[:1], ends[1:], 11)
+    rows = [runs[1].decode(way, torch.full((11,), label)) for label in range(10)]
+    for sheet, images in zip(
+        made.state["sheets"], (runs[0].decode(spread(corners, 10, 11)), torch.cat(rows)), strict=True
+    ):
+        ink = np.frombuffer(base64.b64decode(sheet["tiles"]), np.uint8).reshape(110, 1, 28, 28)
+        assert np.abs(ink / 255 - images.numpy()).max() < 0.51 / 255 + 1e-6
+        likely = extract(images, shipped_classifier()).softmax(1)
+        assert sheet["digits"] == predict(images).tolist()
+        assert sheet["probabilities"] == pytest.approx(likely.max(1).values.tolist(), abs=1e-4)
+    assert [sheet["asked"] for sheet in made.state["sheets"]] == [False, True]
+    read = torch.tensor(made.state["sheets"][1]["digits"]).view(10, 11)
+    assert (read == torch.arange(10)[:, None]).float().mean() > 0.9  # a row for each label, from 0 to 9
+
+
+def test_sheets_refuse_runs_of_the_other_kind(refused):
+    with refused("got runs with 0 and 0 classes", "expected none and 10"):
+        widgets.latent_sheets(pretrained("dcgan"), pretrained("dcgan"))
+    with refused("got runs with 10 and 10 classes"):
+        widgets.latent_sheets(pretrained("cdcgan"), pretrained("cdcgan"))
+
+
 def test_what_is_chosen_comes_back_to_python():
     made = MAKERS["distributions"]()
     made.set_state({"chosen": {"theta": -0.5, "images": 0.2, "samples": 0.1}})  # as a notebook's slider sends it
     assert made.chosen["theta"] == -0.5
 
 
-@pytest.mark.parametrize("chapter", ["02-vae", "04-conditional-vae", "06-minimax", "07-gan"])
+@pytest.mark.parametrize(
+    "chapter", ["02-vae", "04-conditional-vae", "05-pixel-vae", "06-minimax", "07-gan", "08-dcgan"]
+)
 def test_the_chapters_hold_the_module_as_it_is(chapter):
     cells = nbformat.read(FOLDER.parents[1] / "book" / f"{chapter}.ipynb", as_version=4).cells
     (page,) = [
