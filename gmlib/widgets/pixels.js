@@ -121,7 +121,7 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
     const { p, surprise } = readers[by];
     paint(drawn.canvas, x, i);
     paint(likely.canvas, p, i);
-    paint(costly.canvas, surprise.map((nats) => Math.min(1, nats / state.black)), i);
+    paint(costly.canvas, surprise.map((nats) => Math.min(1, nats / state.full)), i);
     paintCoin(readers[0].p[i], u[i]);
 
     const place = `row ${Math.floor(i / SIDE) + 1}, column ${(i % SIDE) + 1}`;
@@ -138,7 +138,7 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
     pixel.show(i + 1, `${i + 1} of ${LAST + 1}, ${place}. ${words}. ${far}`);
     drawn.canvas.setAttribute("aria-label", `Image ${image + 1}, drawn up to ${place}. ${words}. Arrow keys move the pixel.`);
     likely.canvas.setAttribute("aria-label", `Probability of ink at each pixel when its turn came, ${inWords(p[i], 3)} here`);
-    costly.canvas.setAttribute("aria-label", `Surprise at each pixel, ${inWords(surprise[i])} nats here; black from ${state.black} on`);
+    costly.canvas.setAttribute("aria-label", `Surprise at each pixel, ${inWords(surprise[i])} nats here; full ink from ${state.full} on`);
     coin.setAttribute("aria-label", `A line from 0 to 1: ${words}`);
   };
 });

@@ -14,7 +14,7 @@ from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.packing import as_text
 
-BLACK = 3.0  # nats: the surprise that is drawn as black
+FULL = 3.0  # nats: the surprise that is drawn in full ink
 START = 12 * 28 + 14  # a pixel in the middle of the image
 
 
@@ -50,7 +50,7 @@ def pixel_by_pixel(run: Run, reader: Run, images: int = 4, *, generator: Generat
         "pixels.js",
         state={
             "version": 1,
-            "black": BLACK,
+            "full": FULL,
             "readers": [f"{run.recipe.name}, which knows z", f"{reader.recipe.name}, which has none"],
             "images": [
                 {"uniforms": as_text(u[i], "<f4"), "logits": [as_text(each[i], "<f4") for each in logits]}
@@ -82,5 +82,5 @@ def _poster(x: Image, logits: Image) -> Figure:
     """Draw the explorer as it begins."""
     drawn = torch.arange(x[0].numel()).view(SIZE) <= START
     surprise = F.softplus(torch.where(x > 0, -logits, logits))
-    sheets = {"drawn so far": x, "probability of ink": logits.sigmoid(), "surprise": (surprise / BLACK).clamp(max=1)}
+    sheets = {"drawn so far": x, "probability of ink": logits.sigmoid(), "surprise": (surprise / FULL).clamp(max=1)}
     return image_grids({name: torch.where(drawn, sheet, 0.25) for name, sheet in sheets.items()}, columns=1)

@@ -105,7 +105,7 @@ def test_everything_is_reached_by_tab_and_shows_that_it_is(page, name):
     page.evaluate(f"document.querySelector('{EXPLORER}').closest('.cell').querySelector('button')?.focus()")
     part(page, "input, canvas[tabindex]").first.focus()
     page.keyboard.press("Shift+Tab")
-    controls = part(page, "input[type=range], input:checked, input[type=checkbox], canvas[tabindex], button").count()
+    controls = part(page, ":is([type=range], :checked, [type=checkbox], canvas[tabindex], button)").count()
     for _ in range(controls):
         page.keyboard.press("Tab")
         shown = """() => {

@@ -88,6 +88,15 @@ def test_knowing_z_saves_nats(thrown):
     assert 5 * COUNT < without - with_z < 20 * COUNT
 
 
+def test_nearly_all_nats_lie_along_the_edges_of_strokes(truth):
+    x, logits = truth
+    edges = F.max_pool2d(x, 3, 1, 1) != -F.max_pool2d(-x, 3, 1, 1)
+    assert edges.float().mean() < 0.35
+    for each in logits:
+        surprise = F.softplus(torch.where(x > 0, -each, each))
+        assert surprise[edges].sum() > 0.95 * surprise.sum()
+
+
 def test_runs_of_another_kind_are_refused(refused, runs):
     run, reader = runs
     with refused("pixel_cnn", "0 latents", "with a latent", "pretrained('pixel_vae')"):
