@@ -285,8 +285,8 @@ class Recipe(ABC):
             precision: "float32" or "bfloat16", in which the networks compute; None takes the recipe's.
             out: folder for checkpoints and history; None keeps everything in memory.
             resume: go on from the newest checkpoint in `out`, if there is one.
-            on_step: called after each step.
-            on_epoch: called after each epoch.
+            on_step: called after each step; it may raise `StopTraining`, and then the run ends there.
+            on_epoch: called after each epoch; it may raise the same.
 
         Returns:
             The trained run, its networks in eval mode.
@@ -321,7 +321,7 @@ class Recipe(ABC):
             train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
         # an average takes no gradients in training; as part of a run it is a network like any other
         networks = {name: network.eval().requires_grad_() for name, network in state.result().items()}
-        about |= {"device": str(device), "processes": parallel.world_size()}
+        about |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
         about |= {"seconds": round(state.seconds, 1), "versions": versions()}
         return Run(self, networks, state.history, {}, about)
 
@@ -332,7 +332,7 @@ class VAERecipe(Recipe):
 
     `pixels` makes a network of the decoder in which pixels hear of each other, and takes the place of `decoder`; with `plane`
     they look at a plane that it makes of z, else their biases hear of z. Without latents there is no encoder either. Of
-    training, `kl_warmup` and `free_nats` are as in `fit_vae`. What is measured changes no training, hence no hash:
+    training, `beta`, `kl_warmup` and `free_nats` are as in `fit_vae`. What is measured changes no training, hence no hash:
     `likelihood_samples` says of how many draws log p(x) is estimated, and `finer_samples` asks for a second estimate of so
     many; where that takes too long for all digits, `finer_digits` of them say how much it gains, with a standard error.
     """
@@ -346,6 +346,7 @@ class VAERecipe(Recipe):
     plane: Callable[..., nn.Module] | None = None
     num_classes: int = 0
     batch_norm: bool = False
+    beta: float = 1.0
     kl_warmup: float = 0.0
     free_nats: float = 0.0
     likelihood_samples: int | None = field(default=None, compare=False)
@@ -389,7 +390,7 @@ class VAERecipe(Recipe):
         Returns:
             A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
         """
-        names = ("lr", "decay", "samples", "kl_warmup", "free_nats")
+        names = ("lr", "decay", "samples", "beta", "kl_warmup", "free_nats")
         return partial(fit_vae, **{name: getattr(self, name) for name in names})
 
     def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:

@@ -5,6 +5,7 @@ from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
 from gmlib.figures.network import network_drawing, planes
 from gmlib.figures.spreads import clouds, histograms, layer_spreads
+from gmlib.figures.training import samples_and_curves
 
 __all__ = [
     "Bounds",
@@ -23,4 +24,5 @@ __all__ = [
     "network_drawing",
     "planes",
     "rows_of_images",
+    "samples_and_curves",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -33,46 +34,47 @@ RC: Any = {
 }
 
 
+ALONE = RLock()  # the style is set for all of matplotlib, so that one thread draws at a time
+
+
 @contextmanager
 def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **kwargs: Any) -> Iterator:
-    """Open a figure in this style, and close it in pyplot when it is drawn, so that it shows once and leaks nothing.
+    """Open a figure in this style, which pyplot forgets at once, so that it shows once and leaks nothing.
 
     Args:
         rows: rows of axes.
         columns: columns of axes.
         width: inches.
         height: inches.
-        **kwargs: for `plt.subplots`.
+        **kwargs: for `Figure.subplots`.
 
     Yields:
         The figure, and its axes as an array of shape (rows, columns).
     """
-    with plt.rc_context(RC):
-        figure, axes = plt.subplots(
-            rows,
-            columns,
-            figsize=(width, height),
-            squeeze=False,
-            layout="constrained",
-            **kwargs,
-        )
-        try:
-            yield figure, axes
-        finally:
-            plt.close(figure)
+    with ALONE, plt.rc_context(RC):
+        figure = plt.figure(figsize=(width, height), layout="constrained")
+        plt.close(figure)  # else a notebook might show it, half drawn by another thread, under a cell that ends meanwhile
+        yield figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, colours: int | None = None) -> bytes:
     """Render a figure.
 
     Args:
         figure: what to render.
+        colours: at most so many, up to 256, which makes the file about a third as large; None keeps all.
 
     Returns:
         A PNG file's bytes.
     """
     from io import BytesIO
 
+    from PIL import Image  # matplotlib needs it too
+
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
+    if colours:
+        few = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        buffer = BytesIO()
+        few.save(buffer, format="png", optimize=True)
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 """The folder of a run: one process at a time, its last two checkpoints, its history."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 from gmlib import parallel
 from gmlib.errors import DivergedError, InputError
 from gmlib.files import write_whole
-from gmlib.train.state import DamagedError, State, pack, unpack
+from gmlib.train.state import DamagedError, State, StopTraining, pack, unpack
 
 log = logging.getLogger("gmlib")
 
@@ -175,7 +176,7 @@ def train_in(
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
 ) -> None:
-    """Run a loop to its end, with checkpoints in a folder if there is one.
+    """Run a loop to its end, or until a callback raises `StopTraining`, with checkpoints in a folder if there is one.
 
     Args:
         folder: where to keep the run; None keeps it in memory.
@@ -191,7 +192,8 @@ def train_in(
     advice = "try a lower learning rate, another seed, or float32 in place of bfloat16"
     if folder is None:
         try:
-            loop(state, on_step=on_step, on_epoch=on_epoch)
+            with contextlib.suppress(StopTraining):
+                loop(state, on_step=on_step, on_epoch=on_epoch)
         except DivergedError as error:
             raise DivergedError(f"training has diverged: {error}; {advice}") from error
         return
@@ -205,7 +207,8 @@ def train_in(
         folder.open(state, resume=resume)
         begun = state.step, state.epoch  # a run may have been cut off between its last step and the end of its epoch
         try:
-            loop(state, on_step=step, on_epoch=on_epoch)
+            with contextlib.suppress(StopTraining):
+                loop(state, on_step=step, on_epoch=on_epoch)
             if (state.step, state.epoch) != begun:
                 folder.save(state)
         except DivergedError as error:

@@ -24,6 +24,10 @@ class DamagedError(InputError):
     """A checkpoint is not what was written."""
 
 
+class StopTraining(Exception):  # noqa: N818 it is no error
+    """Raised by `on_step` or `on_epoch`: the run ends there, with what it has learnt so far."""
+
+
 class State:
     """Networks, optimisers, averages, place in the data, random generators, epoch, step and history of one run."""
 

@@ -23,6 +23,7 @@ def fit_vae(
     lr: float,
     decay: bool = False,
     samples: int = 1,
+    beta: float = 1.0,
     kl_warmup: float = 0.0,
     free_nats: float = 0.0,
     bfloat16: bool = False,
@@ -38,7 +39,8 @@ def fit_vae(
         lr: learning rate, at the start if it decays.
         decay: whether the rate falls to 0 along half a cosine over the run.
         samples: draws of z an image: 1 maximises the ELBO, more the importance-weighted bound of so many draws.
-        kl_warmup: share of the run over which the weight of the KL divergence rises from 0 to 1; 0 for none.
+        beta: weight of the KL divergence, at least 0; with 1 the bound is the ELBO.
+        kl_warmup: share of the run over which the weight of the KL divergence rises from 0 to beta; 0 for none.
         free_nats: of the KL divergence, that cost nothing.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
         validation: digits whose ELBO is noted after each epoch, binarised once.
@@ -47,21 +49,25 @@ def fit_vae(
 
     Returns:
         A row an epoch, in nats per image: ELBO, log p(x|z) and KL of the training batches, or their
-        importance-weighted bound, and ELBO, log p(x|z) and KL of validation.
+        importance-weighted bound, and ELBO, log p(x|z) and KL of validation. The KL of an ELBO has weight 1, whatever beta.
 
     Raises:
-        InputError: if several draws are asked for together with what is said of the KL divergence, or the warm-up is no
-            share of the run.
+        InputError: if several draws are asked for together with what is said of the KL divergence, the warm-up is no
+            share of the run, or beta is negative.
         DivergedError: if a number of the row is infinite or none.
+
+    Source: Kingma & Welling 2014; with beta, Higgins et al. 2017, beta-VAE, equation 4.
     """
     if not 0 <= kl_warmup <= 1:
         raise InputError(
             f"got kl_warmup {kl_warmup:g}, expected a share of the run from 0 to 1: 0.1 warms up over its first tenth"
         )
-    if samples > 1 and (kl_warmup or free_nats):
+    if not beta >= 0:
+        raise InputError(f"got beta {beta:g}, expected 0 or more: 1 for the ELBO")
+    if samples > 1 and (beta != 1 or kl_warmup or free_nats):
         raise InputError(
-            f"got {samples} samples with kl_warmup {kl_warmup:g} and free_nats {free_nats:g}, expected one or the other: the "
-            "importance-weighted bound has no KL term"
+            f"got {samples} samples with beta {beta:g}, kl_warmup {kl_warmup:g} and free_nats {free_nats:g}, expected one or "
+            "the other: the importance-weighted bound has no KL term"
         )
     vae = cast(VAE, state.networks["vae"])
     optimiser, batches = state.optimisers["vae"], state.batches
@@ -78,8 +84,8 @@ def fit_vae(
                 if samples == 1:
                     log_px, kl = vae(x, label, state.generator)
                     bound, parts = elbo(log_px, kl), torch.stack([log_px, kl])
-                    if kl_warmup or free_nats:
-                        weight = min(1.0, progress / kl_warmup) if kl_warmup else 1.0
+                    if beta != 1 or kl_warmup or free_nats:
+                        weight = beta * min(1.0, progress / kl_warmup) if kl_warmup else beta
                         bound = relaxed_elbo(log_px, kl, weight, free_nats)
                 else:
                     bound = iwae_bound(vae.log_weights(x, label, samples, state.generator))

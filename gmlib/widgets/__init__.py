@@ -1,7 +1,8 @@
-"""Explorers: pictures that answer to a slider, live in a notebook and, with no kernel and no network, in the rendered page."""
+"""Explorers answer to a slider, in a notebook and, with no kernel and no network, in the page; panels train, where a kernel is."""
 
 from gmlib.widgets.distributions import two_distributions
 from gmlib.widgets.explorer import Explorer
+from gmlib.widgets.panel import TrainingPanel
 from gmlib.widgets.pixels import pixel_by_pixel
 from gmlib.widgets.plane import latent_plane
 from gmlib.widgets.sheets import latent_sheets
@@ -10,6 +11,7 @@ from gmlib.widgets.ways import ways_between
 
 __all__ = [
     "Explorer",
+    "TrainingPanel",
     "class_and_style",
     "latent_plane",
     "latent_sheets",

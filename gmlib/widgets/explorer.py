@@ -1,8 +1,6 @@
 """One ES module for two hosts: a widget in a notebook, and a piece of a page that lives by itself."""
 
-import base64
 import hashlib
-import html
 import json
 import re
 from pathlib import Path
@@ -12,6 +10,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from gmlib.figures.style import png
+from gmlib.widgets.poster import WithPoster, image
 
 try:
     import anywidget
@@ -22,7 +21,7 @@ FOLDER = Path(__file__).parent
 SHARED = ("explorer.js", "canvas.js", "packing.js")
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(WithPoster, anywidget.AnyWidget):
     """A picture that answers: drag a point or a slider, and it changes.
 
     Where a kernel runs, it is a widget: `chosen` is what the reader has set, and setting it moves the picture. In a page
@@ -52,11 +51,6 @@ class Explorer(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"Explorer({self.name!r})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        widget, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        poster = base64.b64encode(self.poster).decode()
-        return widget | {"text/html": self.html(), "image/png": poster, "text/plain": repr(self)}, metadata
-
     def html(self) -> str:
         """Write the explorer for a page: style, poster, state and module, with nothing to fetch.
 
@@ -66,12 +60,10 @@ class Explorer(anywidget.AnyWidget):
         # a "<" in a string of JSON may be written so, and then nothing in it can end the script
         stored = json.dumps({"state": self.state, "chosen": self.chosen}, separators=(",", ":")).replace("<", "\\u003c")
         module = _in_script(f"{self._esm}\n{source('page.js')}")
-        image = (
-            f'<img src="data:image/png;base64,{base64.b64encode(self.poster).decode()}" alt="{html.escape(self.alt)}">'
-        )
-        digest = hashlib.sha256("\n".join((self._css, image, stored, module)).encode()).hexdigest()[:12]
+        poster = image(self.poster, self.alt)
+        digest = hashlib.sha256("\n".join((self._css, poster, stored, module)).encode()).hexdigest()[:12]
         return (
-            f'<figure class="gm-explorer" id="explorer-{digest}">\n<style>\n{self._css}</style>\n{image}\n'
+            f'<figure class="gm-explorer" id="explorer-{digest}">\n<style>\n{self._css}</style>\n{poster}\n'
             f'<script type="application/json">{stored}</script>\n'
             f'<script type="module">\n{module}\nattach("explorer-{digest}", render);\n</script>\n</figure>'
         )
