@@ -15,7 +15,7 @@ from gmlib.experiment import GANRecipe, plain
 from gmlib.models import VAE, DCCritic, DCGenerator, MLPCritic, NoLatent, PixelDecoder, plain_stack
 from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
 from gmlib.seeds import stream
-from gmlib.train import State
+from gmlib.train import State, StopTraining
 from gmlib.train.folder import Folder
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=4)
@@ -213,6 +213,22 @@ def test_the_classifier_goes_on_bit_for_bit(few_digits, always, tmp_path):
     assert resumed.history == whole.history
     found, expected = (run.networks["classifier"].state_dict() for run in (resumed, whole))
     assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def test_a_run_that_is_stopped_ends_there_and_can_go_on(few_digits, tmp_path):
+    whole = SHORT.fit(seed=3)
+
+    def stop(state: State) -> None:
+        if (state.epoch, state.batches.position) == (1, 2):
+            raise StopTraining
+
+    for out in (None, tmp_path):
+        run = SHORT.fit(seed=3, out=out, on_step=stop)
+        assert run.history.rows == whole.history.rows[:1]
+        assert run.about["epochs"] == 1
+        assert not run.networks["vae"].training
+        assert not equal(run, whole)
+    assert equal(SHORT.fit(seed=3, out=tmp_path, resume=True), whole)
 
 
 def test_an_unknown_precision(refused):

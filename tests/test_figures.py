@@ -1,6 +1,7 @@
 """Figures: the numbers that went in stand in the artists, and nothing stays open in pyplot."""
 
 from io import BytesIO
+from threading import Thread
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,6 +27,7 @@ from gmlib.figures import (
     network_drawing,
     planes,
     rows_of_images,
+    samples_and_curves,
 )
 from gmlib.figures.grids import tile
 from gmlib.figures.style import COLOURS, DIGIT_COLOURS, INK, drawing, png
@@ -258,7 +260,7 @@ def test_png_is_a_picture_of_the_figure():
     assert picture.size == tuple(round(150 * inches) for inches in figure.get_size_inches())
 
 
-def test_a_figure_whose_drawing_fails_is_closed_too():
+def test_a_figure_whose_drawing_fails_is_closed_too_and_the_next_can_be_drawn():
     with pytest.raises(ZeroDivisionError), drawing():
         _ = 1 / 0
 
@@ -371,3 +373,41 @@ def test_clouds_show_every_point_and_mark():
         assert len(points.get_xdata()) == n
         assert marks.get_xydata().tolist() == [[1, 0], [0, 1]]
         assert (ax.get_xlim(), ax.get_ylim()) == ((-2, 2), (-2, 2))
+
+
+def test_samples_stand_above_the_curves_of_their_run_and_axes_are_shared():
+    rows = [{"epoch": 1, "a": 1.0, "b": None}, {"epoch": 2, "a": 2.0, "b": 5.0}]
+    runs = {"one": (images(4), History(rows)), "begun": (images(4), History())}
+    figure = samples_and_curves(runs, {"y": {"a": "first", "b": "second", "missing": "third"}, "z": {"a": "again"}}, 2)
+    tops, middle, _ = (figure.axes[i : i + 2] for i in (0, 2, 4))
+    assert [ax.get_title() for ax in tops] == ["one", "begun"]
+    for ax in tops:
+        (sheet,) = ax.images
+        np.testing.assert_array_equal(sheet.get_array(), tile(images(4), 2))
+    first, second = middle[0].lines
+    assert [line.get_label() for line in (first, second)] == ["first", "second"]
+    np.testing.assert_array_equal(first.get_xydata(), [[1, 1], [2, 2]])
+    np.testing.assert_array_equal(second.get_xydata(), [[1, np.nan], [2, 5]])
+    assert first.get_linestyle() != second.get_linestyle()
+    assert not middle[1].lines
+    assert middle[0].get_ylim() == middle[1].get_ylim()
+    assert middle[0].get_ylabel() == "y"
+
+
+def test_few_colours_make_a_smaller_file():
+    figure = image_grid(torch.rand(40, 1, 28, 28, generator=torch.Generator().manual_seed(0)))
+    whole, few = png(figure), png(figure, colours=16)
+    assert len(few) < len(whole)
+    assert len(Image.open(BytesIO(few)).convert("RGB").getcolors()) <= 16
+
+
+def test_another_thread_leaves_pyplot_and_its_style_alone():
+    with drawing() as (figure, _):
+        assert plt.get_fignums() == []
+        other = Thread(target=image_grid, args=(images(4),))
+        other.start()
+        other.join(timeout=0.2)
+        assert other.is_alive()  # it waits, since the style is one for all
+    other.join(timeout=10)
+    assert not other.is_alive()
+    assert figure.axes

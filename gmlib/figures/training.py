@@ -27,10 +27,12 @@ def samples_and_curves(
         The figure.
     """
     sheets = [tile(images.detach().cpu(), columns) for images, _ in runs.values()]
-    tall = 7.0 / len(sheets) * max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
+    width = min(7.0, 4.5 * len(sheets))
+    tall = width / len(sheets) * max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
     height = tall + 0.35 + 1.6 * len(curves)
     ratios = [tall + 0.35, *[1.6] * len(curves)]
-    with drawing(1 + len(curves), len(runs), height=height, sharey="row", height_ratios=ratios) as (figure, axes):
+    shape = {"width": width, "height": height, "height_ratios": ratios}
+    with drawing(1 + len(curves), len(runs), sharey="row", **shape) as (figure, axes):
         for top, title, sheet in zip(axes[0], runs, sheets, strict=True):
             top.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
             top.set_title(title)

@@ -25,8 +25,8 @@ from gmlib.widgets.poster import WithPoster, image
 
 SAMPLES = 16
 PAUSE = 0.5  # seconds between two pictures, at least
-SHARE = 3  # and so many times as long as drawing one takes
-LONGEST = 3  # times as many epochs as the recipe has
+SHARE = 2  # and so many times as long as drawing one takes
+LONGEST = 10  # times as many epochs as the recipe has
 ALONE = Lock()  # dropout draws from torch's one global generator, so that one panel trains at a time
 
 CURVES: dict[type[Recipe], dict[str, dict[str, str]]] = {
@@ -65,7 +65,8 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
             recipe: what is trained: a VAE or a GAN of single digits, whose pixels are drawn all at once.
             change: name of each setting on offer to the numbers to choose from, or from names to values of any kind. The
                 recipe's own value is among them. How many epochs can be set in any case.
-            shown: title of each finished run to the run, for the figure; the first training is shown beside the first.
+            shown: title of each finished run to the run, for the figure; the first training is shown beside the one of this recipe,
+                or else the first.
             profile: "quick" or "full".
             seed: of every training.
             device: where to train; None takes a GPU if CUDA finds one. `run` is on the CPU in any case.
@@ -90,7 +91,10 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         self.stop.on_click(lambda _: self._stopping.set())
         self._stopping = Event()
         self._due = 0.0  # when the next picture is
-        self._before = next(iter(shown.items()))
+        first = next(iter(shown))
+        self._before = next(
+            ((title, run) for title, run in shown.items() if run.recipe == recipe), (first, shown[first])
+        )
         self.poster, self.alt = self._drawn(shown)
         self._status = ipywidgets.HTML()
         self._picture = ipywidgets.HTML(image(self.poster, self.alt))

@@ -21,7 +21,9 @@ class WithPoster:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         shown: Any = super()._repr_mimebundle_(**kwargs) or {}  # type: ignore[misc]
-        widget, metadata = shown if isinstance(shown, tuple) else (shown, {})  # anywidget gives both, ipywidgets the first
+        widget, metadata = (
+            shown if isinstance(shown, tuple) else (shown, {})
+        )  # anywidget gives both, ipywidgets the first
         poster = base64.b64encode(self.poster).decode()
         return widget | {"text/html": self.html(), "image/png": poster, "text/plain": repr(self)}, metadata
 
@@ -36,4 +38,5 @@ def image(picture: bytes, alt: str) -> str:
     Returns:
         An `img`.
     """
-    return f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" alt="{html.escape(alt)}">'
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return f'<img src="{source}" alt="{html.escape(alt)}" style="max-width: 100%">'

@@ -53,20 +53,23 @@ def test_rows_have_the_same_columns_and_add_up(made_up):
     assert sorted(without.rows[0]) == ["epoch", "train_elbo", "train_kl", "train_log_px"]
 
 
-def test_steps_are_those_of_plain_gradient_ascent(made_up):
+@pytest.mark.parametrize("beta", [1.0, 4.0, 0.0])
+def test_steps_are_those_of_plain_gradient_ascent(made_up, beta):
     state, lr = start(made_up, optimiser=torch.optim.SGD, lr=1e-3), 1e-3
     by_hand = start(made_up, optimiser=torch.optim.SGD, lr=1e-3)
-    fit_vae(state, epochs=2, lr=lr)
+    fit_vae(state, epochs=2, lr=lr, beta=beta)
 
     vae, totals = by_hand.networks["vae"], []
     for _ in range(2):
         rows = []
         for x, _ in by_hand.batches:
             log_px, kl = vae(x, None, by_hand.generator)
-            gradients = torch.autograd.grad((log_px - kl).mean(), list(vae.parameters()))  # fresh ones at each step
+            gradients = torch.autograd.grad(
+                (log_px - beta * kl).mean(), list(vae.parameters())
+            )  # fresh ones at each step
             with torch.no_grad():
                 for parameter, gradient in zip(vae.parameters(), gradients, strict=True):
-                    parameter += lr * gradient  # up the ELBO
+                    parameter += lr * gradient  # up the bound
             rows.append([log_px.mean().item(), kl.mean().item()])
         totals.append(torch.tensor(rows).mean(0))
     for found, expected in zip(weights(state), weights(by_hand), strict=True):
@@ -212,14 +215,19 @@ def test_the_weight_of_the_kl_rises_over_its_share_of_the_run_and_what_is_free_i
         return log_px - kl
 
     monkeypatch.setattr("gmlib.train.vae.relaxed_elbo", note)
-    fit_vae(start(made_up), epochs=4, lr=1e-2, kl_warmup=0.5, free_nats=0.5)
-    assert seen == [(min(1.0, step / 8), 0.5) for step in range(16)]  # four steps an epoch
+    fit_vae(start(made_up), epochs=4, lr=1e-2, beta=3.0, kl_warmup=0.5, free_nats=0.5)
+    assert seen == [(3 * min(1.0, step / 8), 0.5) for step in range(16)]  # four steps an epoch
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 2])
 def test_a_warm_up_is_a_share_of_the_run(made_up, refused, wrong):
     with refused(f"got kl_warmup {wrong:g}", "a share of the run from 0 to 1"):
         fit_vae(start(made_up), epochs=1, lr=1e-2, kl_warmup=wrong)
+
+
+def test_beta_is_a_weight(made_up, refused):
+    with refused("got beta -1", "0 or more"):
+        fit_vae(start(made_up), epochs=1, lr=1e-2, beta=-1.0)
 
 
 def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
@@ -229,6 +237,6 @@ def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
 
 
 def test_the_importance_weighted_bound_has_no_kl_to_relax(made_up, refused):
-    for wrong in ({"kl_warmup": 0.2}, {"free_nats": 1.0}):
-        with refused("got 2 samples with kl_warmup", "expected one or the other"):
+    for wrong in ({"kl_warmup": 0.2}, {"free_nats": 1.0}, {"beta": 2.0}):
+        with refused("got 2 samples with beta", "expected one or the other"):
             fit_vae(start(made_up), epochs=1, lr=1e-2, samples=2, **wrong)

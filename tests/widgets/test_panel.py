@@ -1,0 +1,180 @@
+"""What a panel trains is what `fit` trains, it stops when asked, and where no kernel runs its figure stands for it."""
+
+import base64
+import re
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from IPython.core.formatters import DisplayFormatter
+
+from gmlib import recipes
+from gmlib.objectives import MINIMAX, NON_SATURATING
+from gmlib.widgets import TrainingPanel
+from gmlib.widgets import panel as module
+
+VAE = replace(recipes.VAE, hidden=8, batch_size=32, quick_epochs=2)
+GAN = replace(recipes.GAN, batch_size=32, quick_epochs=2)
+CHANGE = {"lr": (1e-3, 1e-2, 1e6), "beta": (0, 1, 10)}
+LOSSES = {"-log D": NON_SATURATING, "log(1 - D)": MINIMAX}
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """A picture after each step."""
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(module, "SHARE", 0.0)
+
+
+@pytest.fixture
+def panel(few_digits):
+    return TrainingPanel(
+        VAE, CHANGE, shown={"beta 1": VAE.fit(), "beta 10": replace(VAE, beta=10.0).fit()}, device="cpu"
+    )
+
+
+def trained(made: TrainingPanel) -> str:
+    """Press Train, wait for the end, and give what the line of status says then."""
+    made.train.click()
+    made.thread.join(timeout=60)
+    assert not made.thread.is_alive()
+    return status(made)
+
+
+def status(made: TrainingPanel) -> str:
+    return re.sub("<[^>]*>", "", made.children[2].value).strip()
+
+
+def picture(made: TrainingPanel) -> str:
+    return made.children[3].value
+
+
+def test_nothing_is_trained_before_the_press_of_the_button(panel):
+    assert panel.run is None
+    assert panel.thread is None
+    assert threading.active_count() == 1
+    assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+    assert {name: control.value for name, control in panel.controls.items()} == {"lr": 0.01, "beta": 1, "epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "chosen"),
+    [
+        (VAE, CHANGE, {}),
+        (VAE, CHANGE, {"lr": 1e-3, "beta": 10}),
+        (GAN, {"lr": (2e-4, 2e-3), "objective": LOSSES}, {"objective": MINIMAX}),  # its dropout draws on the side
+    ],
+)
+def test_trained_to_its_end_it_is_what_fit_gives(few_digits, always, recipe, change, chosen):
+    made = TrainingPanel(recipe, change, shown={"before": recipe.fit()}, seed=3, device="cpu")
+    for name, value in chosen.items():
+        made.controls[name].value = value
+    made.children[2].observe(lambda _: setattr(made.controls["lr"], "value", recipe.lr), "value")  # too late to matter
+    before = torch.get_rng_state()
+    assert trained(made).startswith("Done after 2 of 2 epochs.")
+    assert torch.equal(torch.get_rng_state(), before)
+    expected = replace(recipe, **chosen).fit(seed=3)
+    assert made.run.history == expected.history
+    for name, network in expected.networks.items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(made.run.networks[name].state_dict()[key], value), key
+    assert made.run.recipe.settings() == replace(recipe, epochs=2, **chosen).settings()
+
+
+def test_it_stops_when_asked_and_keeps_what_it_has_learnt(panel, always):
+    pictures = set()
+
+    def press(change: dict) -> None:
+        assert "<progress" not in change["old"] or change["new"] != change["old"]
+        pictures.add(picture(panel))
+        if "epoch 2 of 2" in change["new"]:
+            assert (panel.train.disabled, panel.stop.disabled) == (True, False)
+            panel.stop.click()
+
+    panel.children[2].observe(press, "value")
+    said = trained(panel)
+    assert said.startswith("Stopped after 1 of 2 epochs.")
+    assert f"validation_elbo {panel.run.history.rows[-1]['validation_elbo']:.1f}" in said
+    assert len(pictures) >= 3  # they change along the way
+    assert panel.run.history.rows == VAE.fit().history.rows[:1]
+    assert panel.run.sample(3).shape == (3, 1, 28, 28)
+    assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+
+
+def test_the_next_training_begins_anew_and_is_shown_beside_the_last(panel):
+    trained(panel)
+    assert 'alt="Samples and curves of runs. beta 1: 16' in picture(panel)  # of those that are shown, the recipe's own
+    first = panel.run
+    panel.controls["beta"].value = 10
+    panel.controls["epochs"].value = 3
+    assert trained(panel).startswith("Done after 3 of 3 epochs.")
+    assert panel.run is not first
+    assert "before: lr 0.01, beta 1: 16 samples after 2 epochs" in picture(panel)
+    assert "now: lr 0.01, beta 10: 16 samples after 3 epochs" in picture(panel)
+
+
+def test_a_run_that_diverges_says_so_in_a_sentence(panel):
+    panel.controls["lr"].value = 1e6
+    said = trained(panel)
+    assert said.startswith("No run: training has diverged: train_elbo is")
+    assert "try a lower learning rate" in said
+    assert panel.run is None
+    panel.controls["lr"].value = 1e-2  # and the panel still works
+    assert trained(panel).startswith("Done")
+
+
+def test_any_other_error_is_said_too(panel, monkeypatch):
+    monkeypatch.setattr(panel, "_show", lambda *_: 1 / 0)
+    assert trained(panel) == "No run: ZeroDivisionError, division by zero."
+    assert not panel.train.disabled
+
+
+def test_one_panel_trains_at_a_time(panel):
+    with module.ALONE:
+        panel.train.click()
+        assert "Another panel is training" in status(panel)
+        assert panel.thread is None
+    assert trained(panel).startswith("Done")
+
+
+def test_without_a_kernel_a_figure_stands_for_it(panel):
+    shown, _ = DisplayFormatter().format(panel)
+    assert shown["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
+    assert base64.b64decode(shown["image/png"]) == panel.poster
+    assert shown["text/plain"] == "TrainingPanel('vae')"
+    page = shown["text/html"]
+    assert page.startswith('<figure class="gm-panel"><img src="data:image/png;base64,')
+    assert "<script" not in page
+    assert "choose another lr, beta, epochs" in page
+    for title, epochs in (("beta 1", 2), ("beta 10", 2)):
+        assert f"{title}: 16 samples after {epochs} epochs, train_elbo -" in panel.alt
+    assert f'alt="{panel.alt}"' in page
+    assert picture(panel) in page  # the panel begins with the same figure
+    assert len(panel.poster) < 60_000
+
+
+def test_what_cannot_be_trained_here_is_refused(few_digits, refused):
+    shown = {"": VAE.fit()}
+    with refused("got the setting 'betas'", "did you mean 'beta'?"):
+        TrainingPanel(VAE, {"betas": (1, 2)}, shown=shown)
+    with refused("got the setting 'epochs'", "its control already"):
+        TrainingPanel(VAE, {"epochs": (1, 2)}, shown=shown)
+    with refused("got lr from 0.1, 1, expected vae's own 0.01 among them"):
+        TrainingPanel(VAE, {"lr": (0.1, 1)}, shown=shown)
+    with refused("got lr from nothing"):
+        TrainingPanel(VAE, {"lr": ()}, shown=shown)
+    for wrong in (-1, float("inf"), float("nan")):
+        with refused(f"got {wrong!r} for lr", "numbers from 0 on"):
+            TrainingPanel(VAE, {"lr": (1e-2, wrong)}, shown=shown)
+    for recipe in (recipes.PIXEL_VAE, recipes.CLASSIFIER, recipes.STACKED_DCGAN):
+        with refused(f"got the recipe {recipe.name}", "recipes.VAE"):
+            TrainingPanel(recipe, {}, shown=shown)
+    with refused("got 0 runs to show", "at least one"):
+        TrainingPanel(VAE, {}, shown={})
+    with refused("got 1 runs to show", "all of gan's kind"):
+        TrainingPanel(GAN, {}, shown=shown)
+    with refused("got profile 'slow'"):
+        TrainingPanel(VAE, {}, shown=shown, profile="slow")
+    with refused("got seed -1"):
+        TrainingPanel(VAE, {}, shown=shown, seed=-1)
