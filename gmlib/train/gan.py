@@ -20,7 +20,7 @@ from gmlib.objectives.wasserstein import clip_weights_
 from gmlib.seeds import stream
 from gmlib.shapes import Image, Labels, Latent
 from gmlib.train.decay import cosine_decay
-from gmlib.train.history import History, Row
+from gmlib.train.history import History, Row, require_finite
 from gmlib.train.state import State
 
 LEAD = 100  # critic steps before a generator step, where a warm-up gives the critic a lead
@@ -255,6 +255,7 @@ def fit_gan(
         row |= {name: total / len(batches) for name, total in zip(CRITIC_NOTES, critic_sums, strict=True)}
         row |= {"generator_loss": lost_sum / steps_taken if steps_taken else None}
         row |= {"generator_steps": int(steps_taken)}
+        require_finite(row)  # what has diverged draws no images that could be judged
         if validation is not None:
             row |= validate(state, validation)
         state.end_epoch(row)

@@ -10,6 +10,20 @@ from gmlib.errors import DivergedError
 Row = dict[str, float | None]  # a value is None where an epoch had nothing to say
 
 
+def require_finite(row: Row) -> None:
+    """Refuse a row of a run that has left the finite numbers.
+
+    Args:
+        row: its numbers; the first is the epoch.
+
+    Raises:
+        DivergedError: if one of them is infinite or no number.
+    """
+    for name, value in row.items():
+        if value is not None and not math.isfinite(value):
+            raise DivergedError(f"{name} is {value} in epoch {row['epoch']}")
+
+
 @dataclass
 class History:
     """Rows of numbers with the same columns, one an epoch, in order."""
@@ -33,9 +47,7 @@ class History:
         Raises:
             DivergedError: if one of them is infinite or no number: training cannot recover from that.
         """
-        for name, value in row.items():
-            if value is not None and not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} in epoch {row['epoch']}")
+        require_finite(row)
         self.rows.append(row)
 
     def column(self, name: str) -> list[float | None]:

@@ -111,8 +111,9 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         Returns:
             A `figure`: finished runs, and a sentence about what it is in a notebook.
         """
+        settings = ", ".join(name for name in self.controls if name != "epochs")
         words = (
-            f"In a notebook this is a panel that trains: choose another {', '.join(self.controls)}, and watch samples and "
+            f"In a notebook this is a panel that trains: choose another {settings} or number of epochs, and watch samples and "
             "losses as they come. Here are runs that have ended."
         )
         return f'<figure class="gm-panel">{image(self.poster, self.alt)}<p>{html.escape(words)}</p></figure>'

@@ -799,3 +799,10 @@ def test_a_generator_of_one_number_finds_a_gaussian(mean, spread):
     assert abs(found.b.item()) == pytest.approx(spread, abs=0.15 * spread)
     # a critic that cannot tell them apart pays 2 ln 2
     assert history.rows[-1]["critic_loss"] == pytest.approx(2 * math.log(2), abs=0.05)
+
+
+def test_what_has_diverged_is_not_judged(made_up, refused, ink):
+    state = start(made_up, optimiser=torch.optim.Adam)
+    with refused("critic_loss is nan in epoch 1"):
+        fit_gan(state, epochs=1, lr=1e30, objective=NON_SATURATING, validation=made_up)
+    assert not ink

@@ -146,7 +146,7 @@ def test_without_a_kernel_a_figure_stands_for_it(panel):
     page = shown["text/html"]
     assert page.startswith('<figure class="gm-panel"><img src="data:image/png;base64,')
     assert "<script" not in page
-    assert "choose another lr, beta, epochs" in page
+    assert "choose another lr, beta or number of epochs" in page
     for title, epochs in (("beta 1", 2), ("beta 10", 2)):
         assert f"{title}: 16 samples after {epochs} epochs, train_elbo -" in panel.alt
     assert f'alt="{panel.alt}"' in page
