@@ -1,12 +1,13 @@
 """Shapes as types. They cost nothing at run time; under pytest every call is checked against them."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from gmlib.errors import InputError
+from gmlib.errors import DivergedError, InputError
 
 Image = Float[Tensor, "b c h w"]  # values in [0, 1]
 Latent = Float[Tensor, "b d"]  # z, or the mean or log-variance of q(z|x)
@@ -55,6 +56,7 @@ def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
         size: the only `(c, h, w)` that is taken.
 
     Raises:
+        DivergedError: if values are no numbers, as those of a network that has diverged.
         InputError: if the shape, the dtype or the range is another. The range is looked at on the CPU only:
             elsewhere the device would have to be waited for.
     """
@@ -69,5 +71,9 @@ def require_image(x: Tensor, size: tuple[int, int, int]) -> None:
         )
     if x.device.type == "cpu" and x.numel():
         low, high = (float(end) for end in x.detach().aminmax())
+        if math.isnan(low):
+            raise DivergedError(
+                "got images whose values are nan, expected [0, 1]: what made them has left the finite numbers"
+            )
         if not 0 <= low <= high <= 1:
             raise InputError(f"got images with values from {low:g} to {high:g}, expected [0, 1]: divide bytes by 255")

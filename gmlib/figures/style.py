@@ -53,9 +53,8 @@ def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: floa
     """
     with ALONE, plt.rc_context(RC):
         figure = plt.figure(figsize=(width, height), layout="constrained")
-        plt.close(
-            figure
-        )  # else a notebook might show it, half drawn by another thread, under a cell that ends meanwhile
+        # at once, else a notebook may show what another thread is drawing under a cell that ends meanwhile
+        plt.close(figure)
         yield figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 

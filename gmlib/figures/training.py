@@ -31,8 +31,8 @@ def samples_and_curves(
     tall = width / len(sheets) * max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
     height = tall + 0.35 + 1.6 * len(curves)
     ratios = [tall + 0.35, *[1.6] * len(curves)]
-    shape = {"width": width, "height": height, "height_ratios": ratios}
-    with drawing(1 + len(curves), len(runs), sharey="row", **shape) as (figure, axes):
+    rows = 1 + len(curves)
+    with drawing(rows, len(runs), width=width, height=height, height_ratios=ratios, sharey="row") as (figure, axes):
         for top, title, sheet in zip(axes[0], runs, sheets, strict=True):
             top.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
             top.set_title(title)

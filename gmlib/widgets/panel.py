@@ -81,6 +81,7 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.run: Run | None = None
         self.thread: Thread | None = None
+        self._stopping = Event()
         self.controls = {name: _control(recipe, name, values) for name, values in change.items()}
         self.controls["epochs"] = ipywidgets.BoundedIntText(
             length, min=1, max=LONGEST * length, description="epochs", **_sized("10rem")
@@ -89,7 +90,6 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         self.stop = ipywidgets.Button(description="Stop", disabled=True)
         self.train.on_click(self._begin)
         self.stop.on_click(lambda _: self._stopping.set())
-        self._stopping = Event()
         self._due = 0.0  # when the next picture is
         first = next(iter(shown))
         self._before = next(

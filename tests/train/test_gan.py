@@ -12,6 +12,7 @@ from torch import nn
 
 from gmlib import Digits, mnist
 from gmlib.data import Batches, join_channels
+from gmlib.errors import DivergedError
 from gmlib.models import MLPCritic, MLPGenerator
 from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
 from gmlib.seeds import stream
@@ -801,8 +802,13 @@ def test_a_generator_of_one_number_finds_a_gaussian(mean, spread):
     assert history.rows[-1]["critic_loss"] == pytest.approx(2 * math.log(2), abs=0.05)
 
 
-def test_what_has_diverged_is_not_judged(made_up, refused, ink):
-    state = start(made_up, optimiser=torch.optim.Adam)
-    with refused("critic_loss is nan in epoch 1"):
-        fit_gan(state, epochs=1, lr=1e30, objective=NON_SATURATING, validation=made_up)
+def test_what_has_diverged_is_not_judged(made_up, ink):
+    infinite = replace(NON_SATURATING, critic=lambda real, fake: real * math.inf)
+    with pytest.raises(DivergedError, match=r"critic_loss is .* in epoch 1"):
+        play(start(made_up, batch_size=64), epochs=1, objective=infinite, n_critic=2, validation=made_up)
     assert not ink
+
+
+def test_images_that_are_no_numbers_are_said_to_be_of_a_run_that_diverged(made_up):
+    with pytest.raises(DivergedError, match="has left the finite numbers"):
+        play(start(made_up), epochs=1, lr=1e30, objective=NON_SATURATING)
