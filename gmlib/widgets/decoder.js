@@ -2,7 +2,7 @@
 
 function layer({ weights, scales, biases }) {
   const whole = unpacked(weights, Int16Array);
-  const inputs = whole.length / biases.length;
+  const inputs = whole.length / scales.length;
   return { biases, inputs, weights: Float32Array.from(whole, (w, i) => w * scales[Math.floor(i / inputs)]) };
 }
 

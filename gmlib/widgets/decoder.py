@@ -58,21 +58,29 @@ def folded(net: nn.Sequential) -> list[nn.Linear]:
 
 @torch.no_grad()
 def packed_layer(weights: Float[Tensor, "outputs inputs"], biases: Float[Tensor, " outputs"]) -> dict[str, Any]:
-    r"""Round the weights of each output to whole multiples of a scale of its own.
-
-    $$W_{ij} \approx s_i k_{ij}, \qquad s_i = \max_j |W_{ij}| / 32767, \qquad k_{ij} \in \{-32767, \dots, 32767\}$$
+    """Pack weights and biases of a layer.
 
     Args:
         weights: `(outputs, inputs)`.
         biases: `(outputs,)`.
 
     Returns:
-        JSON: the integers row by row in base64, low byte first; scales and biases, one an output.
+        JSON: weights and scales as `packed_rows` gives them; biases, one an output.
+    """
+    return packed_rows(weights) | {"biases": short(biases)}
+
+
+def packed_rows(weights: Float[Tensor, "outputs inputs"]) -> dict[str, Any]:
+    r"""Round the numbers of each row to whole multiples of a scale of its own.
+
+    $$W_{ij} \approx s_i k_{ij}, \qquad s_i = \max_j |W_{ij}| / 32767, \qquad k_{ij} \in \{-32767, \dots, 32767\}$$
+
+    Args:
+        weights: `(outputs, inputs)`.
+
+    Returns:
+        JSON: the integers row by row in base64, low byte first; scales, one a row.
     """
     scales = weights.abs().amax(1).clamp(min=1e-12) / LARGEST
     whole = (weights / scales[:, None]).round()
-    return {
-        "weights": as_text(whole, "<i2"),
-        "scales": short(scales),
-        "biases": short(biases),
-    }
+    return {"weights": as_text(whole, "<i2"), "scales": short(scales)}

@@ -25,49 +25,6 @@ const render = explorer(1, ({ el, state, choose }) => {
   );
   draggable(opponents, (across) => choose({ theta: limit(Math.round((2 * across - 1) * shown * 100) / 100, -reach, reach) }));
 
-  // Lines from x and y in the units of the axes to the canvas; `under` fills what lies below.
-  function plotter(canvas, across, top) {
-    const { context, width, height } = blank(canvas);
-    const place = (x, y) => [((x / across + 1) / 2) * width, height - 20 - (y / top) * (height - 32)];
-    context.strokeStyle = colour(canvas, "--gm-line");
-    context.fillStyle = colour(canvas, "--gm-ink");
-    context.textAlign = "center";
-    for (let x = -Math.floor(across); x <= across; x++) {
-      context.fillText(inWords(x, 0), place(x, 0)[0], height - 4);
-      stroke([x, x], [0, top]);
-    }
-    stroke([-across, across], [0, 0]);
-    function stroke(xs, ys, name = "", under = false) {
-      context.beginPath();
-      xs.forEach((x, i) => context.lineTo(...place(x, ys[i])));
-      if (name) {
-        context.strokeStyle = context.fillStyle = colour(canvas, `--gm-${name}`);
-        context.setLineDash({ samples: [7, 4], js: [7, 4] }[name] ?? []);
-        context.lineWidth = 2.2;
-      }
-      context.stroke();
-      if (!under) return;
-      context.globalAlpha = 0.18;
-      context.fill();
-      context.globalAlpha = 1;
-    }
-    function level(y, text) {
-      context.setLineDash([2, 3]);
-      context.lineWidth = 1;
-      context.strokeStyle = context.fillStyle = colour(canvas, "--gm-ink");
-      stroke([-across, across], [y, y]);
-      context.textAlign = "left";
-      context.fillText(text, 4, place(0, y)[1] - 4);
-    }
-    function dot(x, y, name) {
-      context.fillStyle = colour(canvas, `--gm-${name}`);
-      context.beginPath();
-      context.arc(...place(x, y), 5.5, 0, 2 * Math.PI);
-      context.fill();
-    }
-    return { stroke, level, dot };
-  }
-
   return ({ theta, images, samples }) => {
     const [p, q] = [logMasses(points, 0, images), logMasses(points, theta, samples)];
     const [js, w1] = [jensenShannon(p, q), wasserstein(p, q, points)];
@@ -76,7 +33,7 @@ const render = explorer(1, ({ el, state, choose }) => {
     const inside = points.map((x, i) => i).filter((i) => Math.abs(points[i]) <= shown);
     const xs = inside.map((i) => points[i]);
     const high = Math.max(...p, ...q); // of a logarithm: both on one scale, the higher one of height 1
-    const upper = plotter(opponents, shown, 1);
+    const upper = plotter(opponents, [-shown, shown], [0, 1]);
     upper.level(0.5, "D = ½");
     upper.stroke(xs, inside.map((i) => Math.exp(p[i] - high)), "images", true);
     upper.stroke(xs, inside.map((i) => Math.exp(q[i] - high)), "samples", true);
@@ -92,7 +49,7 @@ const render = explorer(1, ({ el, state, choose }) => {
         w1: moved.map((each) => wasserstein(p, each, points)),
       };
     }
-    const lower = plotter(measures, shown, 1.05 * reach);
+    const lower = plotter(measures, [-shown, shown], [0, 1.05 * reach]);
     lower.level(ln2, "ln 2");
     for (const [name, value] of Object.entries({ w1, js })) {
       lower.stroke(curves.thetas, curves[name], name);
@@ -116,13 +73,5 @@ const render = explorer(1, ({ el, state, choose }) => {
     return Math.round(((x - state.grid.lowest) / (state.grid.highest - state.grid.lowest)) * (state.grid.count - 1));
   }
 });
-
-// Names of lines, each beside a piece of it.
-function legend(names) {
-  const entries = Object.entries(names).map(([name, text]) =>
-    element("span", {}, element("i", { class: `gm-key gm-key-${name}`, "aria-hidden": "true" }), text),
-  );
-  return element("div", { class: "gm-legend" }, ...entries);
-}
 
 export default { render };

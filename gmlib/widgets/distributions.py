@@ -27,6 +27,7 @@ def two_distributions() -> Explorer:
     """
     return Explorer(
         "divergences.js",
+        "plot.js",
         "distributions.js",
         state={
             "version": 1,

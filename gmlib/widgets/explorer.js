@@ -7,16 +7,16 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// A named slider. `show(value, spoken)` moves it: the value stands behind it, a screen reader hears `spoken`.
+// A named slider. `show(value, spoken, written)` moves it: `written` stands behind it, a screen reader hears `spoken`.
 function slider(name, { min, max, step, digits = 2 }, change) {
   const input = element("input", { type: "range", min, max, step });
   const shown = element("span", { class: "gm-value", "aria-hidden": "true" });
   input.addEventListener("input", () => change(Number(input.value)));
   return {
     row: element("div", { class: "gm-slider" }, element("label", {}, element("span", {}, name), input), shown),
-    show(value, spoken) {
+    show(value, spoken, written = inWords(value, digits)) {
       input.value = value;
-      shown.textContent = inWords(value, digits);
+      shown.textContent = written;
       input.setAttribute("aria-valuetext", spoken);
     },
   };
@@ -52,7 +52,8 @@ function limit(value, lowest, highest) {
 
 // Makes `render` for either host, a live notebook or a page. `build` fills the element and gives `draw`, which is called
 // with what is chosen: at first, and whenever the choice, the size or the theme changes. Nothing moves by itself.
-// `choose` changes a part of the choice, and `chosen` gives all of it as it is now, drawn or not.
+// `choose` changes a part of the choice, and `chosen` gives all of it as it is now, drawn or not. `ended` is a signal:
+// what the reader has set going stops when the host lets go.
 function explorer(version, build) {
   return ({ model, el }) => {
     el.classList.add("gm-explorer");
@@ -67,7 +68,8 @@ function explorer(version, build) {
       model.set("chosen", { ...chosen(), ...part });
       model.save_changes();
     };
-    const draw = build({ el, state, choose, chosen });
+    const ended = new AbortController();
+    const draw = build({ el, state, choose, chosen, ended: ended.signal });
 
     let waiting = false;
     const redraw = () => {
@@ -85,6 +87,7 @@ function explorer(version, build) {
     for (const place of [document.documentElement, document.body])
       themes.observe(place, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] });
     return () => {
+      ended.abort();
       model.off("change:chosen", redraw);
       sizes.disconnect();
       themes.disconnect();

@@ -18,6 +18,8 @@ EXPLORERS = {
     "06-minimax": ("canvas.gm-plot >> nth=0", "canvas.gm-plot >> nth=0"),
     "07-gan": (".gm-digit >> nth=0", "input[type=range]"),
     "08-dcgan": (".gm-digit", "canvas.gm-sheet"),
+    "09-wgan": ("canvas.gm-plot >> nth=0", "input[type=range] >> nth=0"),
+    "10-mode-collapse": ("canvas.gm-plane", "input[type=range]"),
 }
 EXPLORER = "figure.gm-explorer"
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from IPython.core.formatters import DisplayFormatter
 
-from gmlib import figures, interpolate, interpolate_spherical, mnist, pretrained, widgets
+from gmlib import figures, interpolate, interpolate_spherical, mnist, pretrained, toy, widgets
 from gmlib.evaluate import extract, predict, shipped_classifier
+from gmlib.objectives import MINIMAX
 from gmlib.widgets import explorer as module
 from gmlib.widgets.explorer import FOLDER, Explorer, source
 from gmlib.widgets.sheets import spread
@@ -28,6 +29,8 @@ MAKERS = {
     "sheets": lambda: widgets.latent_sheets(
         pretrained("dcgan"), pretrained("cdcgan"), generator=torch.Generator().manual_seed(2)
     ),
+    "critics": widgets.critics_on_a_line,
+    "ring": lambda: widgets.ring_playback({"JS, 1 : 3": toy.play_ring(MINIMAX, frames=2, rounds=1, samples=20)}, 1),
 }
 
 
@@ -249,7 +252,8 @@ def test_what_is_chosen_comes_back_to_python():
 
 
 @pytest.mark.parametrize(
-    "chapter", ["02-vae", "04-conditional-vae", "05-pixel-vae", "06-minimax", "07-gan", "08-dcgan"]
+    "chapter",
+    ["02-vae", "04-conditional-vae", "05-pixel-vae", "06-minimax", "07-gan", "08-dcgan", "09-wgan", "10-mode-collapse"],
 )
 def test_the_chapters_hold_the_module_as_it_is(chapter):
     cells = nbformat.read(FOLDER.parents[1] / "book" / f"{chapter}.ipynb", as_version=4).cells

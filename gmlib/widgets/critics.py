@@ -1,0 +1,81 @@
+"""Chapter 09's explorer: one critic on the line, and two ways to hold it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from gmlib import toy
+from gmlib.figures.curves import lines
+from gmlib.widgets.decoder import packed_rows
+from gmlib.widgets.explorer import Explorer
+from gmlib.widgets.train_critics import CLIPS, EVERY, FILE, POINTS, SD, THETAS, WEIGHTS
+
+START = {"theta": 1.0, "clip": 0.05, "weight": 10.0}
+
+
+def critics_on_a_line() -> Explorer:
+    """Move samples away from images, choose the bound of clipping and the weight of the penalty, and see what critics learn.
+
+    The critics were trained beforehand, each as `toy.line_critic` trains in the chapter; beside them stands the best of
+    slope at most 1, in closed form. A table says how far each tells images and samples apart, and its slope at the samples.
+
+    Returns:
+        The explorer; `chosen["theta"]` is where the samples are, from 0 to 1, `chosen["clip"]` the bound of clipping and
+        `chosen["weight"]` that of the penalty. Images are at 0.
+    """
+    kept = POINTS[::EVERY]
+    state: dict[str, Any] = {
+        "version": 1,
+        "grid": {"lowest": kept[0].item(), "highest": kept[-1].item(), "count": len(kept)},
+        "sd": SD,
+        "thetas": THETAS,
+        "clips": CLIPS,
+        "weights": WEIGHTS,
+        "curves": {kind: packed_rows(scores.flatten(0, 1)) for kind, scores in trained_scores().items()},
+    }
+    return Explorer(
+        "decoder.js",
+        "divergences.js",
+        "plot.js",
+        "critics.js",
+        state=state,
+        chosen=dict(START),
+        poster=_poster(),
+        alt="Left: three falling lines of score against x. The best is straight, with slope −1; the critic with the penalty "
+        "lies on it where images and samples are, and the clipped one falls less and is bent. Right: their slopes.",
+    )
+
+
+def trained_scores() -> dict[str, torch.Tensor]:
+    """Read what `train_critics` has written.
+
+    Returns:
+        Scores of critics that are clipped and of those with the penalty, `(leash, theta, point)`.
+    """
+    with np.load(FILE) as kept:
+        return {kind: torch.from_numpy(kept[kind]) for kind in ("clipped", "penalty")}
+
+
+def _poster() -> Figure:
+    """Draw the explorer as it begins."""
+    theta, clip, weight = START.values()
+    points = POINTS[::EVERY]
+    p, q = (toy.gaussian_masses(points, mean, SD) for mean in (0.0, theta))
+    scores = trained_scores()
+    critics = {
+        "the best": toy.optimal_critic(p, q, points),
+        f"clipped at {clip:g}": scores["clipped"][CLIPS.index(clip), THETAS.index(theta)],
+        f"penalty of {weight:g}": scores["penalty"][WEIGHTS.index(weight), THETAS.index(theta)],
+    }
+    middles = ((points[1:] + points[:-1]) / 2).tolist()
+    return lines(
+        {
+            "what a critic says": {name: (points.tolist(), f.tolist()) for name, f in critics.items()},
+            "its slope": {name: (middles, (f.diff() / points.diff()).tolist()) for name, f in critics.items()},
+        },
+        x=f"x: images around 0, samples around {theta:g}",
+        y="score; slope",
+        height=3.4,
+    )

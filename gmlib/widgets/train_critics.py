@@ -1,0 +1,62 @@
+"""Make `critics.npz`, the critics of chapter 09's explorer: `python -m gmlib.widgets.train_critics`, a few minutes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gmlib import toy
+from gmlib.objectives import WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
+
+FILE = Path(__file__).with_name("critics.npz")
+# images around 0, samples around theta, as in the chapter
+SD = 0.15
+POINTS = torch.linspace(-1, 2, 301, dtype=torch.float64)
+EVERY = 2  # of the points, one is kept
+THETAS = [i / 20 for i in range(21)]
+CLIPS = [i / 100 for i in range(1, 11)]
+WEIGHTS = [0.1, 1.0, 10.0, 100.0]
+
+
+def leashes() -> dict[str, list[Adversarial]]:
+    """Give all that keeps a critic in bounds here.
+
+    Returns:
+        Objectives with clipping, and with the penalty.
+    """
+    return {
+        "clipped": [replace(WASSERSTEIN_CLIPPED, clip=clip) for clip in CLIPS],
+        "penalty": [replace(WASSERSTEIN_PENALTY, weight=weight) for weight in WEIGHTS],
+    }
+
+
+def trained(objective: Adversarial, theta: float) -> Float[Tensor, " n"]:
+    """Train a critic as the chapter does.
+
+    Args:
+        objective: what it minimises, and what keeps it in bounds.
+        theta: where the samples are.
+
+    Returns:
+        Its scores of every second point.
+    """
+    p, q = (toy.gaussian_masses(POINTS, mean, SD) for mean in (0.0, theta))
+    return toy.line_critic(p, q, POINTS, objective, steps=300, lr=3e-3)[::EVERY]
+
+
+def main() -> None:
+    """Write the file beside this module: for each kind of leash, scores of shape (leash, theta, point)."""
+    curves = {
+        kind: np.stack(
+            [[trained(objective, theta).numpy().astype(np.float32) for theta in THETAS] for objective in each]
+        )
+        for kind, each in leashes().items()
+    }
+    np.savez_compressed(FILE, **curves)
+
+
+if __name__ == "__main__":
+    main()
