@@ -49,13 +49,11 @@ def trained(objective: Adversarial, theta: float) -> Float[Tensor, " n"]:
 
 def main() -> None:
     """Write the file beside this module: for each kind of leash, scores of shape (leash, theta, point)."""
-    curves = {
-        kind: np.stack(
-            [[trained(objective, theta).numpy().astype(np.float32) for theta in THETAS] for objective in each]
-        )
-        for kind, each in leashes().items()
-    }
-    np.savez_compressed(FILE, **curves)
+    clipped, penalty = (
+        np.stack([[trained(each, theta).numpy().astype(np.float32) for theta in THETAS] for each in kind])
+        for kind in leashes().values()
+    )
+    np.savez_compressed(FILE, clipped=clipped, penalty=penalty)
 
 
 if __name__ == "__main__":
