@@ -2,7 +2,7 @@
 
 const render = explorer(1, ({ el, state, choose }) => {
   const { thetas, sd, clips, weights } = state;
-  const rows = Object.fromEntries(Object.entries(state.curves).map(([kind, packed]) => [kind, unpacked(packed)]));
+  const rows = Object.fromEntries(Object.entries(state.curves).map(([kind, packed]) => [kind, layer(packed)]));
   const points = grid(state.grid);
   const step = points[1] - points[0];
   const middles = points.slice(1).map((x) => x - step / 2);

@@ -1,5 +1,6 @@
 """Chapter 09's explorer: one critic on the line, and two ways to hold it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,15 @@ from gmlib import toy
 from gmlib.figures.curves import lines
 from gmlib.widgets.decoder import packed_rows
 from gmlib.widgets.explorer import Explorer
-from gmlib.widgets.train_critics import CLIPS, EVERY, FILE, POINTS, SD, THETAS, WEIGHTS
 
+FILE = Path(__file__).with_name("critics.npz")  # which `train_critics` makes
+# images around 0, samples around theta, as in the chapter
+SD = 0.15
+POINTS = torch.linspace(-1, 2, 301, dtype=torch.float64)
+EVERY = 2  # of the points, one is kept
+THETAS = [i / 20 for i in range(21)]
+CLIPS = [i / 100 for i in range(1, 11)]
+WEIGHTS = [0.1, 1.0, 10.0, 100.0]
 START = {"theta": 1.0, "clip": 0.05, "weight": 10.0}
 
 
@@ -36,6 +44,7 @@ def critics_on_a_line() -> Explorer:
         "curves": {kind: packed_rows(scores.flatten(0, 1)) for kind, scores in trained_scores().items()},
     }
     return Explorer(
+        "packing.js",
         "decoder.js",
         "divergences.js",
         "plot.js",

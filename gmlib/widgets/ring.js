@@ -6,27 +6,18 @@ const render = explorer(1, ({ el, state, choose, chosen, ended }) => {
   const { games, centres, extent, near, rounds } = state;
   const names = Object.keys(games);
   const last = games[names[0]].heaps.length - 1; // looks are numbered from 0
-  const places = Object.fromEntries(
-    names.map((name) => [name, Int8Array.from(atob(games[name].points), (character) => character.charCodeAt(0))]),
-  );
+  const places = Object.fromEntries(names.map((name) => [name, unpacked(games[name].points, Int8Array)]));
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const [end, margin] = [last * rounds, (last * rounds) / 30]; // of the axis of rounds
   let playing = false;
 
-  const group = `game-${Math.random().toString(36).slice(2)}`; // radio buttons of two explorers are two groups
-  const radios = names.map((name) => {
-    const input = element("input", { type: "radio", name: group, value: name });
-    input.addEventListener("change", () => choose({ game: name }));
-    return input;
-  });
-  const which = element("fieldset", { class: "gm-pairs" }, element("legend", {}, "game, and steps of the critic to the generator's"));
-  which.append(...radios.map((input, i) => element("label", {}, input, ` ${names[i]}`)));
+  const which = choice("game, and steps of the critic to the generator's", names, (i) => choose({ game: names[i] }));
   const plane = element("canvas", { class: "gm-plane gm-still", role: "img" });
   const found = element("canvas", { class: "gm-plot gm-low", role: "img" });
   const button = element("button", { type: "button", class: "gm-button" });
   const round = slider("round", { min: 0, max: end, step: rounds }, (value) => go(value / rounds));
   const told = element("p", { class: "gm-numbers" });
-  const side = element("div", { class: "gm-side" }, which, button, round.row, told);
+  const side = element("div", { class: "gm-side" }, which.row, button, round.row, told);
   side.append(element("div", { class: "gm-legend" }, "heaps found, over the rounds"), found);
   el.append(element("div", { class: "gm-beside" }, plane, side));
 
@@ -45,7 +36,7 @@ const render = explorer(1, ({ el, state, choose, chosen, ended }) => {
       if (!playing || ended.aborted || !el.isConnected) return;
       if (now - before < PAUSE) return play(before);
       const next = look() + 1;
-      playing = next < last && !still.matches;
+      playing = next < last;
       show(next);
       play(now);
     });
@@ -88,9 +79,7 @@ const render = explorer(1, ({ el, state, choose, chosen, ended }) => {
     line.level(centres.length, String(centres.length));
     line.stroke(heaps.map((_, i) => i * rounds), heaps, "images");
     line.dot(frame * rounds, heaps[frame], "samples");
-    radios.forEach((input) => {
-      input.checked = input.value === game;
-    });
+    which.show(names.indexOf(game));
     button.textContent = still.matches ? "next look" : playing ? "pause" : frame === last ? "play from the start" : "play";
     told.textContent = `${words}.`;
     round.show(frame * rounds, words, String(frame * rounds));

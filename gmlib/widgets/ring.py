@@ -1,6 +1,5 @@
 """Chapter 10's explorer: games on the ring, played back."""
 
-import base64
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from gmlib.errors import InputError
 from gmlib.figures.spreads import clouds
 from gmlib.toy.ring import NEAR
 from gmlib.widgets.explorer import Explorer
+from gmlib.widgets.packing import as_text
 
 EXTENT = 1.5  # the plane runs from -EXTENT to EXTENT; what is beyond stands at its edge
 SHOWN = 5  # looks on the poster
@@ -47,6 +47,7 @@ def ring_playback(
     samples = min(samples, *(len(frames[0]) for frames in games.values()))
     at = [round(i * last / (SHOWN - 1)) for i in range(SHOWN)]
     return Explorer(
+        "packing.js",
         "plot.js",
         "ring.js",
         state={
@@ -70,7 +71,7 @@ def _playback(frames: list[Tensor], samples: int) -> dict[str, Any]:
     whole = torch.stack(frames)[:, :samples].clamp(-EXTENT, EXTENT) * (127 / EXTENT)
     found = [toy.modes_found(points) for points in frames]
     return {
-        "points": base64.b64encode(whole.round().to(torch.int8).numpy().tobytes()).decode(),
+        "points": as_text(whole.round(), "i1"),
         "heaps": [heaps for heaps, _ in found],
         "close": [round(100 * near) for _, near in found],
     }

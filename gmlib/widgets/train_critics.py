@@ -1,24 +1,14 @@
 """Make `critics.npz`, the critics of chapter 09's explorer: `python -m gmlib.widgets.train_critics`, a few minutes."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gmlib import toy
 from gmlib.objectives import WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
-
-FILE = Path(__file__).with_name("critics.npz")
-# images around 0, samples around theta, as in the chapter
-SD = 0.15
-POINTS = torch.linspace(-1, 2, 301, dtype=torch.float64)
-EVERY = 2  # of the points, one is kept
-THETAS = [i / 20 for i in range(21)]
-CLIPS = [i / 100 for i in range(1, 11)]
-WEIGHTS = [0.1, 1.0, 10.0, 100.0]
+from gmlib.widgets.critics import CLIPS, EVERY, FILE, POINTS, SD, THETAS, WEIGHTS
 
 
 def leashes() -> dict[str, list[Adversarial]]:

@@ -95,10 +95,18 @@ def rests(page: Page) -> bool:
     return at(page) == before
 
 
-def test_nothing_moves_before_play_and_after_pause(page):
+def test_nothing_starts_by_itself(browser):
+    made = ring_playback(games(), ROUNDS)
+    made.chosen = made.chosen | {"round": 50}
+    page = opened(browser, made)
+    assert rests(page)
+    assert (at(page), page.locator("button").inner_text()) == (50, "play")
+    page.close()
+
+
+def test_after_pause_nothing_moves(page):
     last = (LOOKS - 1) * ROUNDS
     button = page.locator("button")
-    assert rests(page)
     assert (at(page), button.inner_text()) == (last, "play from the start")
     button.click()
     page.wait_for_function("document.querySelector('input[type=range]').value === '10'")
