@@ -44,7 +44,6 @@ def critics_on_a_line() -> Explorer:
         "curves": {kind: packed_rows(scores.flatten(0, 1)) for kind, scores in trained_scores().items()},
     }
     return Explorer(
-        "packing.js",
         "decoder.js",
         "divergences.js",
         "plot.js",

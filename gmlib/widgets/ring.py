@@ -47,7 +47,6 @@ def ring_playback(
     samples = min(samples, *(len(frames[0]) for frames in games.values()))
     at = [round(i * last / (SHOWN - 1)) for i in range(SHOWN)]
     return Explorer(
-        "packing.js",
         "plot.js",
         "ring.js",
         state={

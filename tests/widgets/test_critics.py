@@ -69,7 +69,9 @@ def test_with_nothing_to_tell_the_penalty_still_asks_for_a_slope(kept):
 
 def test_the_page_has_the_shipped_curves(evaluate, kept):
     for kind, packed in critics_on_a_line().state["curves"].items():
-        found = evaluate("packing.js", "decoder.js", expression="(packed) => Array.from(layer(packed).weights)", argument=packed)
+        found = evaluate(
+            "packing.js", "decoder.js", expression="(packed) => Array.from(layer(packed).weights)", argument=packed
+        )
         found = torch.tensor(found, dtype=torch.float64).view_as(kept[kind])
         assert ((found - kept[kind]).abs() <= kept[kind].abs().amax(-1, keepdim=True) / 32767).all()
 
