@@ -161,7 +161,7 @@ def test_another_game_at_the_same_round(page, made):
         radio.check()
         page.wait_for_timeout(150)
         seen.append(page.locator(".gm-plane").evaluate("(canvas) => canvas.toDataURL()"))
-        name = radio.get_attribute("value")
+        name = NAMES[int(radio.get_attribute("value"))]
         heaps, close = (made.state["games"][name][key][30] for key in ("heaps", "close"))
         words = f"Round 150: {heaps} of 8 heaps found, {close}% of the samples near one."
         assert page.locator(".gm-numbers").inner_text() == words
