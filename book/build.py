@@ -30,7 +30,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import yaml
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 from nbformat.v4.rwbase import rejoin_lines
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +54,7 @@ KERNEL = {
 VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
+INSTALL = "install"  # the cell that installs gmlib where it is missing
 OFFLINE = "open-offline.zip"
 OFFER = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
 HERE = "This is the copy for reading offline."
@@ -256,6 +259,8 @@ def merge(
     merged = copy.deepcopy(committed)
     results = {cell.id: cell for cell in ran.cells}
     for number, cell in enumerate(code_cells(merged), 1):
+        if cell.id == INSTALL:  # does nothing here
+            continue
         result = results.get(cell.id)
         if result is None or result.source != cell.source:
             raise BookError(
@@ -599,11 +604,47 @@ def executed(chapter: Path, root: Path) -> NotebookNode:
         )
     copy_path = root / "_build" / "executed" / "book" / chapter.name
     return merge(
-        nbformat.read(chapter, as_version=4),
+        installing(nbformat.read(chapter, as_version=4), address(root)),
         nbformat.read(copy_path, as_version=4),
         chapter.name,
         root,
     )
+
+
+def address(root: Path) -> str:
+    """Look up where the repository is.
+
+    Args:
+        root: the repository.
+
+    Returns:
+        `repository: url` of `_config.yml`; empty as long as there is none.
+    """
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
+    return str(config.get("repository", {}).get("url") or "")
+
+
+def installing(notebook: NotebookNode, url: str) -> NotebookNode:
+    """Let a chapter begin with a cell that installs gmlib where it is missing, on Colab say.
+
+    Args:
+        notebook: a chapter, which is changed.
+        url: of the repository; without one there is no such cell.
+
+    Returns:
+        The chapter.
+    """
+    notebook.cells = [cell for cell in notebook.cells if cell.get("id") != INSTALL]
+    if url:
+        cell = new_code_cell(
+            "import importlib.util\n\n"
+            'if importlib.util.find_spec("gmlib") is None:\n'
+            f'    %pip install --quiet "gmlib[book] @ git+{url}"',
+            id=INSTALL,
+            metadata={"tags": ["nbval-skip", "remove-cell"]},
+        )
+        notebook.cells.insert(0, cell)
+    return notebook
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:

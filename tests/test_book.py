@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,6 +178,39 @@ def test_freeze_copies_outputs_by_id_and_nothing_that_belongs_to_one_machine(rep
     assert build.main(["freeze"], root) == 0
     assert (root / "book" / "01-x.ipynb").read_bytes() == again
     assert build.main(["hygiene"], root) == 0
+
+
+def test_an_address_gives_chapters_a_first_cell_that_installs_and_none_takes_it_away(repository):
+    root = repository(**{"01-x": chapter("1 + 1")})
+    put_executed(root, "01-x", chapter("1 + 1"))
+    for url in ("https://example.org/a/b", "https://example.org/c/d"):
+        (root / "_config.yml").write_text(f"repository:\n  url: {url}\n")
+        for _ in range(2):
+            assert build.main(["freeze"], root) == 0
+            frozen = nbformat.read(root / "book" / "01-x.ipynb", as_version=4)
+            assert f"git+{url}" in frozen.cells[0].source
+            assert set(frozen.cells[0].metadata.tags) == {"nbval-skip", "remove-cell"}
+            assert [cell.id for cell in frozen.cells[1:]] == [cell.id for cell in chapter("1 + 1").cells]
+            assert build.main(["hygiene"], root) == 0
+    (root / "_config.yml").write_text('repository:\n  url: ""\n')
+    assert build.main(["freeze"], root) == 0
+    frozen = nbformat.read(root / "book" / "01-x.ipynb", as_version=4)
+    assert [cell.id for cell in frozen.cells] == [cell.id for cell in chapter("1 + 1").cells]
+
+
+def test_the_zip_holds_every_page_and_says_that_it_is_the_copy(tmp_path):
+    offer = '<p><span class="gm-zip"><a href="../open-offline.zip" download>Open offline</a>: all pages.</span></p>'
+    (tmp_path / "book").mkdir()
+    (tmp_path / "index.html").write_text("<p>first</p>")
+    (tmp_path / "book" / "a.html").write_text(offer)
+    (tmp_path / "book" / "a.png").write_bytes(b"\x89PNG")
+    for _ in range(2):  # the second does not hold the first
+        packed = zipfile.ZipFile(build.pack(tmp_path))
+        names = {f"open-offline/{name}" for name in ("index.html", "book/a.html", "book/a.png")}
+        assert set(packed.namelist()) == names
+        page = packed.read("open-offline/book/a.html").decode()
+        assert page == f'<p><span class="gm-zip">{build.HERE}</span></p>'
+    assert (tmp_path / "book" / "a.html").read_text() == offer
 
 
 def test_freeze_refuses_code_that_changed_since_the_run(repository, capsys):

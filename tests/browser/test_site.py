@@ -4,9 +4,11 @@ Without a site, or with one older than the book, the committed chapters are rend
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlparse
@@ -14,6 +16,8 @@ from urllib.request import url2pathname
 
 import pytest
 from playwright.sync_api import Browser, Locator, sync_playwright
+
+from tests.test_page import audit
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
@@ -139,6 +143,85 @@ def test_images_load_and_have_alt_text(pages):
 def test_no_page_scrolls_sideways_on_a_phone(pages):
     wide = {name: pages[SITE / name]["widest"] for name in collect(pages, "too_wide")}
     assert wide == {}
+
+
+def test_every_chapter_says_when_and_how_long_it_ran(browser):
+    page = browser.new_page()
+    chapters = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
+    for name in chapters:
+        page.goto((SITE / "book" / f"{name}.html").as_uri(), wait_until="domcontentloaded")
+        assert re.match(r"Ran in \d+ s on \d{4}-\d\d-\d\d: ", page.locator("h1 + .gm-ran").inner_text())
+    page.close()
+
+
+def test_no_page_is_heavier_than_it_may_be():
+    heavy = {
+        path.stem: weight for path in (SITE / "book").glob("*.html") if (weight := audit.weight(path)) > audit.MAX_BYTES
+    }
+    assert heavy == {}
+
+
+def test_the_search_finds_with_the_network_off(browser):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((SITE / "book" / "index.html").as_uri())
+    page.locator(".search-button-field").click()
+    page.locator("dialog[open] input").fill("aggregate posterior")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".search li a")
+    assert page.url.startswith((SITE / "search.html").as_uri())
+    links = page.locator(".search li a").evaluate_all("(links) => links.map((a) => a.href)")
+    assert any("book/0" in link for link in links)
+    context.close()
+
+
+def test_the_zip_opens_from_disk(browser, tmp_path):
+    with zipfile.ZipFile(SITE / "open-offline.zip") as packed:
+        packed.extractall(tmp_path)
+    context = browser.new_context(offline=True)
+    page, trouble = context.new_page(), []
+    page.on("request", lambda r: trouble.append(r.url) if r.url.startswith("http") else None)
+    page.on("requestfailed", lambda r: trouble.append(r.url))
+    page.goto((tmp_path / "open-offline" / "index.html").as_uri())
+    page.wait_for_url("**/open-offline/book/index.html")
+    assert "This is the copy for reading offline." in page.locator("main").inner_text()
+    assert page.locator("main a[href$=zip]").count() == 0
+    page.locator("nav.bd-links a", has_text="variational autoencoder").click()
+    page.wait_for_selector("figure.gm-explorer[data-live]")
+    assert page.evaluate("getComputedStyle(document.querySelector('.bd-article p')).fontFamily").startswith(
+        '"Source Serif"'
+    )
+    assert trouble == []
+    context.close()
+
+
+def test_on_paper_there_is_the_text_and_nothing_around_it(browser):
+    page = browser.new_page()
+    page.goto((SITE / "book" / "02-vae.html").as_uri())
+    page.emulate_media(media="print")
+    assert page.locator(".bd-article h1").is_visible()
+    for around in (
+        ".bd-sidebar-primary",
+        ".bd-sidebar-secondary",
+        ".bd-header-article",
+        ".prev-next-footer",
+        ".headerlink",
+    ):
+        assert not page.locator(around).first.is_visible(), around
+    page.close()
+
+
+def test_without_javascript_text_formulas_figures_and_solutions_are_there(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for name in ("01-elbo", "07-gan"):
+        page.goto((SITE / "book" / f"{name}.html").as_uri())
+        for what in ("h1", "math", ".cell_output img", ".solution p"):
+            seen = page.locator(f".bd-article {what}").first
+            assert seen.is_visible(), what
+            assert seen.bounding_box()["height"] > 5, what
+        assert "\\(" not in page.locator(".bd-article").inner_text()
+    context.close()
 
 
 # ---- quizzes
