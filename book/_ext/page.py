@@ -55,7 +55,8 @@ def complete(
         context: what the page is made of; it is changed.
         doctree: its text, if it was written and not generated.
     """
-    wait(context)
+    if page != "search":  # whose own script does not wait either
+        wait(context)
     context["description"] = described(doctree, context.get("title", ""))
     if "body" not in context:
         return
@@ -143,12 +144,18 @@ def wait(context: dict[str, Any]) -> None:
     """Let scripts wait until the page is there; those that are in the page itself need the options before.
 
     Args:
-        context: of a page.
+        context: of a page; its scripts are replaced, for the search page has the same ones.
     """
-    for script in context.get("script_files", []):
-        name = str(getattr(script, "filename", "") or "")
-        if name and "documentation_options" not in name:
-            script.attributes.setdefault("defer", "defer")
+    context["script_files"] = [
+        type(script)(
+            script.filename,
+            priority=script.priority,
+            **({"defer": "defer"} | script.attributes),
+        )
+        if script.filename and "documentation_options" not in str(script.filename)
+        else script
+        for script in context.get("script_files", [])
+    ]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
