@@ -193,9 +193,9 @@ def test_the_zip_opens_from_disk(browser, tmp_path):
     assert page.locator("main a[href$=zip]").count() == 0
     page.locator("nav.bd-links a", has_text="variational autoencoder").click()
     page.wait_for_selector("figure.gm-explorer[data-live]")
-    assert page.evaluate("getComputedStyle(document.querySelector('.bd-article p:not(.gm-ran)')).fontFamily").startswith(
-        '"Source Serif"'
-    )
+    assert page.evaluate(
+        "getComputedStyle(document.querySelector('.bd-article p:not(.gm-ran)')).fontFamily"
+    ).startswith('"Source Serif"')
     assert trouble == []
     context.close()
 
