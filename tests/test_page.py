@@ -48,6 +48,11 @@ def test_images_say_their_size_and_all_but_the_first_wait(tmp_path):
     ]
 
 
+def test_a_script_is_left_out_and_no_other():
+    one, other = '<script defer src="../a/one.js?v=1"></script>', '<script src="../a/other.js"></script>'
+    assert page.without(f"<p>{one}{other}</p>", "one.js") == f"<p>{other}</p>"
+
+
 @pytest.mark.parametrize("url", ["", "https://github.com/someone/gmlib"])
 def test_buttons_that_run_a_chapter_appear_with_the_address(url):
     config = SimpleNamespace(html_theme_options={"repository_url": url, "show_toc_level": 2})

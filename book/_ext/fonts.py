@@ -1,4 +1,4 @@
-"""The letters of the book: Source Serif for text, STIX Two Math for formulas, cut down to the signs that pages use.
+"""The letters of the book: Source Serif for text, STIX Two Math for formulas, the theme's icons, cut down to what pages use.
 
 The fonts come from installed packages. They stand in one stylesheet as data, since a page that is opened from disk may not
 read a font that lies beside it.
@@ -28,6 +28,9 @@ PROSE = (
 )
 # what stands in no formula's text: the italics that single letters are shown as, and the root
 UNWRITTEN = (0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C), ord("√"))
+# icons of buttons, of exercises and hints, of what can be launched; any other comes from the theme's own font
+ICONS = (0xF002, 0xF019, 0xF03A, 0xF042, 0xF062, 0xF06A, 0xF0C9, 0xF0EB, 0xF104, 0xF105)
+ICONS += (0xF121, 0xF135, 0xF15B, 0xF185, 0xF186, 0xF1C1, 0xF303)
 SHEET = "fonts.css"
 
 
@@ -102,6 +105,8 @@ def write(app: Sphinx, error: Exception | None) -> None:
     faces.append(
         face("STIX Two Math", stix["STIXTwoMath-Regular.ttf"], used | {*UNWRITTEN})
     )
+    icons = fonts_of("pydata-sphinx-theme")["fa-solid-900.ttf"]
+    faces.append(face("Font Awesome 6 Free", icons, ICONS, weight=900))
     (Path(app.outdir) / "_static" / SHEET).write_text("".join(faces))
 
 

@@ -71,6 +71,29 @@ def complete(
     context["body"] = body.replace("</h1>", f"</h1>\n{ran(app, page, context)}", 1)
 
 
+def without(html: str, script: str) -> str:
+    """Leave out a script: a filter of templates.
+
+    Args:
+        html: of a page's head.
+        script: the name of its file.
+
+    Returns:
+        The HTML without the element that loads it.
+    """
+    return re.sub(rf"<script[^>]*/{re.escape(script)}[^>]*></script>", "", html)
+
+
+def filters(app: Sphinx) -> None:
+    """Let templates use `without`.
+
+    Args:
+        app: the running Sphinx.
+    """
+    if templates := getattr(app.builder, "templates", None):
+        templates.environment.filters["without"] = without
+
+
 def described(doctree: nodes.document | None, title: str) -> str:
     """Say in a sentence or two what a page is about.
 
@@ -168,5 +191,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
         That pages may be read and written in parallel.
     """
     app.connect("config-inited", launch)
+    app.connect("builder-inited", filters)
     app.connect("html-page-context", complete, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
