@@ -229,6 +229,36 @@ def test_without_javascript_text_formulas_figures_and_solutions_are_there(browse
     context.close()
 
 
+def test_a_table_sorts_by_a_click_or_a_key_with_dashes_last(browser):
+    page = browser.new_page()
+    page.goto((SITE / "book" / "11-comparison.html").as_uri())
+    table = page.locator(".tag_sortable table").first
+    heads = table.locator("th").all_inner_texts()
+
+    def column(name: str) -> list[str]:
+        return [
+            row.split("\t")[heads.index(name)].strip()
+            for row in table.locator("tbody tr").evaluate_all(
+                "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()).join('\\t'))"
+            )
+        ]
+
+    rows = set(column("run"))
+    table.locator("th button", has_text="ELBO").click()
+    assert column("ELBO") == sorted(column("ELBO"), key=float)
+    page.keyboard.press("Enter")  # the other way round
+    assert column("ELBO") == sorted(column("ELBO"), key=float, reverse=True)
+    assert table.locator("th[aria-sort=descending]").count() == table.locator("th[aria-sort]").count() == 1
+    for _ in range(2):
+        table.locator("th button", has_text="5,000 draws").click()
+        shown = column(next(name for name in heads if "5,000" in name))
+        assert shown[0] != "–"
+        assert shown[-1] == "–"
+    table.locator("th button", has_text="run").click()
+    assert column("run") == sorted(rows)
+    page.close()
+
+
 # ---- quizzes
 
 # Chooses every answer of every question in turn, and notes what the page then shows.
