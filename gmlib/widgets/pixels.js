@@ -32,7 +32,7 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
     const cells = [1, 2, 3].map(() => element("td", {}));
     return { cells, row: element("tr", {}, element("th", { scope: "row" }, name), ...cells) };
   });
-  const titles = ["", "p of ink", "surprise, nats", "so far, nats"].map((title) => element("th", { scope: "col" }, title));
+  const titles = ["network", "p of ink", "surprise, nats", "so far, nats"].map((title) => element("th", { scope: "col" }, title));
   const table = element("table", { class: "gm-table" }, element("tr", {}, ...titles), ...rows.map(({ row }) => row));
   el.append(which.row, reader.row, element("div", { class: "gm-sheets" }, ...sheets), pixel.row, fate, coin, table);
 
