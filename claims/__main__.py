@@ -4,12 +4,14 @@ import json
 import sys
 
 from claims.collapse import t3
+from claims.comparison import c28, c29
 from claims.conv import c01
 from claims.dcgan import c12, c19, c20
 from claims.games import c10, c11, c13, c14, c15, c16, c17, c18
 from claims.labels import c03, c04
 from claims.pixel import c05, c08, c09, s02
 from claims.settings import s01
+from claims.theory import t1, t2, t4
 from claims.vae import c02, c06, c07
 from claims.wgan import c21, c22, c23, c24, c25, c26, c27
 from gmlib.errors import InputError, nearest
@@ -20,7 +22,8 @@ CLAIMS = {
     **{"C01": c01, "C02": c02, "C03": c03, "C04": c04, "C05": c05, "C06": c06, "C07": c07, "S01": s01, "S02": s02},
     **{"C10": c10, "C11": c11, "C12": c12, "C13": c13, "C14": c14, "C15": c15, "C16": c16, "C17": c17},
     **{"C18": c18, "C19": c19, "C20": c20, "C21": c21, "C22": c22, "C23": c23, "C24": c24, "C25": c25, "C26": c26},
-    **{"C27": c27, "C08": c08, "C09": c09, "T3": t3},
+    **{"C27": c27, "C08": c08, "C09": c09, "C28": c28, "C29": c29},
+    **{"T1": t1, "T2": t2, "T3": t3, "T4": t4},
 }
 
 

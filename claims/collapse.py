@@ -94,6 +94,7 @@ def t3() -> Evidence:
             f"{game}, " + ", ".join(f"{told(found[game, way])} ({way})" for way in SCHEDULES) for game in GAMES
         ),
         seeds=len(GAN_SEEDS),
+        holds=(None, 8.0 - FOUND),
         values=lost,
         table=[{"game": game} | {way: told(found[game, way]) for way in SCHEDULES} for game in GAMES],
         details={f"{game}, {way}": [end._asdict() for end in ends] for (game, way), ends in found.items()},

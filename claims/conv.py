@@ -78,6 +78,7 @@ def c01() -> Evidence:
             "convolution"
         ),
         seeds=len(SEEDS),
+        holds=(-REAL, REAL),
         values=[round(gain, 4) for gain in gains["conv_vae"]],
         table=table,
         details={

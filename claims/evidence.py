@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import stdev
 from typing import Any, Literal
 
-from scipy.stats import norm, t
+from scipy.stats import f, norm, spearmanr, t
 
 from gmlib.experiment import Recipe
 from gmlib.run import Run, versions
@@ -30,8 +31,11 @@ class Evidence:
         unit: of effect and interval.
         verdict: "confirmed", "refuted" or "depends".
         because: the reason, in a sentence.
-        seeds: how many.
-        values: the effect in each seed.
+        seeds: how many; 0 where nothing was trained.
+        values: the effect in each seed, or in each of what the interval is over.
+        over: what the interval is over: "seeds", other things that can be counted, or "derivation" for a number that follows
+            from the formulas.
+        holds: from where to where the effect speaks for the claim; None where there is no end. A verdict may ask for more.
         table: what else was measured, as rows for a reader.
         details: the same and more, seed by seed.
         versions: software that the runs were made with.
@@ -48,6 +52,8 @@ class Evidence:
     because: str
     seeds: int
     values: list[float]
+    over: str = "seeds"
+    holds: tuple[float | None, float | None] = (0.0, None)
     table: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
@@ -153,6 +159,45 @@ def shares_apart(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[float, t
     half = float(norm.ppf(0.975)) * math.sqrt(sum(p * (1 - p) / n for p, n in softened))
     share = sum(ours) / len(ours) - sum(theirs) / len(theirs)
     return round(share, 4), (round(max(middle - half, -1), 4), round(min(middle + half, 1), 4))
+
+
+def spreads_apart(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    r"""Compare how far runs differ by their seed: the ratio of two standard deviations and its 95% interval.
+
+    $$\frac{s_1}{s_2} \Big/ \sqrt{F_{0.975,\, n_1 - 1,\, n_2 - 1}} \quad \text{to} \quad \frac{s_1}{s_2} \sqrt{F_{0.975,\, n_2 - 1,\, n_1 - 1}}$$
+
+    Args:
+        ours: a value a seed.
+        theirs: the same of the others.
+
+    Returns:
+        Ours over theirs, and the interval's two ends, rounded to four decimals. Few seeds make it wide.
+    """
+    ratio, (n, m) = stdev(ours) / stdev(theirs), (len(ours) - 1, len(theirs) - 1)
+    low, high = ratio / math.sqrt(f.ppf(0.975, n, m)), ratio * math.sqrt(f.ppf(0.975, m, n))
+    return round(ratio, 4), (round(low, 4), round(high, 4))
+
+
+def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    r"""Spearman's correlation and its 95% interval, by Fisher's transformation with the variance that ranks ask for.
+
+    $$\tanh\!\Big(\operatorname{artanh} \rho \pm z_{0.975} \sqrt{\frac{1 + \rho^2 / 2}{n - 3}}\Big)$$
+
+    Args:
+        xs: a number a thing, of at least four.
+        ys: another of the same things.
+
+    Returns:
+        The correlation, and the interval's two ends, rounded to four decimals.
+
+    Source: Bonett & Wright 2000.
+    """
+    rho = float(spearmanr(xs, ys).statistic)
+    if abs(rho) > 1 - 1e-9:  # its transformation has no end
+        return round(rho, 4), (round(rho, 4), round(rho, 4))
+    half = float(norm.ppf(0.975)) * math.sqrt((1 + rho**2 / 2) / (len(xs) - 3))
+    low, high = (math.tanh(math.atanh(rho) + sign * half) for sign in (-1, 1))
+    return round(rho, 4), (round(low, 4), round(high, 4))
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:

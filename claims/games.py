@@ -49,6 +49,7 @@ AGAINST = "10,000 samples against 10,000 validation digits"
 HALF = 0.1  # how far from a half D may be
 PROXY = 0.8  # rank correlation from which a loss would be taken for a proxy
 MUCH = 1.25  # factor in FID from which a schedule is said to change much
+WITHIN = (-math.log(MUCH), math.log(MUCH))  # of ln ratios: no large change
 PAIRS = 200
 SMOOTH, JUMP = 0.5, 1.0  # of the distance of two samples: what counts as a small step, and as a jump
 
@@ -158,6 +159,7 @@ def c11() -> Evidence:
             f"after {GAN.epochs} epochs it gives {', '.join(said)}; in the full runs, of one seed, {', '.join(said_long)} epochs"
         ),
         seeds=len(GAN_SEEDS),
+        holds=(None, HALF),
         values=[round(value, 4) for value in off["gan"]],
         table=[
             {"model": name, "D of real": with_range(real[name], 3), "D of fake": with_range(fake[name], 3)}
@@ -238,6 +240,7 @@ def c13() -> Evidence:
         + ", ".join(f"{fmean(values):.2f} in {name} ({way})" for (name, way), values in steps.items())
         + " of the distance of two samples",
         seeds=len(GAN_SEEDS),
+        holds=(None, SMOOTH),
         values=[round(value, 4) for value in steps["gan", "linear"]],
         table=[
             {
@@ -290,6 +293,7 @@ def c14() -> Evidence:
             for (arm, loss), values in found.items()
         ),
         seeds=len(GAN_SEEDS),
+        holds=(None, PROXY),
         values=[round(value, 4) for value in found["narrow dcgan", "generator_loss"]],
         details={"rho": {f"{arm}, {loss}": values for (arm, loss), values in found.items()}},
     )
@@ -333,6 +337,7 @@ def c15() -> Evidence:
         because=f"one digit has more than {PREVAILS:.0%} of the samples in {count} of {number} trials"
         + (f": {', '.join(where)}" if where else ""),
         seeds=len(GAN_SEEDS),
+        over="runs",
         values=[round(share, 4) for each in trials.values() for share, _ in each],
         table=rows(arms, "largest", "digits", "histogram_kl", "sharpness"),
         details={"share of the most frequent digit, and sharpness": trials},
@@ -442,6 +447,7 @@ def c17() -> Evidence:
             for name in others
         ),
         seeds=len(GAN_SEEDS),
+        holds=WITHIN,
         values=[round(value, 4) for value in images[name]],
         table=table,
     )

@@ -104,6 +104,7 @@ def c05() -> Evidence:
             else "neither the entropy as the latent widens nor the speckle as pixels hear of each other falls clearly in both"
         ),
         seeds=len(FIVE),
+        holds=(None, 0.0),
         values=[round(fall, 4) for fall in falls],
         table=[
             *(
@@ -221,6 +222,7 @@ def c09() -> Evidence:
             f"({gain:.0f} times as long, for the same pixels), and with all pixels at once {_mean(together) * 1e3:.3f} ms"
         ),
         seeds=len(SEEDS),
+        holds=(10.0, None),
         values=[round(ratio, 4) for ratio in ratios],
         table=[
             {

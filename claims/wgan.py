@@ -12,7 +12,7 @@ from scipy.stats import binomtest, spearmanr
 from torch import Tensor
 
 from claims.evidence import Evidence, Verdict, mean_interval, train, with_interval, with_range
-from claims.games import AGAINST, MUCH, PROXY, fid_after, rows, settle, side
+from claims.games import AGAINST, MUCH, PROXY, WITHIN, fid_after, rows, settle, side
 from claims.gan import (
     DCGAN,
     GAN,
@@ -199,6 +199,7 @@ def c22() -> Evidence:
         verdict="refuted" if tells else "confirmed" if silent else "depends",
         because=f"the rank correlation of estimate and FID is {_listed({arm: with_range(each, 2) for arm, each in found.items()})}",
         seeds=len(GAN_SEEDS),
+        holds=(None, PROXY),
         values=[round(value, 4) for value in found[SHOWN]],
         table=[
             {
@@ -264,6 +265,7 @@ def c23() -> Evidence:
         + "; of three runs each, lose digits: "
         + _listed({arm: str(sum(failed(recipe))) for arm, recipe in ARMS.items()}),
         seeds=len(GAN_SEEDS),
+        holds=WITHIN,
         values=[round(value, 4) for value in apart[shown]],
         table=[
             {"setting": setting}
@@ -304,6 +306,7 @@ def c24() -> Evidence:
             else ""
         ),
         seeds=len(GAN_SEEDS),
+        over="runs",
         values=[float(each) for each in trials],
         table=rows(
             {", ".join(arm): recipe for arm, recipe in ARMS.items()},
@@ -346,6 +349,7 @@ def c25() -> Evidence:
         verdict="confirmed" if sides == {0} else "refuted" if sides <= {1, -1} else "depends",
         because=f"FID with MLPs over FID with convolutions is {_listed({arm: f'{math.exp(fmean(each)):.2f}' for arm, each in apart.items()})}",
         seeds=len(GAN_SEEDS),
+        holds=WITHIN,
         values=[round(value, 4) for value in apart[shown]],
         table=with_steps(
             {
@@ -427,6 +431,7 @@ def c26() -> Evidence:
         because="the generator's gradients are "
         + ", ".join(f"{10 ** fmean(values):.2g} times those of the GAN ({name})" for name, values in against.items()),
         seeds=len(GAN_SEEDS),
+        holds=(None, math.log10(TINY)),
         values=[round(value, 4) for value in against[shown]],
         table=[
             {

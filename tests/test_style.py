@@ -35,7 +35,7 @@ LAYERS = [
     {"figures", "run", "progress", "toy"},
     {"experiment"},
     {"recipes", "display"},
-    {"report", "widgets"},
+    {"report", "verdicts", "widgets"},
     {"cli"},
     {""},  # gmlib itself
 ]

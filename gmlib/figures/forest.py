@@ -1,0 +1,122 @@
+"""Effects with their intervals: a row each, beside where a claim about them holds."""
+
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gmlib.figures.style import COLOURS, INK, drawing
+
+# every verdict has its own mark as well as its colour
+MARKS: dict[str, dict[str, Any]] = {
+    "confirmed": {"marker": "o", "color": COLOURS[2]},
+    "depends": {"marker": "D", "color": COLOURS[0], "markerfacecolor": "white"},
+    "refuted": {"marker": "X", "color": COLOURS[1]},
+}
+
+
+class Effect(NamedTuple):
+    """What an experiment found of a claim."""
+
+    effect: float
+    interval: tuple[float, float]
+    values: tuple[float, ...]  # of each seed
+    holds: tuple[float | None, float | None]  # from where to where it speaks for the claim; None where there is no end
+    unit: str
+    verdict: str
+
+
+def margin(found: Effect) -> Effect:
+    r"""Measure effects by one scale: how far they are from the border of the claim, of at most 1 within the interval.
+
+    $$m(v) = \min(v - a, b - v) \Big/ \max_{u \in I} |\min(u - a, b - u)|$$
+
+    Args:
+        found: an effect in its own unit, a claim that holds from a to b, and the interval I.
+
+    Returns:
+        The same with effect, interval and values as margins: above 0 they speak for the claim.
+    """
+    a, b = found.holds
+    middle = [(a + b) / 2] if a is not None and b is not None else []  # where the margin is largest
+
+    def inside(value: float) -> float:
+        return min([value - a] * (a is not None) + [b - value] * (b is not None))  # type: ignore[operator]
+
+    low, high = found.interval
+    ends = [inside(v) for v in (low, found.effect, high, *(v for v in middle if low < v < high))]
+    scale = max(map(abs, ends)) or 1.0
+    return found._replace(
+        effect=inside(found.effect) / scale,
+        interval=(min(ends) / scale, max(ends) / scale),
+        values=tuple(inside(value) / scale for value in found.values),
+        holds=(0.0, None),
+        unit="",
+    )
+
+
+def margins(groups: dict[str, dict[str, Effect]]) -> Figure:
+    """Draw effects of many claims on one scale, by `margin`: right of the middle they speak for the claim.
+
+    Args:
+        groups: name of each group to its claims, and name of each claim to what was found; from top to bottom.
+
+    Returns:
+        The figure.
+    """
+    ends = [len(claims) for claims in groups.values()]
+    with drawing(1, len(groups), height=0.2 * max(ends) + 1.2, sharex=True) as (figure, axes):
+        for ax, (title, claims) in zip(axes[0], groups.items(), strict=True):
+            ax.axvspan(0, 1.1, color=COLOURS[2], alpha=0.08, linewidth=0)
+            for row, found in enumerate(claims.values()):
+                _mark(ax, row, margin(found))
+            ax.axvline(0, color=INK, linewidth=1)
+            ax.set_yticks(range(len(claims)), claims)
+            ax.set(title=title, xlim=(-1.1, 1.1), ylim=(max(ends) - 0.5, -0.5), xticks=[-1, 0, 1])
+            ax.set_xticklabels(["against", "border", "for"])
+            ax.grid(visible=False, axis="x")
+        _name(figure)
+    return figure
+
+
+def forest(claims: dict[str, Effect]) -> Figure:
+    """Draw effects in their own units, a row and an axis each: the interval, each seed, and where the claim holds.
+
+    Args:
+        claims: name of each claim to what was found, from top to bottom.
+
+    Returns:
+        The figure.
+    """
+    with drawing(len(claims), 1, height=0.78 * len(claims) + 0.5) as (figure, axes):
+        for ax, (name, found) in zip(axes[:, 0], claims.items(), strict=True):
+            borders = [end for end in found.holds if end is not None]
+            shown = (*found.interval, *found.values, *borders)
+            room = 0.06 * ((max(shown) - min(shown)) or 1.0)
+            left, right = min(shown) - room, max(shown) + room
+            low, high = (end if end is not None else edge for end, edge in zip(found.holds, (left, right), strict=True))
+            ax.axvspan(low, high, color=COLOURS[2], alpha=0.12, linewidth=0)
+            for border in borders:
+                ax.axvline(border, color=INK, linewidth=1)
+            ax.plot(found.values, [0.45] * len(found.values), "|", color=INK, markersize=6, alpha=0.8)
+            _mark(ax, 0, found)
+            ax.set(xlim=(left, right), ylim=(-0.7, 0.8))
+            ax.set_yticks([0], [name])
+            ax.set_xlabel(found.unit, fontsize=9, labelpad=1)
+            ax.tick_params(axis="x", labelsize=8)
+            ax.grid(visible=False)
+        _name(figure)
+    return figure
+
+
+def _mark(ax: Axes, row: float, found: Effect) -> None:
+    """Draw an interval, and its verdict where the effect is."""
+    ax.hlines(row, *found.interval, color=MARKS[found.verdict]["color"], linewidth=2.5)
+    ax.plot(found.effect, row, markersize=7, clip_on=False, zorder=3, linestyle="", **MARKS[found.verdict])
+
+
+def _name(figure: Figure) -> None:
+    """Say which mark is which verdict."""
+    handles = [Line2D([], [], linestyle="", label=verdict, **mark) for verdict, mark in MARKS.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(MARKS))
