@@ -82,8 +82,8 @@ def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
     Returns:
         The measures.
     """
-    options = {"mean": True} if isinstance(recipe, VAERecipe) and not drawn else {}
-    return look(train(recipe, seed).sample(SAMPLES, generator=Generator().manual_seed(seed), **options))
+    mean = isinstance(recipe, VAERecipe) and not drawn
+    return look(train(recipe, seed).sample(SAMPLES, generator=Generator().manual_seed(seed), mean=mean))
 
 
 def c28() -> Evidence:

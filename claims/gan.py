@@ -127,7 +127,20 @@ def judge(recipe: GANRecipe, seed: int) -> Judged:
     Returns:
         The measures.
     """
-    samples, labels = draw(train(recipe, seed), seed)
+    return measure(train(recipe, seed), seed)
+
+
+def measure(run: Run, seed: int) -> Judged:
+    """Measure the samples of a run.
+
+    Args:
+        run: what to draw from.
+        seed: of the draws.
+
+    Returns:
+        The measures.
+    """
+    samples, labels = draw(run, seed)
     real, _, frequencies = validation_features()
     classifier = shipped_classifier()
     features = extract(samples, classifier.features)
@@ -176,7 +189,19 @@ def collapsed(recipe: GANRecipe) -> list[bool]:
         For each seed, whether digits are lost while the samples are digits: neither specks nor a plane of grey, in which a
         classifier reads a digit too.
     """
-    return [lost and is_digits(each.sharpness) for lost, each in zip(failed(recipe), judged(recipe), strict=True)]
+    return [fell(each) for each in judged(recipe)]
+
+
+def fell(found: Judged) -> bool:
+    """Say whether samples are of some digits and not of others.
+
+    Args:
+        found: measures of a run.
+
+    Returns:
+        Whether digits are lost while the samples are digits.
+    """
+    return found.digits < DIGITS and is_digits(found.sharpness)
 
 
 def is_digits(edges: float) -> bool:

@@ -61,7 +61,7 @@ def t1() -> Evidence:
         unit="nats",
         verdict=_of(parts),
         because=(
-            f"gradients differ by {off['log(1 - D)']:.0e} from that of the divergence with log(1 - D), and by {off['-log D']:.2f} with -log D, the usual loss; the divergence of two "
+            f"gradients differ by {off['log(1 - D)']:.4f} from that of the divergence with log(1 - D), and by {off['-log D']:.2f} with -log D, the usual loss; the divergence of two "
             f"points jumps by ln 2 = {jump:.3f} as soon as they part, that of the Gaussians is {smooth:.0e} then"
         ),
         seeds=0,
@@ -69,11 +69,11 @@ def t1() -> Evidence:
         over="derivation",
         table=[
             *(
-                {"what": f"gradient of {name} against that of 2 JS, largest difference", "is": off[name]}
+                {"what": f"gradient of {name} against that of 2 JS, largest difference", "is": f"{off[name]:.4f}"}
                 for name in off
             ),
-            {"what": f"JS of two points {hair:g} apart, nats", "is": jump},
-            {"what": f"JS of two Gaussians of width 0.1, {hair:g} apart, nats", "is": smooth},
+            {"what": f"JS of two points {hair:g} apart, nats", "is": f"{jump:.4f}"},
+            {"what": f"JS of two Gaussians of width 0.1, {hair:g} apart, nats", "is": f"{smooth:.1e}"},
         ],
     )
 

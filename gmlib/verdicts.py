@@ -1,6 +1,7 @@
 """All claims in one place: which there are, where the book discusses them, and what was found of each."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from gmlib.display import Shown, show
 from gmlib.figures import Effect
@@ -87,6 +88,6 @@ def listed(numbers: Iterable[str]) -> Shown:
     return Shown("\n\n---\n\n".join(pieces))
 
 
-def _fixed(value: object) -> object:
+def _fixed(value: Any) -> Any:
     """Turn the lists of the json into the tuples of a record."""
     return tuple(value) if isinstance(value, list) else value

@@ -1,5 +1,6 @@
 """Effects with their intervals: a row each, beside where a claim about them holds."""
 
+from math import inf
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -10,9 +11,9 @@ from gmlib.figures.style import COLOURS, INK, drawing
 
 # every verdict has its own mark as well as its colour
 MARKS: dict[str, dict[str, Any]] = {
-    "confirmed": {"marker": "o", "color": COLOURS[2]},
+    "confirmed": {"marker": "o", "color": COLOURS[2], "markeredgecolor": "white"},
     "depends": {"marker": "D", "color": COLOURS[0], "markerfacecolor": "white"},
-    "refuted": {"marker": "X", "color": COLOURS[1]},
+    "refuted": {"marker": "X", "color": COLOURS[1], "markeredgecolor": "white", "markersize": 9},
 }
 
 
@@ -38,14 +39,14 @@ def margin(found: Effect) -> Effect:
     Returns:
         The same with effect, interval and values as margins: above 0 they speak for the claim.
     """
-    a, b = found.holds
-    middle = [(a + b) / 2] if a is not None and b is not None else []  # where the margin is largest
+    a, b = _borders(found)
+    middle = (a + b) / 2  # where the margin is largest, if the claim has two borders
 
     def inside(value: float) -> float:
-        return min([value - a] * (a is not None) + [b - value] * (b is not None))  # type: ignore[operator]
+        return min(value - a, b - value)
 
     low, high = found.interval
-    ends = [inside(v) for v in (low, found.effect, high, *(v for v in middle if low < v < high))]
+    ends = [inside(value) for value in (low, found.effect, high, middle) if low <= value <= high]
     scale = max(map(abs, ends)) or 1.0
     return found._replace(
         effect=inside(found.effect) / scale,
@@ -95,8 +96,8 @@ def forest(claims: dict[str, Effect]) -> Figure:
             shown = (*found.interval, *found.values, *borders)
             room = 0.06 * ((max(shown) - min(shown)) or 1.0)
             left, right = min(shown) - room, max(shown) + room
-            low, high = (end if end is not None else edge for end, edge in zip(found.holds, (left, right), strict=True))
-            ax.axvspan(low, high, color=COLOURS[2], alpha=0.12, linewidth=0)
+            low, high = _borders(found)
+            ax.axvspan(max(low, left), min(high, right), color=COLOURS[2], alpha=0.12, linewidth=0)
             for border in borders:
                 ax.axvline(border, color=INK, linewidth=1)
             ax.plot(found.values, [0.45] * len(found.values), "|", color=INK, markersize=6, alpha=0.8)
@@ -110,13 +111,21 @@ def forest(claims: dict[str, Effect]) -> Figure:
     return figure
 
 
+def _borders(found: Effect) -> tuple[float, float]:
+    """Give the range in which a claim holds, infinite where it has no end."""
+    low, high = found.holds
+    return -inf if low is None else low, inf if high is None else high
+
+
 def _mark(ax: Axes, row: float, found: Effect) -> None:
     """Draw an interval, and its verdict where the effect is."""
     ax.hlines(row, *found.interval, color=MARKS[found.verdict]["color"], linewidth=2.5)
-    ax.plot(found.effect, row, markersize=7, clip_on=False, zorder=3, linestyle="", **MARKS[found.verdict])
+    ax.plot(found.effect, row, clip_on=False, zorder=3, linestyle="", **{"markersize": 7} | MARKS[found.verdict])
 
 
 def _name(figure: Figure) -> None:
     """Say which mark is which verdict."""
-    handles = [Line2D([], [], linestyle="", label=verdict, **mark) for verdict, mark in MARKS.items()]
+    handles = [
+        Line2D([], [], linestyle="", label=verdict, **{"markersize": 7} | mark) for verdict, mark in MARKS.items()
+    ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(MARKS))
