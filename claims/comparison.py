@@ -3,7 +3,6 @@
 import math
 from functools import cache
 from itertools import product
-from statistics import fmean
 from typing import Any, NamedTuple
 
 from torch import Generator, Tensor
@@ -22,13 +21,12 @@ from claims.games import settle
 from claims.gan import DCGAN, DIGITS, GAN, GAN_SEEDS, SAMPLES, real_sharpness, sharpness, validation_features
 from claims.pixel import WIDE
 from claims.vae import SHORT
-from gmlib import mnist, parameters, recipes
+from gmlib import parameters, recipes
 from gmlib.evaluate import digits_covered, extract, frechet_distance, shipped_classifier
 from gmlib.experiment import Recipe, VAERecipe
 
 VAES: dict[str, Recipe] = {"vae, 2 latents": SHORT, "vae, 20 latents": WIDE}
 GANS: dict[str, Recipe] = {"gan": GAN, "narrow dcgan": DCGAN}
-GREY = 0.4  # from a half: what is nearer to it is neither ink nor paper
 STEPS = ("C01", "C08", "C12", "C25")  # claims that add one complication at a time, over seeds
 
 
@@ -36,21 +34,8 @@ class Seen(NamedTuple):
     """What samples of one run look like."""
 
     sharpness: float
-    grey: float  # share of the pixels
     fid: float  # against grey digits
     digits: int
-
-
-def grey_pixels(images: Tensor) -> float:
-    """Share of the pixels that are neither ink nor paper.
-
-    Args:
-        images: in [0, 1].
-
-    Returns:
-        Between 0 and 1.
-    """
-    return float(((images - 0.5).abs() < GREY).float().mean())
 
 
 def look(images: Tensor) -> Seen:
@@ -67,7 +52,7 @@ def look(images: Tensor) -> Seen:
     features = extract(images, classifier.features)
     read = classifier.head(features).detach().argmax(1)
     fid, digits = frechet_distance(features, real), digits_covered(read, frequencies)
-    return Seen(sharpness(images), grey_pixels(images), fid, digits)
+    return Seen(sharpness(images), fid, digits)
 
 
 @cache
@@ -92,7 +77,7 @@ def c28() -> Evidence:
     Returns:
         The evidence.
     """
-    real, digits = real_sharpness(), mnist("validation", "mnist").grey()
+    real = real_sharpness()
     found = {name: [seen(recipe, seed) for seed in FIVE] for name, recipe in VAES.items()}
     found |= {name: [seen(recipe, seed) for seed in GAN_SEEDS] for name, recipe in GANS.items()}
     draws = {f"{name}, drawn": [seen(recipe, seed, drawn=True) for seed in FIVE] for name, recipe in VAES.items()}
@@ -135,7 +120,6 @@ def c28() -> Evidence:
                     "samples of": name,
                     "seeds": len(runs),
                     "sharpness": with_range([each.sharpness for each in runs], 3),
-                    "grey pixels": f"{fmean(each.grey for each in runs):.1%}",
                     "FID": with_range([each.fid for each in runs], 0) if name in found else None,
                     "runs that lose digits": lost.get(name),
                 }
@@ -145,7 +129,6 @@ def c28() -> Evidence:
                 "samples of": "(digits)",
                 "seeds": None,
                 "sharpness": f"{real:.3f}",
-                "grey pixels": f"{grey_pixels(digits):.1%}",
                 "FID": None,
                 "runs that lose digits": None,
             },
