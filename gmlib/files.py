@@ -1,11 +1,15 @@
-"""Writing that leaves either the old file or the new one, never half of one."""
+"""Files: what is written is whole or not there; what ships and is damaged says how it comes back."""
 
 import contextlib
 import errno
 import os
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
-from gmlib.errors import InputError
+import numpy as np
+
+from gmlib.errors import InputError, one_line
 
 
 def write_whole(path: Path, content: bytes | str, *, sync: bool = True) -> None:
@@ -39,3 +43,25 @@ def write_whole(path: Path, content: bytes | str, *, sync: bool = True) -> None:
     finally:
         with contextlib.suppress(OSError):  # renamed already, or never made
             temporary.unlink()
+
+
+def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:
+    """Read an npz file that ships with gmlib.
+
+    Args:
+        path: the file.
+        remedy: how it is made, where installing gmlib again is no way.
+
+    Returns:
+        Name to array.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    try:
+        with open(path, "rb") as source, np.load(source) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zlib.error, BadZipFile) as error:
+        raise InputError(
+            f"cannot read {path} ({one_line(error)}), expected a file that ships with gmlib: install gmlib again, or {remedy}"
+        ) from error

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from gmlib.errors import InputError, nearest
+from gmlib.errors import InputError, nearest, one_line
 from gmlib.experiment import ClassifierRecipe, Departure, GANRecipe, Recipe, VAERecipe
 from gmlib.models.causal import gated_stacks
 from gmlib.models.conv import ConvDecoder, ConvEncoder
@@ -638,14 +639,36 @@ def load_run(folder: Path, name: str) -> Run:
             raise ValueError("its history or metrics are of another form")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"cannot read {path} ({error}), expected the record of a finished run: make it with gmlib train {name} --out {folder}"
+            f"cannot read {path} ({one_line(error)}), expected the record of a finished run: {remedy(name, folder)}"
         ) from error
     if record.get("recipe_hash") != recipe.hash:
         raise InputError(
             f"{path} is of an earlier recipe {name} (hash {str(record.get('recipe_hash'))[:12]}, now {recipe.hash[:12]}): "
-            f"train it again with gmlib train {name}"
+            f"{remedy(name, folder)}"
         )
-    return Run(recipe, read_networks(path.with_suffix(".safetensors"), recipe), history, metrics, record)
+    weights = path.with_suffix(".safetensors")
+    try:
+        networks = read_networks(weights, recipe, record.get("sha256"))
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"cannot read the weights {weights} ({one_line(error)}), expected a whole file of recipe {name}: {remedy(name, folder)}"
+        ) from error
+    return Run(recipe, networks, history, metrics, record)
+
+
+def remedy(name: str, folder: Path) -> str:
+    """Say how a run comes back that is missing, damaged or out of date.
+
+    Args:
+        name: of its recipe.
+        folder: where it should be.
+
+    Returns:
+        Half a sentence, with the command.
+    """
+    if folder == WEIGHTS:  # nobody should train into an installed package
+        return f"install gmlib again, or train it again with gmlib train {name} --profile full --out runs/full/{name}"
+    return f"train it again with gmlib train {name} --out {folder} (--resume, if checkpoints are there)"
 
 
 WEIGHTS = Path(str(files("gmlib") / "weights"))
@@ -663,6 +686,16 @@ def is_shipped(name: str) -> bool:
     return (WEIGHTS / f"{name}.json").is_file()
 
 
+def shipped() -> list[str]:
+    """List what gmlib ships, the classifier first.
+
+    Returns:
+        Names of recipes. One that has lost its record or its weights is among them, so that it is missed.
+    """
+    kinds = (".json", ".safetensors")
+    return [name for name in (CLASSIFIER.name, *ALL) if any((WEIGHTS / f"{name}{kind}").is_file() for kind in kinds)]
+
+
 def claim(number: str) -> dict[str, Any]:
     """Look up what came of one of the report's claims.
 
@@ -673,10 +706,16 @@ def claim(number: str) -> dict[str, Any]:
         Its entry of `weights/claims.json`: claim, experiment, effect, interval, unit, verdict, because, details.
 
     Raises:
-        InputError: if the claim was not tested yet.
+        InputError: if the claim was not tested yet, or the file is missing or damaged.
     """
     path = WEIGHTS / "claims.json"
-    tested = {entry["id"]: entry for entry in json.loads(path.read_text())} if path.exists() else {}
+    try:
+        tested = {entry["id"]: entry for entry in json.loads(path.read_text())}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"cannot read {path} ({one_line(error)}), expected the claims that were tested: "
+            "install gmlib again, or test them again with make claims"
+        ) from error
     if number not in tested:
         raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
     return tested[number]
@@ -692,8 +731,11 @@ def pretrained(name: str) -> Run:
         The run: networks, history and metrics.
 
     Raises:
-        InputError: if there is no such recipe, or no full run of it is shipped.
+        InputError: if there is no such recipe, no full run of it is shipped, or its files are damaged.
     """
     if not is_shipped(by_name(name).name):
-        raise InputError(f"no full run of {name} is shipped: train one with gmlib train {name} --profile full")
+        raise InputError(
+            f"no full run of {name} is shipped ({WEIGHTS / name}.json is not there): "
+            f"train one with gmlib train {name} --profile full --out runs/full/{name}"
+        )
     return load_run(WEIGHTS, name)

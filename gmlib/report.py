@@ -1,5 +1,7 @@
 """Metrics and training times as text."""
 
+from typing import NamedTuple
+
 from gmlib import recipes
 
 
@@ -37,6 +39,37 @@ def metrics_table(metrics: dict[str, float]) -> str:
         cells = [f"{prefix}{name}{suffix}" for prefix, suffix in columns]
         lines.append(f"{name:<28}" + "".join(f"{printed(cell, metrics.get(cell)):>12}" for cell in cells))
     return "\n".join(line.rstrip() for line in lines)
+
+
+class Compared(NamedTuple):
+    """A metric as it is stored and as it came out again, to the digits that are printed."""
+
+    name: str
+    stored: str
+    again: str
+
+    @property
+    def same(self) -> bool:
+        """Whether both print alike."""
+        return self.stored == self.again
+
+
+def compared(stored: dict[str, float], again: dict[str, float], *, full: bool) -> list[Compared]:
+    """Hold metrics that were measured again against the stored ones.
+
+    Args:
+        stored: with a run.
+        again: as `Recipe.measure` gives them now.
+        full: whether that was on the official digits too; else only metrics of the embedded ones are compared.
+
+    Returns:
+        One for each stored metric; what did not come out again at all is not the same.
+    """
+    return [
+        Compared(name, printed(name, value), printed(name, again.get(name)))
+        for name, value in stored.items()
+        if full or name.startswith("mnist5k_")
+    ]
 
 
 def spell(seconds: float) -> str:

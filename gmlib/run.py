@@ -1,6 +1,7 @@
 """What training gives: networks ready to use, how they came to be, and what they were measured at."""
 
 import contextlib
+import hashlib
 import json
 import platform
 from dataclasses import dataclass
@@ -8,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
-from gmlib.errors import InputError, one_line
+from gmlib.errors import InputError
 from gmlib.files import write_whole
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
@@ -34,7 +34,8 @@ class Run:
         networks: by name: "vae", or "generator" and, if it was kept, "critic".
         history: a row an epoch.
         metrics: name to number, each with its unit in its documentation.
-        about: recipe's name and hash, profile, seed, data, device, seconds and versions.
+        about: recipe's name and hash, profile, seed, data, device, seconds and versions, and of a run on disk the checksum of its
+            weights.
     """
 
     recipe: "Recipe"
@@ -158,7 +159,8 @@ class Run:
     def save(self, folder: Path, root: Path | str | None = None, watch: Watch = iter) -> "Run":
         """Write `NAME.safetensors` and `NAME.json`, and measure what was written: the networks that the recipe keeps.
 
-        Floating parameters become float16, buffers stay. The metrics are those of the file as it is read back.
+        Floating parameters become float16, buffers stay. The metrics are those of the file as it is read back, and the record
+        has its checksum.
 
         Args:
             folder: where to.
@@ -177,42 +179,43 @@ class Run:
         path = folder / f"{self.recipe.name}.safetensors"
         with contextlib.suppress(OSError):  # so that no record ever stands beside other weights
             path.with_suffix(".json").unlink()
-        write_whole(path, save({key: value.contiguous().cpu() for key, value in half.items()}))
-        reloaded = Run(self.recipe, read_networks(path, self.recipe), self.history, {}, self.about)
+        content = save({key: value.contiguous().cpu() for key, value in half.items()})
+        write_whole(path, content)
+        about = self.about | {"sha256": hashlib.sha256(content).hexdigest()}
+        reloaded = Run(self.recipe, read_networks(path, self.recipe), self.history, {}, about)
         full = self.about["profile"] == "full"
         reloaded.metrics = self.recipe.measure(reloaded.networks, full=full, root=root, watch=watch)
-        record = {**self.about, "metrics": reloaded.metrics, "history": self.history.rows}
+        record = {**about, "metrics": reloaded.metrics, "history": self.history.rows}
         write_whole(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
         return reloaded
 
 
-def read_networks(path: Path, recipe: "Recipe") -> dict[str, nn.Module]:
+def read_networks(path: Path, recipe: "Recipe", sha256: str | None = None) -> dict[str, nn.Module]:
     """Build a recipe's networks and fill them from a file of weights.
 
     Args:
         path: what `Run.save` wrote.
         recipe: whose networks they are.
+        sha256: checksum of the file; None takes it as it is.
 
     Returns:
         The networks that the recipe keeps, by name, float32 on the CPU, in eval mode.
 
     Raises:
-        InputError: if the file is damaged or its weights are those of another recipe.
+        ValueError: if the file is not the one of that checksum. A damaged one, or one of another recipe, raises what
+            safetensors and torch raise.
     """
+    content = path.read_bytes()
+    if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+        raise ValueError("it was changed since its record was written")
     networks = {name: network for name, network in recipe.build().items() if name in recipe.kept()}
-    try:
-        tensors = load(path.read_bytes())
-        for name, network in networks.items():
-            prefix = f"{name}."
-            network.load_state_dict(
-                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            )
-            network.eval()
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise InputError(
-            f"cannot read the weights {path} ({one_line(error)}), expected a whole file of recipe {recipe.name}: "
-            f"make it again with gmlib train {recipe.name}"
-        ) from error
+    tensors = load(content)
+    for name, network in networks.items():
+        prefix = f"{name}."
+        network.load_state_dict(
+            {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        )
+        network.eval()
     return networks
 
 

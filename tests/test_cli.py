@@ -225,6 +225,82 @@ def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path):
     mistake(["evaluate", trained], f"no finished run in {trained}", "--resume")
 
 
+@pytest.fixture
+def shipped_pair(short, quick_measures, without_mnist, tmp_path, monkeypatch) -> Path:
+    """The folder of all that ships: two runs that trained for a moment."""
+    other = replace(SHORT, name="vae_no_bn", batch_norm=False)
+    monkeypatch.setattr(recipes, "ALL", {"vae": SHORT, "vae_no_bn": other})
+    folder = tmp_path / "weights"
+    for recipe in recipes.ALL.values():
+        recipe.fit("full").save(folder)
+    monkeypatch.setattr(recipes, "WEIGHTS", folder)
+    return folder
+
+
+def stored(path: Path, **metrics: float) -> None:
+    """Write other metrics into a record."""
+    record = json.loads(path.read_text())
+    record["metrics"] |= metrics
+    path.write_text(json.dumps(record))
+
+
+def test_evaluate_all_holds_each_shipped_metric_to_its_printed_digits(gmlib, shipped_pair, tmp_path, monkeypatch):
+    record = json.loads((shipped_pair / "vae.json").read_text())["metrics"]
+    embedded = [name for name in record if name.startswith("mnist5k_")]
+    assert 2 * len(embedded) == len(record)
+    stored(
+        shipped_pair / "vae.json", mnist5k_fid=20.2504, fid=999.0
+    )  # the one prints alike, the other cannot be measured
+    status, out, err = gmlib("evaluate", "--all")
+    assert (status, err) == (0, "")
+    assert re.search(r"^vae +mnist5k_fid +20\.250 +20\.250 +yes$", out, re.M)
+    assert re.findall(r"^(vae|vae_no_bn) +(\w+) ", out, re.M) == [
+        (n, m) for n in ("vae", "vae_no_bn") for m in embedded
+    ]
+    assert "the official test digits are not at hand" in out
+    assert f"all {2 * len(embedded)} metrics of 2 runs are as stored" in out
+
+    monkeypatch.setattr("gmlib.cli.mnist_folder", lambda root: root)
+    status, out, err = gmlib("evaluate", "--all", "--data", tmp_path)
+    assert (status, err) == (1, "")
+    assert re.search(r"^vae +fid +999\.000 +20\.250 +no$", out, re.M)
+    assert re.findall(r"^(\w+) .* no$", out, re.M) == ["vae"]
+    assert f"not as stored in {shipped_pair}: 1 of vae\n" in out
+    assert "gmlib train NAME --profile full --out runs/full/NAME" in out
+
+
+@pytest.mark.parametrize(("metric", "value"), [("mnist5k_fid", 20.251), ("mnist5k_digits", 8), ("mnist5k_lost", 1.0)])
+def test_evaluate_all_ends_with_status_1_where_a_metric_is_not_as_stored(gmlib, shipped_pair, metric, value):
+    stored(shipped_pair / "vae_no_bn.json", **{metric: value})
+    status, out, _ = gmlib("evaluate", "--all")
+    assert status == 1
+    assert re.findall(r"^(\w+) +(\w+) .* no$", out, re.M) == [("vae_no_bn", metric)]
+    assert "1 of vae_no_bn" in out
+
+
+def test_evaluate_wants_a_run_or_all(mistake, tmp_path):
+    mistake(["evaluate"], "got no run", "--all")
+    mistake(["evaluate", "vae", "--all"], "got --all with a run")
+    mistake(["evaluate", "--all", "--out", tmp_path / "x.json"], "got --all with a run or --out")
+    mistake(["evaluate", "--all", "--data", tmp_path], f"got the data folder {tmp_path}", "four MNIST files")
+
+
+@pytest.mark.parametrize("kind", ["json", "safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "half", "a bit"])
+def test_a_damaged_shipped_run_is_named_with_the_command_that_makes_it(
+    mistake, shipped_pair, tmp_path, monkeypatch, kind, damage
+):
+    """Before anything is measured."""
+    path = shipped_pair / f"vae_no_bn.{kind}"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if damage == "half" else content[:40] + b"\x01" + content[41:])
+    if damage == "missing":
+        path.unlink()
+    monkeypatch.setattr("gmlib.experiment.mean_elbo", lambda *_: pytest.fail("measured first"))
+    for command in (["evaluate", "--all"], ["sample", "vae_no_bn", "--out", tmp_path / "x.png"]):
+        mistake(command, path, "gmlib train vae_no_bn --profile full --out runs/full/vae_no_bn")
+
+
 def test_retrain_says_what_it_will_take_and_goes_on(gmlib, few_digits, quick_measures, tmp_path, monkeypatch):
     monkeypatch.setattr("gmlib.cli.mnist_folder", lambda root: root)
     monkeypatch.setattr(recipes, "ALL", {"vae": replace(SHORT, epochs=2)})

@@ -173,6 +173,12 @@ def test_embedded_digits_are_those_of_the_checksum():
     )
 
 
+def test_embedded_digits_that_are_gone_say_how_they_come_back(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr("gmlib.data.files", lambda package: tmp_path)
+    with refused(f"cannot read {tmp_path / 'digits5k.npz'}", "python -m gmlib.digits5k"):
+        mnist("test")
+
+
 def test_embedded_splits_are_stratified_and_apart():
     splits = {split: mnist(split) for split in ("train", "validation", "test")}
     for (split, digits), each in zip(splits.items(), (400, 50, 50), strict=True):

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from gmlib.files import write_whole
+from gmlib.files import read_arrays, write_whole
 
 
 def test_text_and_bytes_are_written_and_the_folder_is_made(tmp_path):
@@ -59,3 +60,18 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file(tmp_path):
     assert f"cannot write {path} (File too large): free some space" in found.stdout
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "a byte", "text"])
+def test_arrays_that_cannot_be_read(tmp_path, refused, damage):
+    path = tmp_path / "kept.npz"
+    np.savez_compressed(path, images=np.arange(1000) % 7)
+    content = path.read_bytes()
+    assert np.array_equal(read_arrays(path, "")["images"], np.arange(1000) % 7)
+    middle = len(content) // 3
+    altered = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+    path.write_bytes({"empty": b"", "half": content[: len(content) // 2], "a byte": altered}.get(damage, b"text"))
+    if damage == "missing":
+        path.unlink()
+    with refused(f"cannot read {path}", "install gmlib again, or make it with this"):
+        read_arrays(path, "make it with this")

@@ -326,7 +326,8 @@ def test_a_latent_of_no_size(refused, name, latent_dim):
 
 def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
     monkeypatch.setattr(recipes, "WEIGHTS", tmp_path)
-    with refused("no full run of vae is shipped", "gmlib train vae --profile full"):
+    command = "gmlib train vae --profile full --out runs/full/vae"
+    with refused(f"no full run of vae is shipped ({tmp_path / 'vae.json'} is not there)", command):
         recipes.pretrained("vae")
     with refused("got recipe 'vea'", "did you mean 'vae'"):
         recipes.pretrained("vea")
@@ -334,8 +335,11 @@ def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
 
 def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
     monkeypatch.setattr(recipes, "WEIGHTS", tmp_path)
-    with refused("got claim 'C02'", "make claims"):
-        recipes.claim("C02")
+    for damaged in (None, '[{"id": ', "[{}]", "3"):
+        if damaged:
+            (tmp_path / "claims.json").write_text(damaged)
+        with refused(f"cannot read {tmp_path / 'claims.json'}", "make claims"):
+            recipes.claim("C02")
     (tmp_path / "claims.json").write_text(json.dumps([{"id": "C02", "effect": 1.5}, {"id": "C05", "effect": 2.5}]))
     assert recipes.claim("C05") == {"id": "C05", "effect": 2.5}
     with refused("got claim 'C99'", "C02, C05"):

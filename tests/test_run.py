@@ -1,5 +1,6 @@
 """A run: what it draws, and that it comes back from disk as it went there."""
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -79,9 +80,10 @@ def test_a_run_comes_back_as_it_was_written(run, tmp_path):
     loaded = load_run(tmp_path / "run", "vae")
     parameters = {name for name, _ in run.vae.named_parameters()}
     original = run.vae.state_dict()
+    checksum = hashlib.sha256((tmp_path / "run" / "vae.safetensors").read_bytes()).hexdigest()
     for found in (saved, loaded):
         assert found.history == run.history
-        assert found.about == run.about
+        assert found.about == run.about | {"sha256": checksum}
         assert not any(module.training for module in found.vae.modules())
         for name, value in found.vae.state_dict().items():
             # parameters are rounded to 11 bits, buffers (running variances among them) are untouched
@@ -107,19 +109,30 @@ def test_the_record_holds_what_makes_a_run_citable(run, tmp_path):
     assert kinds["num_batches_tracked"] == torch.int64
 
 
-@pytest.mark.parametrize("damage", ["half", "empty", "missing", "another recipe's"])
-def test_damaged_weights(run, tmp_path, refused, damage):
+@pytest.mark.parametrize("damage", ["half", "empty", "missing", "another recipe's", "a bit"])
+@pytest.mark.parametrize("checksum", [True, False])
+def test_damaged_weights(run, tmp_path, refused, damage, checksum):
     run.save(tmp_path)
     path = tmp_path / "vae.safetensors"
     content = path.read_bytes()
+    if not checksum:  # as in records of before there was one
+        record = json.loads((tmp_path / "vae.json").read_text())
+        del record["sha256"]
+        (tmp_path / "vae.json").write_text(json.dumps(record))
     if damage == "missing":
         path.unlink()
     elif damage == "another recipe's":
         replace(run, recipe=recipes.VAE_NO_BN, networks=recipes.VAE_NO_BN.build()).save(tmp_path)
         os.replace(tmp_path / "vae_no_bn.safetensors", path)
+    elif damage == "a bit":
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+        if not checksum:  # nothing else can tell
+            load_run(tmp_path, "vae")
+            return
     else:
         path.write_bytes(content[: len(content) // 2] if damage == "half" else b"")
-    with refused(f"cannot read the weights {path}", "expected a whole file of recipe vae", "gmlib train vae"):
+    command = f"gmlib train vae --out {tmp_path}"
+    with refused(f"cannot read the weights {path}", "expected a whole file of recipe vae", command):
         load_run(tmp_path, "vae")
 
 

@@ -1,6 +1,7 @@
 """What holds for the whole tree: imports, docstrings, the public list, and what is committed."""
 
 import ast
+import hashlib
 import importlib
 import json
 import os
@@ -231,6 +232,8 @@ def test_shipped_record_is_of_the_recipe_as_it_is(name):
     record = json.loads((recipes.WEIGHTS / f"{name}.json").read_text())
     keys = {"recipe", "recipe_hash", "seed", "data", "device", "seconds", "versions", "history", "metrics"}
     assert keys <= set(record)
+    weights = (recipes.WEIGHTS / f"{name}.safetensors").read_bytes()
+    assert record.get("sha256") == hashlib.sha256(weights).hexdigest()
     assert record["recipe"] == name
     assert record["recipe_hash"] == recipes.by_name(name).hash
     assert record["data"] == "mnist/train"

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, cast
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from gmlib import parallel
 from gmlib.data import Digits
-from gmlib.errors import InputError
+from gmlib.errors import InputError, one_line
 from gmlib.evaluate.conditional import label_accuracy
 from gmlib.models.conv import normed
 from gmlib.shapes import Image, require_image
@@ -150,12 +151,16 @@ def shipped_classifier() -> Classifier:
         The network, float32 on the CPU, in eval mode.
 
     Raises:
-        InputError: if its weights are missing.
+        InputError: if its weights are missing or damaged.
     """
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
-    if not path.is_file():
-        raise InputError(f"found no {path}, expected the shipped classifier: install gmlib again")
     with torch.random.fork_rng(devices=[]):  # loaded within a run, it takes nothing from the draws of its dropout
         classifier = Classifier()
-    classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})
+    try:
+        classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise InputError(
+            f"cannot read {path} ({one_line(error)}), expected the shipped classifier: install gmlib again, "
+            "or train it again with gmlib train classifier --profile full --out runs/full/classifier"
+        ) from error
     return classifier.eval().requires_grad_(False)

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from gmlib import toy
 from gmlib.figures.curves import lines
+from gmlib.files import read_arrays
 from gmlib.widgets.decoder import packed_rows
 from gmlib.widgets.explorer import Explorer
 
@@ -62,8 +62,8 @@ def trained_scores() -> dict[str, torch.Tensor]:
     Returns:
         Scores of critics that are clipped and of those with the penalty, `(leash, theta, point)`.
     """
-    with np.load(FILE) as kept:
-        return {kind: torch.from_numpy(kept[kind]) for kind in ("clipped", "penalty")}
+    kept = read_arrays(FILE, "train them again with python -m gmlib.widgets.train_critics")
+    return {kind: torch.from_numpy(kept[kind]) for kind in ("clipped", "penalty")}
 
 
 def _poster() -> Figure:

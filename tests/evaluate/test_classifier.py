@@ -34,6 +34,20 @@ def test_the_shipped_classifier_reads_digits_grey_and_binarised():
     assert shipped_classifier() is shipped_classifier()
 
 
+@pytest.mark.parametrize("damage", ["missing", "half", "another's"])
+def test_a_classifier_that_cannot_be_read(tmp_path, monkeypatch, refused, damage):
+    monkeypatch.setattr("gmlib.evaluate.classifier.files", lambda package: tmp_path)
+    path = tmp_path / "weights" / "classifier.safetensors"
+    path.parent.mkdir()
+    source = "vae" if damage == "another's" else "classifier"
+    if damage != "missing":
+        content = (recipes.WEIGHTS / f"{source}.safetensors").read_bytes()
+        path.write_bytes(content if damage == "another's" else content[: len(content) // 2])
+    command = "gmlib train classifier --profile full --out runs/full/classifier"
+    with refused(f"cannot read {path}", "install gmlib again", command):
+        shipped_classifier.__wrapped__()
+
+
 def test_the_shipped_classifier_is_as_good_as_it_has_to_be():
     metrics = recipes.pretrained("classifier").metrics
     assert metrics["test_accuracy"] >= 0.994

@@ -25,6 +25,12 @@ def felt(scores: torch.Tensor, theta: float) -> float:
     return float((scores.diff() / KEPT.diff() * (q[1:] + q[:-1]) / 2).sum())
 
 
+def test_critics_that_are_gone_say_how_they_come_back(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr("gmlib.widgets.critics.FILE", tmp_path / "critics.npz")
+    with refused(f"cannot read {tmp_path / 'critics.npz'}", "python -m gmlib.widgets.train_critics"):
+        critics_on_a_line()
+
+
 @pytest.fixture(scope="module")
 def kept() -> dict[str, torch.Tensor]:
     return {kind: scores.double() for kind, scores in trained_scores().items()}
