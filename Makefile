@@ -40,7 +40,7 @@ update: setup  ## run the chapters and store their outputs in the committed ones
 audit: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
 	$(BIN)/python book/audit.py
 
-bench: setup  ## one table of timings
+bench: setup  ## what things cost: one table, and benchmarks/results.json; ten minutes on a quiet machine
 	$(BIN)/python -m benchmarks
 
 full: setup  ## train everything on all of MNIST, with what it will take said first; interrupted, it goes on
@@ -50,7 +50,7 @@ claims: setup  ## the report's claims over seeds, on all of MNIST
 	$(BIN)/python -m claims
 
 constraints: setup  ## renew the pinned versions
-	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra book --extra test --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml - -o constraints.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra bench --extra book --extra test --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml - -o constraints.txt
 
 clean:  ## what can be made again, but not .venv and runs
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

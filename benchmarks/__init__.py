@@ -1,1 +1,1 @@
-"""What things cost on this machine: `make bench`."""
+"""What things cost: each against the usual way of doing it, in the same run and in turn."""

@@ -1,0 +1,128 @@
+"""How training and drawing grow: with the batch, with depth, with the amount of data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from benchmarks.loops import begin, digits, ours
+from benchmarks.sampling import PIXELS, compare
+from benchmarks.timing import Advance, Effort, median
+from benchmarks.usual import usual, usual_loader
+from gmlib import recipes
+from gmlib.data import Batches
+from gmlib.experiment import Recipe
+from gmlib.models import PixelDecoder, gated_stacks
+
+Curve = dict[str, list[float]]  # "x", and each line's values
+BATCHES = (16, 32, 64, 128, 256, 512)
+LAYERS = (1, 2, 4, 8)
+MAPS = (3, 5, 7, 9)
+DIGITS = (500, 1000, 2000, 4000, 8000, 16_000)
+
+
+def point(effort: Effort, x: int, loops: Mapping[str, Advance], batch_size: int, steps: int = 1) -> dict[str, float]:
+    """Train here and as usual, in turn.
+
+    Args:
+        effort: how long.
+        x: place on the axis.
+        loops: name of each line to what trains.
+        batch_size: images a step.
+        steps: of an epoch, where whole ones are timed.
+
+    Returns:
+        The place, and images per second of each line.
+    """
+    rates = effort.rates(loops, batch_size, multiple=steps)
+    return {"x": x, **{name: median(values) for name, values in rates.items()}}
+
+
+def curve(points: list[dict[str, float]]) -> Curve:
+    """Put the points of a plot together.
+
+    Args:
+        points: each with the same keys.
+
+    Returns:
+        Each key's values.
+    """
+    return {name: [each[name] for each in points] for name in points[0]}
+
+
+def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Curve:
+    """Train variants of a recipe.
+
+    Args:
+        effort: how long.
+        at: place on the axis to the recipe there.
+
+    Returns:
+        Images per second, here and as usual.
+    """
+    return curve(
+        [
+            point(effort, x, {"here": ours(recipe), "usual loop": usual(recipe)}, recipe.batch_size)
+            for x, recipe in at.items()
+        ]
+    )
+
+
+def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -> Curve:
+    """Train for whole epochs of ever more digits.
+
+    Args:
+        effort: how long.
+        recipe: what is trained.
+        sizes: numbers of digits.
+
+    Returns:
+        Images per second, here and as usual.
+    """
+    points = []
+    for size in sizes:
+        train, batch_size = digits()[:size], recipe.batch_size
+        loops = {
+            "here": ours(recipe, state=begin(recipe, train)),
+            "usual loop": usual(recipe, usual_loader(train, batch_size)),
+        }
+        points.append(point(effort, size, loops, batch_size, len(Batches(train, batch_size, binarised=True))))
+    return curve(points)
+
+
+def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Curve:
+    """Draw 16 images from ever deeper stacks of pixels.
+
+    Args:
+        effort: how often.
+        depths: maps of each of the two stacks.
+
+    Returns:
+        Seconds along a front, and by full passes.
+    """
+    points = []
+    for depth in depths:
+        recipe = replace(recipes.PIXEL_CNN, pixels=partial(gated_stacks, channels=32, layers=depth))
+        row = compare(effort, cast(PixelDecoder, recipe.build()["vae"].eval().decoder), 16, 10)
+        points.append({"x": float(depth), "front": row["seconds"], "full passes": row[f"{PIXELS} passes"]})
+    return curve(points)
+
+
+def measure(effort: Effort) -> dict[str, Curve]:
+    """Measure all of it, in fewer rounds than elsewhere.
+
+    Args:
+        effort: how long.
+
+    Returns:
+        Title of each plot to its curve.
+    """
+    effort = replace(effort, rounds=min(effort.rounds, 3))
+    vae, dcgan = recipes.VAE, recipes.DCGAN_PLAIN
+    return {
+        "vae by batch": by_recipe(effort, {size: replace(vae, batch_size=size) for size in BATCHES}),
+        "dcgan_plain by batch": by_recipe(effort, {size: replace(dcgan, batch_size=size) for size in BATCHES[:-1]}),
+        "vae by hidden layers": by_recipe(effort, {depth: replace(vae, hidden=(100,) * depth) for depth in LAYERS}),
+        "vae by digits": by_digits(effort, vae),
+        "drawing by maps": by_maps(effort),
+    }

@@ -1,0 +1,114 @@
+"""What the machine can do: its peak in a product of matrices, and the share of it that training reaches."""
+
+import os
+import platform
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import ClassVar
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.loops import multiple, ours
+from benchmarks.timing import Effort, Row, clock
+from gmlib.experiment import Recipe
+from gmlib.run import versions
+
+SIZE = 2048  # rows and columns: products this large do nothing but multiply and add
+QUIET = 1.5  # load average above which others work on the machine too
+
+
+def about() -> Row:
+    """Say what the measurements were made on.
+
+    Returns:
+        Date, machine in neutral words, threads, versions, load average at the start, and whether that means that the
+        machine was shared.
+    """
+    with_jax = {"jax": version("jax")} if find_spec("jax") else {}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "versions": versions() | with_jax,
+        "load": load,
+        "shared": load > QUIET,
+    }
+
+
+@cache
+def _matrices(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
+
+
+def product_rate(dtype: torch.dtype) -> float:
+    """Multiply two matrices.
+
+    Args:
+        dtype: of their numbers.
+
+    Returns:
+        Floating-point operations per second.
+    """
+    a, b = _matrices(dtype)
+    return 2 * SIZE**3 / clock(lambda: a @ b)
+
+
+def measure(effort: Effort) -> dict[str, int]:
+    """Measure the machine's peak: the best of several products.
+
+    Args:
+        effort: how often.
+
+    Returns:
+        Kind of number to GFLOP/s.
+    """
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    found = effort.in_turn({name: lambda kind=kind: product_rate(kind) for name, kind in kinds.items()})  # type: ignore[misc]
+    return {name: round(max(values) / 1e9) for name, values in found.items()}
+
+
+class _NoTracker(nullcontext):
+    """In the place of what tells modules apart, which a gradient of a gradient does not go with."""
+
+    parents: ClassVar[set[str]] = {"Global"}
+
+
+def flops_an_image(recipe: Recipe) -> float:
+    """Count the work of training: products of matrices and convolutions, forwards and backwards.
+
+    Args:
+        recipe: what is trained.
+
+    Returns:
+        Floating-point operations an image, over a whole round of the game.
+    """
+    advance, steps = ours(recipe), multiple(recipe)
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoTracker()  # type: ignore[assignment]
+    with counter:
+        advance(steps)
+    return counter.get_total_flops() / (steps * recipe.batch_size)
+
+
+def share(flops: float, images_per_second: float, peak: float) -> float:
+    """Say how much of the machine training uses.
+
+    Args:
+        flops: operations an image.
+        images_per_second: how many are trained on.
+        peak: operations per second that the machine can do.
+
+    Returns:
+        From 0 to 1.
+
+    Raises:
+        ValueError: if the peak is not positive.
+    """
+    if not peak > 0:
+        raise ValueError(f"got a peak of {peak:g} operations per second, expected a number above 0: measure it first")
+    return flops * images_per_second / peak

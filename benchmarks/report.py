@@ -1,0 +1,75 @@
+"""The table: what `results.json` holds, and for what it lacks a dash and the reason."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gmlib import recipes, table
+
+Results = Mapping[str, Any]
+
+SECTIONS = {
+    "training": "Training, against the usual loop",
+    "jax": "Training, against JAX",
+    "factors": "What each decision gained",
+    "sampling": "Drawing pixel by pixel",
+    "seconds": "Start-up and evaluation",
+    "chapters": "Chapters, as last run for the book",
+}
+NOT_YET = "not measured: the recipe is newer than the results; make bench"
+
+
+def training_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give every recipe a row, in the order of the recipes.
+
+    Args:
+        rows: those that were measured.
+
+    Returns:
+        A row a recipe as there are now; of one that is missing only its name and, under "why", the reason.
+    """
+    found = {row["recipe"]: row for row in rows}
+    return [found.get(name, {"recipe": name, "why": NOT_YET}) for name in recipes.ALL]
+
+
+def laid_out(rows: list[dict[str, Any]]) -> str:
+    """Lay out rows, with the reasons of what is missing below.
+
+    Args:
+        rows: of a section; "why" is no column.
+
+    Returns:
+        A Markdown table with a dash for each missing value, and a line a reason.
+    """
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if "why" in row:
+            reasons.setdefault(row["why"], []).append(str(next(iter(row.values()))))
+    text = str(table([{key: value for key, value in row.items() if key != "why"} for row in rows]))
+    return "\n".join([text, *(f"– {', '.join(names)}: {why}" for why, names in reasons.items())])
+
+
+def report(results: Results) -> str:
+    """Write all tables.
+
+    Args:
+        results: all of `results.json`, or some of its sections.
+
+    Returns:
+        Markdown.
+    """
+    parts = []
+    if about := results.get("about"):
+        shared = ", shared with other work" if about["shared"] else ""
+        parts.append(f"{about['date']}, {about['machine']}, {about['threads']} threads{shared}")
+    if peak := results.get("peak"):
+        parts.append("Peak: " + ", ".join(f"{value:,} GFLOP/s in {kind}" for kind, value in peak.items()))
+    for name, title in SECTIONS.items():
+        if name in results:
+            rows = training_rows(results[name]) if name == "training" and "about" in results else results[name]
+            parts.append(f"## {title}\n\n{laid_out(rows)}")
+    if found := results.get("agreement"):
+        parts.append("Both ways of drawing: " + ", ".join(f"{name} {value:g}" for name, value in found.items()))
+    for title, curve in results.get("growth", {}).items():
+        names = {"x": title.partition(" by ")[2]} | {name: name for name in curve if name != "x"}
+        parts.append(f"## Growth: {title}\n\n{table({names[key]: values for key, values in curve.items()})}")
+    return "\n\n".join(parts)

@@ -1,0 +1,103 @@
+"""Drawing pixel by pixel: along a front against a full pass for each pixel, which gives the same images."""
+
+from typing import cast
+
+import torch
+from torch import Generator
+
+from benchmarks.factors import PLAIN
+from benchmarks.timing import Effort, Row, clock
+from gmlib import recipes
+from gmlib.models import PixelDecoder
+
+PIXELS = 784
+PASSES = {16: 20, 256: 3}  # images to the number of full passes that are timed, for all take equally long
+
+
+def decoders() -> dict[str, PixelDecoder]:
+    """Give the networks that are drawn from.
+
+    Returns:
+        A plain stack and those that ship.
+    """
+    shipped = {name: cast(PixelDecoder, recipes.pretrained(name).vae.decoder) for name in ("pixel_vae", "pixel_cnn")}
+    return {"plain_stack": cast(PixelDecoder, PLAIN.build()["vae"].eval().decoder), **shipped}
+
+
+def compare(effort: Effort, decoder: PixelDecoder, count: int, passes: int) -> dict[str, float]:
+    """Draw images both ways.
+
+    Args:
+        effort: how often.
+        decoder: what draws.
+        count: images at once.
+        passes: of the naive way, how many are timed.
+
+    Returns:
+        Seconds of both, and the ratio over the rounds.
+    """
+    z, u = torch.randn(count, decoder.latent_dim), torch.rand(count, 1, 28, 28)
+
+    @torch.no_grad()
+    def full() -> None:
+        for _ in range(passes):
+            decoder.logits(u.round(), z)
+
+    found = effort.in_turn(
+        {
+            "front": lambda: clock(lambda: decoder.sample(z, uniforms=u)),
+            "passes": lambda: clock(full) * PIXELS / passes,
+        }
+    )
+    ratios = sorted(naive / front for front, naive in zip(found["front"], found["passes"], strict=True))
+    middle = len(ratios) // 2
+    return {
+        "seconds": round(sorted(found["front"])[middle], 3),
+        f"{PIXELS} passes": round(sorted(found["passes"])[middle], 1),
+        "ratio": round(ratios[middle]),
+        "lowest": round(ratios[0]),
+        "highest": round(ratios[-1]),
+    }
+
+
+def measure(effort: Effort) -> list[Row]:
+    """Draw from every network, few images and many.
+
+    Args:
+        effort: how often.
+
+    Returns:
+        A row a network and number of images.
+    """
+    return [
+        {"network": name, "images": count, **compare(effort, decoder, count, passes)}
+        for name, decoder in decoders().items()
+        for count, passes in PASSES.items()
+    ]
+
+
+def agreement(seeds: int = 8) -> Row:
+    """Draw with the shipped pixel_vae both ways, an image a seed, and explain each pixel that differs.
+
+    Args:
+        seeds: how many.
+
+    Returns:
+        How many pixels were drawn; how many images differ; the largest error of a probability, and how many uniform
+        numbers are as near to theirs: a pixel can only differ there.
+    """
+    decoder = decoders()["pixel_vae"]
+    generators = [Generator().manual_seed(seed) for seed in range(seeds)]
+    z = torch.cat([torch.randn(1, decoder.latent_dim, generator=each) for each in generators])
+    u = torch.cat([torch.rand(1, 1, 28, 28, generator=each) for each in generators])
+    front, naive = decoder.sample(z, uniforms=u), decoder.sample_naive(z, uniforms=u)
+    with torch.no_grad():
+        likely = decoder.logits(naive, z).sigmoid()
+        exact = decoder.double().logits(naive.double(), z.double()).sigmoid()
+    error = (likely - exact).abs().max()
+    return {
+        "pixels": naive.numel(),
+        "images that differ": int((front != naive).flatten(1).any(1).sum()),
+        "largest error of a probability": float(error),
+        "uniforms as near": int(((u - exact).abs() <= error).sum()),
+    }

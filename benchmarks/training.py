@@ -1,0 +1,68 @@
+"""Every recipe against the usual loop on the same networks, and its share of what the machine can do."""
+
+import statistics
+from collections.abc import Sequence
+
+import torch
+
+from benchmarks.loops import multiple, ours
+from benchmarks.machine import flops_an_image, product_rate, share
+from benchmarks.timing import Effort, Row, clock, median, spread
+from benchmarks.usual import usual
+from gmlib import recipes
+
+
+def measure(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row]:
+    """Train recipes, the usual loop, and recipes in bfloat16, in turn with products of matrices.
+
+    Args:
+        effort: how long.
+        names: of recipes.
+
+    Returns:
+        A row a recipe: images per second; how many times that of the usual loop; the same in bfloat16; work an image; and
+        the shares of the machine's peak, each taken within a round.
+    """
+    return [measure_one(effort, name) for name in names]
+
+
+def measure_one(effort: Effort, name: str) -> Row:
+    """Train one recipe.
+
+    Args:
+        effort: how long.
+        name: of the recipe.
+
+    Returns:
+        Its row.
+    """
+    recipe = recipes.by_name(name)
+    loops = {"here": ours(recipe), "usual": usual(recipe), "bfloat16": ours(recipe, bfloat16=True)}
+    steps = effort.steps(loops["here"], multiple(recipe))
+    found = effort.in_turn(
+        {
+            "here": lambda: steps * recipe.batch_size / clock(lambda: loops["here"](steps)),
+            "float32 peak": lambda: product_rate(torch.float32),
+            "usual": lambda: steps * recipe.batch_size / clock(lambda: loops["usual"](steps)),
+            "bfloat16": lambda: steps * recipe.batch_size / clock(lambda: loops["bfloat16"](steps)),
+            "bfloat16 peak": lambda: product_rate(torch.bfloat16),
+        }
+    )
+    flops = flops_an_image(recipe)
+    shares = {
+        kind: round(
+            statistics.median(share(flops, *pair) for pair in zip(found[way], found[f"{kind} peak"], strict=True)), 3
+        )
+        for kind, way in (("float32", "here"), ("bfloat16", "bfloat16"))
+    }
+    return {
+        "recipe": name,
+        "images/s": median(found["here"]),
+        "usual loop": median(found["usual"]),
+        **spread(found["here"], found["usual"]),
+        "in bfloat16": median(found["bfloat16"]),
+        "bfloat16 ratio": spread(found["bfloat16"], found["here"])["ratio"],
+        "MFLOP an image": round(flops / 1e6, 2),
+        "of float32 peak": shares["float32"],
+        "of bfloat16 peak": shares["bfloat16"],
+    }
