@@ -14,7 +14,7 @@ from gmlib.data import Batches
 from gmlib.experiment import Recipe
 from gmlib.models import PixelDecoder, gated_stacks
 
-Curve = dict[str, list[float]]  # "x", and each line's values
+Lines = dict[str, tuple[list[float], list[float]]]  # name of each line to x and y, as `figures.lines` takes them
 BATCHES = (16, 32, 64, 128, 256, 512)
 LAYERS = (1, 2, 4, 8)
 MAPS = (3, 5, 7, 9)
@@ -38,19 +38,21 @@ def point(effort: Effort, x: int, loops: Mapping[str, Advance], batch_size: int,
     return {"x": x, **{name: median(values) for name, values in rates.items()}}
 
 
-def curve(points: list[dict[str, float]]) -> Curve:
+def lines(points: list[dict[str, float]]) -> Lines:
     """Put the points of a plot together.
 
     Args:
-        points: each with the same keys.
+        points: each with its place, "x", and the same lines.
 
     Returns:
-        Each key's values.
+        Each line's x and y.
     """
-    return {name: [each[name] for each in points] for name in points[0]}
+    columns = {name: [each[name] for each in points] for name in points[0]}
+    xs = columns.pop("x")
+    return {name: (xs, ys) for name, ys in columns.items()}
 
 
-def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Curve:
+def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Lines:
     """Train variants of a recipe.
 
     Args:
@@ -60,7 +62,7 @@ def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Curve:
     Returns:
         Images per second, here and as usual.
     """
-    return curve(
+    return lines(
         [
             point(effort, x, {"here": ours(recipe), "usual loop": usual(recipe)}, recipe.batch_size)
             for x, recipe in at.items()
@@ -68,7 +70,7 @@ def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Curve:
     )
 
 
-def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -> Curve:
+def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -> Lines:
     """Train for whole epochs of ever more digits.
 
     Args:
@@ -87,10 +89,10 @@ def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -
             "usual loop": usual(recipe, usual_loader(train, batch_size)),
         }
         points.append(point(effort, size, loops, batch_size, len(Batches(train, batch_size, binarised=True))))
-    return curve(points)
+    return lines(points)
 
 
-def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Curve:
+def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Lines:
     """Draw 16 images from ever deeper stacks of pixels.
 
     Args:
@@ -105,17 +107,17 @@ def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Curve:
         recipe = replace(recipes.PIXEL_CNN, pixels=partial(gated_stacks, channels=32, layers=depth))
         row = compare(effort, cast(PixelDecoder, recipe.build()["vae"].eval().decoder), 16, 10)
         points.append({"x": float(depth), "front": row["seconds"], "full passes": row[f"{PIXELS} passes"]})
-    return curve(points)
+    return lines(points)
 
 
-def measure(effort: Effort) -> dict[str, Curve]:
+def measure(effort: Effort) -> dict[str, Lines]:
     """Measure all of it, in fewer rounds than elsewhere.
 
     Args:
         effort: how long.
 
     Returns:
-        Title of each plot to its curve.
+        Title of each plot to its lines.
     """
     effort = replace(effort, rounds=min(effort.rounds, 3))
     vae, dcgan = recipes.VAE, recipes.DCGAN_PLAIN

@@ -69,7 +69,8 @@ def report(results: Results) -> str:
             parts.append(f"## {title}\n\n{laid_out(rows)}")
     if found := results.get("agreement"):
         parts.append("Both ways of drawing: " + ", ".join(f"{name} {value:g}" for name, value in found.items()))
-    for title, curve in results.get("growth", {}).items():
-        names = {"x": title.partition(" by ")[2]} | {name: name for name in curve if name != "x"}
-        parts.append(f"## Growth: {title}\n\n{table({names[key]: values for key, values in curve.items()})}")
+    for title, lines in results.get("growth", {}).items():
+        xs, _ = next(iter(lines.values()))
+        columns = {title.partition(" by ")[2]: xs} | {name: ys for name, (_, ys) in lines.items()}
+        parts.append(f"## Growth: {title}\n\n{table(columns)}")
     return "\n\n".join(parts)

@@ -51,6 +51,7 @@ KERNEL = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
 }
+MEASURED = Path("benchmarks") / "results.json"  # what a chapter reads
 VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
@@ -73,7 +74,7 @@ class BookError(Exception):
 
 
 def stage(root: Path, folder: Path, skip: str = "") -> None:
-    """Copy the configuration, the table of contents and the tree of `book/` into `folder`.
+    """Copy the configuration, the table of contents, the tree of `book/` and what `make bench` measured into `folder`.
 
     Args:
         root: the repository.
@@ -86,6 +87,9 @@ def stage(root: Path, folder: Path, skip: str = "") -> None:
     shutil.copytree(root / "book", folder / "book", ignore=ignore, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, folder / name)
+    if (root / MEASURED).exists():
+        (folder / MEASURED).parent.mkdir(exist_ok=True)
+        shutil.copy(root / MEASURED, folder / MEASURED)
 
 
 def execute(root: Path) -> None:

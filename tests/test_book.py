@@ -134,6 +134,14 @@ def test_a_kernel_that_dies_is_a_failure_of_the_cell_it_ran():
     assert build.failure(notebook, notebook, stopped) == "code cell 4 (c4) did not finish: DeadKernelError: Kernel died"
 
 
+def test_what_the_bench_measured_lies_beside_the_staged_chapters(repository):
+    root = repository()
+    (root / build.MEASURED).parent.mkdir()
+    (root / build.MEASURED).write_text("{}")
+    build.stage(root, root / "_build" / "executed")
+    assert (root / "_build" / "executed" / "book" / ".." / build.MEASURED).read_text() == "{}"
+
+
 def test_longest_chapters_go_first(repository):
     root = repository()
     (root / "book" / "status.json").write_text(json.dumps({"chapters": {"a": {"seconds": 3.0}, "b": {}}}))
