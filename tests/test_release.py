@@ -72,7 +72,14 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     if listed.returncode:
         pytest.skip("no git checkout, so that what is committed is not known")
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and name.split("/")[0] in ("gmlib", "tests", "claims", "pyproject.toml", "README.md", "LICENSE"):
+        if (ROOT / name).is_file() and name.split("/")[0] in (
+            "gmlib",
+            "tests",
+            "claims",
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+        ):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     program = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
