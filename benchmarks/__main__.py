@@ -26,6 +26,7 @@ SECTIONS: dict[str, Callable[[Effort], object]] = {
     "jax": against_jax.measure,
     "factors": factors.measure,
     "sampling": sampling.measure,
+    "drawing": sampling.speed,
     "agreement": lambda effort: sampling.agreement(),
     "seconds": seconds.measure,
     "growth": growth.measure,

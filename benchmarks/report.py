@@ -12,6 +12,7 @@ SECTIONS = {
     "jax": "Training, against JAX",
     "factors": "What each decision gained",
     "sampling": "Drawing pixel by pixel",
+    "drawing": "Drawing, 256 images at once",
     "seconds": "Start-up and evaluation",
     "chapters": "Chapters, as last run for the book",
 }

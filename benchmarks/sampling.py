@@ -1,16 +1,19 @@
-"""Drawing pixel by pixel: along a front against a full pass for each pixel, which gives the same images."""
+"""Drawing: how fast each model does it; and pixel by pixel along a front against a full pass for each, the same images."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Generator
 
 from benchmarks.factors import PLAIN
-from benchmarks.timing import Effort, Row, clock
+from benchmarks.timing import Effort, Row, clock, median
 from gmlib import recipes
 from gmlib.models import PixelDecoder
+from gmlib.run import Run
 
 PIXELS = 784
+IMAGES = 256  # at once, of every model
 PASSES = {16: 20, 256: 3}  # images to the number of full passes that are timed, for all take equally long
 
 
@@ -101,3 +104,27 @@ def agreement(seeds: int = 8) -> Row:
         "largest error of a probability": float(error),
         "uniforms as near": int(((u - exact).abs() <= error).sum()),
     }
+
+
+def speed(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row]:
+    """Draw images at once from each model that ships.
+
+    Args:
+        effort: how often.
+        names: of recipes.
+
+    Returns:
+        A row a recipe: images per second. Without a shipped model a reason.
+    """
+    labels, rows = torch.arange(IMAGES) % 10, list[Row]()
+    for name in names:
+        if not recipes.is_shipped(name):
+            rows.append({"recipe": name, "images/s": None, "why": "not trained in full: no weights ship"})
+            continue
+        run = recipes.pretrained(name)
+
+        def draw(run: Run = run) -> float:
+            return IMAGES / clock(lambda: run.sample(IMAGES, labels if run.num_classes else None))
+
+        rows.append({"recipe": name, "images/s": median(effort.in_turn({name: draw})[name])})
+    return rows
