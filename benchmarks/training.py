@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 import torch
+from tqdm import tqdm
 
 from benchmarks.loops import multiple, ours
 from benchmarks.machine import flops_an_image, product_rate, share
@@ -23,7 +24,7 @@ def measure(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[R
         A row a recipe: images per second; how many times that of the usual loop; the same in bfloat16; work an image; and
         the shares of the machine's peak, each taken within a round.
     """
-    return [measure_one(effort, name) for name in names]
+    return [measure_one(effort, name) for name in tqdm(names, unit="recipe", leave=False, disable=None)]
 
 
 def measure_one(effort: Effort, name: str) -> Row:

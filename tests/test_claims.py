@@ -556,23 +556,26 @@ def test_an_estimate_guides_if_it_falls_with_fid(monkeypatch, follows, verdict):
 @pytest.mark.parametrize(
     ("js_ahead", "wasserstein_behind", "spread", "verdict"),
     [
-        ([8, 8, 7], [0, 1, 0], 0.1, "refuted"),
-        ([0, 1, 2], [8, 8, 6], 0.1, "confirmed"),
-        ([8, 8, 7], [8, 8, 8], 0.1, "depends"),
-        ([8, 2, 8], [0, 0, 1], 0.1, "depends"),
-        ([8, 8, 7], [0, 1, 0], 0.9, "depends"),  # lost, but spread: astray, and no collapse
+        ([8, 8, 7, 6, 8], [0, 1, 0, 2, 0], 0.1, "refuted"),
+        ([0, 1, 2, 0, 0], [8, 8, 6, 7, 8], 0.1, "confirmed"),
+        ([8, 8, 7, 8, 8], [8, 8, 8, 8, 8], 0.1, "depends"),
+        ([8, 8, 8, 8, 2], [0, 0, 1, 0, 0], 0.1, "depends"),
+        ([8, 8, 7, 8, 8], [0, 1, 0, 0, 0], 0.9, "depends"),  # lost, but spread: astray, and no collapse
     ],
 )
 def test_a_divergence_is_to_blame_if_its_games_collapse_and_the_other_do_not(
     monkeypatch, js_ahead, wasserstein_behind, spread, verdict
 ):
     told = {(collapse.JS, collapse.AHEAD): js_ahead, (collapse.WASSERSTEIN, collapse.BEHIND): wasserstein_behind}
-    monkeypatch.setattr(
-        collapse, "play", lambda game, way, seed: collapse.End(told.get((game, way), [8, 8, 8])[seed], 0.5, spread)
-    )
+
+    def play(game, way, seed):
+        return collapse.End(told.get((game, way), [8] * 5)[collapse.FRESH.index(seed)], 0.5, spread)
+
+    monkeypatch.setattr(collapse, "play", play)
     evidence = CLAIMS["T3"]()
     assert evidence.verdict == verdict
-    assert evidence.effect == pytest.approx(8 - sum(wasserstein_behind) / 3, abs=1e-3)
+    assert evidence.effect == pytest.approx(8 - sum(wasserstein_behind) / 5, abs=1e-3)
+    assert evidence.seeds == len(evidence.values) == 5
     assert [row["game"] for row in evidence.table] == list(collapse.GAMES)
 
 
