@@ -40,7 +40,7 @@ update: setup  ## run the chapters and store their outputs in the committed ones
 audit: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
 	$(BIN)/python book/audit.py
 
-bench: setup  ## what things cost: one table, and benchmarks/results.json; ten minutes on a quiet machine
+bench: setup  ## what things cost: one table, and benchmarks/results.json; a quarter of an hour on a quiet machine
 	$(BIN)/python -m benchmarks
 
 full: setup  ## train everything on all of MNIST, with what it will take said first; interrupted, it goes on

@@ -1,6 +1,6 @@
 """Measure what things cost, print one table, and write `benchmarks/results.json`.
 
-python -m benchmarks                    everything, about ten minutes: make bench
+python -m benchmarks                    everything, about a quarter of an hour: make bench
 python -m benchmarks sampling growth    these sections; printed, not written
 python -m benchmarks vae dcgan          training of these recipes
 python -m benchmarks --seconds 0.02 --rounds 1 …    rough and quick

@@ -40,7 +40,7 @@ def spread(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each thing is measured: the whole bench takes ten minutes with these.
+    """How long each thing is measured: the whole bench takes a quarter of an hour with these.
 
     Args:
         seconds: about how long one measurement lasts.

@@ -244,8 +244,6 @@ def test_sections_and_recipes_run_by_name():
 
 @pytest.fixture(scope="module")
 def results():
-    if not RESULTS.exists():
-        pytest.skip("nothing was measured yet: make bench, on a machine that is left alone")
     return json.loads(RESULTS.read_text())
 
 
@@ -264,7 +262,11 @@ def test_results_are_complete(results):
 
 
 def test_results_are_of_the_recipes_as_they_are(results):
-    assert [row["recipe"] for row in results["training"]] == list(recipes.ALL)
+    """A recipe may be newer than the results, which shows as a dash; one that is gone or renamed may not stay."""
+    for section in ("training", "drawing"):
+        measured = [row["recipe"] for row in results[section]]
+        assert measured == [name for name in recipes.ALL if name in measured]
+    assert all(row["images/s"] for row in results["drawing"] if recipes.is_shipped(row["recipe"]))
     for row in results["training"]:
         assert 0 < row["of float32 peak"] < 1
         assert 0 < row["of bfloat16 peak"] < 1

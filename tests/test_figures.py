@@ -149,6 +149,15 @@ def test_lines_over_logarithmic_axes(x, y):
     assert (ax.get_xscale(), ax.get_yscale()) == ("log" if x else "linear", "log" if y else "linear")
 
 
+def test_few_points_on_a_logarithmic_axis_are_its_ticks():
+    few, many = ([16, 64, 1024], [1, 2, 3]), (list(range(1, 20)), list(range(1, 20)))
+    figure = lines({"few": {"a": few}, "many": {"a": many}}, x="images", y="y", logarithmic=True)
+    ticks = [[text.get_text() for text in ax.get_xticklabels()] for ax in figure.axes]
+    assert ticks[0] == ["16", "64", "1,024"]
+    assert not list(figure.axes[0].get_xticks(minor=True))
+    assert len(ticks[1]) < 10
+
+
 def test_a_line_that_jumps_breaks_at_a_hole_and_its_value_there_is_a_dot():
     stairs = {"JS": ([-0.5, 0.0, 0.5], [1.0, np.nan, 1.0])}
     marks = {"dots": {"jumps": [(0.0, 0.25)]}, "holes": {"jumps": [(0.0, 1.0)]}}

@@ -9,6 +9,7 @@ from gmlib.figures.style import COLOURS, INK, drawing
 from gmlib.train.history import History
 
 Line = tuple[Sequence[float], Sequence[float]]  # x and y
+FEW = 8  # points on a logarithmic axis that all get their number
 
 
 def lines(
@@ -31,7 +32,7 @@ def lines(
         y: label of the vertical axis, with its unit.
         height: inches.
         bottom: where the vertical axis begins; None lets the lines decide.
-        logarithmic: whether the horizontal axis is.
+        logarithmic: whether the horizontal axis is; a few points on it are its ticks.
         logarithmic_y: whether the vertical axis is.
         dots: title of a panel to single points of it, in ink: the value where a line jumps.
         holes: title of a panel to single points of it, hollow: a value that a line only comes near.
@@ -52,6 +53,10 @@ def lines(
                 ax.set_yscale("log")
             if logarithmic:
                 ax.set_xscale("log")
+                marks = sorted({v for xs, _ in named.values() for v in xs})
+                if len(marks) <= FEW:
+                    ax.set_xticks(marks, [f"{v:,g}" for v in marks])
+                    ax.xaxis.minorticks_off()
             elif all(v == int(v) for xs, _ in named.values() for v in xs):
                 ax.xaxis.get_major_locator().set_params(integer=True)
             ax.legend()
