@@ -258,7 +258,7 @@ def s02() -> Evidence:
     return Evidence(
         id="S02",
         claim="A decoder whose pixels see far forgets z, unless it sees less, z is made cheap, or z enters by a plane.",
-        section="beside 3.1.2",
+        section="3.1.2",
         experiment=(
             f"plain stacks of 16 channels and 16 latents, 2 epochs of 50,000 digits, {len(SEEDS)} seeds; z enters by biases but for the "
             "last. Warm-up: the weight of the KL divergence rises from 0 to 1 over the first epoch. ELBO (in full, whatever was "

@@ -39,7 +39,7 @@ def s01() -> Evidence:
     return Evidence(
         id="S01",
         claim="A falling learning rate and more epochs beat the report's own setting.",
-        section="settings of 4.1.1",
+        section="4.1.1",
         experiment=(
             f"vae, conv_vae and cvae at the report's setting (Adam at a constant 1e-2, 15 epochs), {len(SEEDS)} seeds each, against the one shipped "
             f"full run; log p(x) by 1,000 draws on {DIGITS:,} test digits, labels summed out for cvae. Effect: shipped minus the "

@@ -199,8 +199,9 @@ def _verdict(claim: dict[str, Any]) -> Shown:
     """Say what came of a claim."""
     low, high = claim["interval"]
     sure = f"95% interval {low:.2f} to {high:.2f} over {len(claim['values'])} {claim['over']}"
+    source = "ours, beside" if claim["id"].startswith("S") else "report,"
     return Shown(
-        f"**{claim['id']}** (report, {claim['section']}): *{claim['claim']}*\n\n{claim['experiment']}\n\n"
+        f"**{claim['id']}** ({source} {claim['section']}): *{claim['claim']}*\n\n{claim['experiment']}\n\n"
         f"{claim['effect']:.2f} {claim['unit']}, {'computed' if claim['over'] == 'derivation' else sure}.\n\n"
         f"**{claim['verdict'].capitalize()}**: {claim['because']}."
     )

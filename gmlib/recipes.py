@@ -142,7 +142,7 @@ PIXEL_VAE = replace(
             "warm-up",
             "none",
             "the weight of the KL divergence rises from 0 to 1 over the first tenth of the run",
-            "so that z says something before the pixels have learned to do without it",
+            "so that z says something before the pixels have learnt to do without it",
         ),
         Departure(
             "average", "none", "of the weights, 0.999 a step", "evens out the last steps; it takes no part in training"
@@ -344,7 +344,7 @@ HALF_WIDTH = Departure(
     "generator",
     "not known here",
     "32 channels next to the image, as many as the critic has, and half of dcgan's",
-    "in trials of one seed, on validation digits, wgan_gp learned faster so, and wgan a little slower an epoch, but an epoch takes less time",
+    "in trials of one seed, on validation digits, wgan_gp learnt faster so, and wgan a little slower an epoch, but an epoch takes less time",
 )
 
 WGAN_MLP = replace(
@@ -508,7 +508,7 @@ WGAN_GP_REPORT = replace(
 )
 
 STACKS = Departure("images", "single digits", "stacks of three digits, one a channel", "a thousand modes to count")
-A_GPU = "two CPU cores: 200,000 stacks, where the usual protocol has 128,000 in 50 epochs; gmlib train NAME --profile full --epochs 384 is as long"
+IN_TIME = "two CPU cores: 200,000 stacks, where the usual protocol has 128,000 in 50 epochs; gmlib train NAME --profile full --epochs 384 is as long"
 
 STACKED_DCGAN = replace(
     DCGAN_PLAIN,
@@ -523,7 +523,7 @@ STACKED_DCGAN = replace(
     departures=(
         STACKS,
         *(each for each in DCGAN_PLAIN.departures if each.what != "epochs"),
-        Departure("epochs", "not known here", "12 (24 on the embedded digits)", A_GPU),
+        Departure("epochs", "not known here", "12 (24 on the embedded digits)", IN_TIME),
     ),
 )
 STACKED_DCGAN_R1 = replace(
@@ -570,7 +570,7 @@ STACKED_WGAN_GP = replace(
     departures=(
         STACKS,
         *(each for each in WGAN_GP.departures if each.what != "epochs"),
-        Departure("epochs", "not known here", "12 (60 on the embedded digits)", A_GPU),
+        Departure("epochs", "not known here", "12 (60 on the embedded digits)", IN_TIME),
     ),
 )
 

@@ -73,7 +73,7 @@ def agreement(predicted: Labels, labels: Labels) -> float:
 
 
 def histogram_kl(predicted: Labels, frequencies: Frequencies) -> float:
-    r"""KL divergence from the reference frequencies to the shares of the predicted digits.
+    r"""KL divergence from the shares of the predicted digits to the reference frequencies.
 
     $$\mathrm{KL}(h \,\|\, f) = \sum_c h_c \log \frac{h_c}{f_c}, \qquad 0 \log 0 = 0$$
 

@@ -114,7 +114,7 @@ class VAE(nn.Module):
         Returns:
             Log-weights `(k, b)`, in nats: the argument of `iwae_bound`.
 
-        Source: Burda, Grosse & Salakhutdinov 2016, equation 7.
+        Source: Burda, Grosse & Salakhutdinov 2016, the weights of equation 8.
         """
         mu, logvar = (moment.to(x.dtype) for moment in self.encoder(x, y))
         eps = draw(torch.randn, (samples, *mu.shape), generator, mu.device, dim=1)

@@ -47,7 +47,7 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
 
 
 def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
-    r"""KL divergence from the standard Gaussian prior to a Gaussian with diagonal covariance.
+    r"""KL divergence from a Gaussian with diagonal covariance to the standard Gaussian prior.
 
     $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \big[ \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2 \big]$$
 
@@ -99,14 +99,14 @@ def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats:
         Nats per image, `(b,)`.
 
     Source: Bowman et al. 2016, Generating Sentences from a Continuous Space, section 3.1 (warm-up); Kingma et al. 2016,
-    Improved Variational Inference with Inverse Autoregressive Flow, section 5 and appendix C.8 (free bits, there a group of
+    Improved Variational Inference with Inverse Autoregressive Flow, appendix C.8 (free bits, there a group of
     latents at a time).
     """
     return log_px - weight * kl.mean().clamp(min=free_nats)
 
 
 def iwae_bound(log_w: LogWeights) -> PerImage:
-    r"""The importance-weighted bound: k draws bring it closer to log p(x), and its expectation rises with k.
+    r"""The importance-weighted bound: its expectation rises towards log p(x) with k, unless all weights are equal.
 
     $$\mathcal{L}_k(x) = \log \tfrac1k \sum_{i=1}^k w_i, \qquad w_i = p(x, z_i) / q(z_i \mid x), \quad z_i \sim q(z \mid x)$$
 

@@ -38,7 +38,7 @@ def kl_divergence(p: Masses, q: Masses) -> Each:
 
 
 def jensen_shannon(p: Masses, q: Masses) -> Each:
-    r"""The Jensen-Shannon divergence: what is learnt about a coin when a point shows which of p and q it sent us to.
+    r"""The Jensen-Shannon divergence: what a point tells about the fair coin that chose p or q to draw it from.
 
     $$\mathrm{JS}(p, q) = \tfrac12 \mathrm{KL}(p \,\|\, m) + \tfrac12 \mathrm{KL}(q \,\|\, m), \qquad m = \tfrac12 (p + q)$$
 
