@@ -53,5 +53,5 @@ constraints: setup  ## renew the pinned versions
 	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra bench --extra book --extra test --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml - -o constraints.txt
 
 clean:  ## what can be made again, but not .venv and runs
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf _build build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
