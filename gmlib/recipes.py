@@ -329,7 +329,7 @@ NEAR_1 = Departure(
     "penalty",
     "not known here",
     "of weight 10, on slopes per unit of [0, 1]",
-    "the published slope of 1 is per unit of [-1, 1], of images twice as far apart: scores are half as large there, and the penalty weighs "
+    "the published slope of 1 is per unit of [-1, 1], of images twice as far apart: here scores are half as large, and the penalty weighs "
     "twice as much against them",
 )
 NO_NORM = Departure(
