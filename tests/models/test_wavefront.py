@@ -103,10 +103,20 @@ def test_a_pixel_is_1_below_its_probability_and_not_at_it(draw):
     assert draw(network, torch.zeros(1, 0), u).flatten().tolist() == [0, 1, 0, 1, 0, 0]
 
 
-def test_conditions_and_uniforms_that_do_not_pair_are_refused(unchecked):
+def test_conditions_and_uniforms_that_do_not_pair_are_refused(unchecked, monkeypatch):
+    monkeypatch.setattr("gmlib.models.wavefront.PART", 3)  # else the images of the first part would be all
     network = plain_stack(0, channels=2, layers=1)
     with pytest.raises(ValueError, match="shorter"):
-        draw_pixels(network, torch.zeros(300, 0), torch.rand(256, 1, 4, 4))
+        draw_pixels(network, torch.zeros(5, 0), torch.rand(3, 1, 4, 4))
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_images_narrower_than_the_lag_even_with_what_is_around_them(width):
+    network = trained(gated_stacks(0, channels=4, layers=7, kernel=3), seed=1)
+    assert skew(network) > 1 + width + 1
+    z = torch.zeros(5, 0, dtype=torch.float64)
+    u = torch.rand(5, 1, 4, width, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.equal(draw_pixels(network, z, u), draw_naively(network, z, u))
 
 
 @each_network
