@@ -1,6 +1,7 @@
 """Causality, sums over all images, and what is seen of the rows above."""
 
 import itertools
+import math
 from functools import partial
 from typing import TypeVar
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from gmlib.models.causal import PLANE, CausalNetwork, gated_stacks, here, masked, plain_stack, receptive_field
+from gmlib.models.causal import PLANE, CausalNetwork, Map, gated_stacks, here, masked, plain_stack, receptive_field
 from gmlib.objectives import bernoulli_log_prob
 
 NETWORKS = {"plain": plain_stack, "gated": gated_stacks, "gated, two rows up": partial(gated_stacks, above=2)}
@@ -154,9 +155,11 @@ def test_a_field_hears_of_the_condition_and_wants_a_pixel(refused):
     network, x = trained(gated_stacks(2, channels=2, layers=2)), torch.rand(2, 1, 4, 5, dtype=torch.float64)
     z = torch.randn(2, 2, dtype=torch.float64)
     assert not torch.equal(receptive_field(network, x, 2, 2, z), receptive_field(network, x, 2, 2, z + 1))
-    for row, column in ((4, 0), (0, 5), (-1, 0)):
+    for row, column in ((4, 0), (0, 5), (-1, 0), (0, -1)):
         with refused(f"got row {row} and column {column} for images of 4 × 5"):
             receptive_field(network, x, row, column, z)
+    with pytest.raises(RuntimeError):  # a network that hears of one number is not told that it is 0
+        receptive_field(gated_stacks(1, channels=2, layers=2).double(), x, 2, 2)
 
 
 def test_masks_a_and_b():
@@ -164,6 +167,66 @@ def test_masks_a_and_b():
         looks = masked(0, 1, 1, 7, centre=centre)
         assert sum(layer.weight.numel() for _, layer in looks) == count
     assert here(0, 1, 1)[1].weight.numel() == 1
+
+
+@pytest.mark.parametrize(("numbers", "plane"), [(0, 0), (5, 0), (0, 2)])
+def test_parameters_are_as_many_as_the_masks_leave(numbers, plane):
+    """Seven layers of 64 channels, unless told otherwise: of each kernel the places that are seen, and one bias a map."""
+
+    def count(network: CausalNetwork) -> int:
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    heard, logits = 1 + numbers + plane, 64 + 1  # by each channel: a bias, z and label, the plane
+    first, other = 24 * 64, 5 * 64 * 64  # of 49 places, of nine
+    assert count(plain_stack(numbers, plane)) == first + 6 * other + 7 * 64 * heard + logits
+    own, mix = 64 * 128, 64 * 64 + 64  # a look at one place, and what mixes the 64 channels that 128 become
+    first = 3 * 7 * 128 + 3 * 128 + own
+    other = 2 * 3 * own + 2 * own + own  # the row above and its own; the one to the left and itself; the vertical map
+    assert count(gated_stacks(numbers, plane)) == first + 6 * other + 14 * (128 * heard + mix) + logits
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (1, 4, 1, 1)], ids=["a place", "a map"])
+def test_nonlinearities_by_hand(shape):
+    """tanh(ln 2) = 0.6 and σ(ln 3) = 0.75."""
+    seen = torch.tensor([2.0, 0.5, 3.0, 1 / 3], dtype=torch.float64).log().view(shape)
+
+    def finish(skip: float | None = None, **kind: bool) -> list[float]:
+        each = Map([here(0, 1, 4)], 0, **kind)
+        added = None if skip is None else torch.full_like(seen[:, : each.channels], skip)
+        found = each.finish(seen, added, 1 if len(shape) == 4 else -1)
+        assert found.shape == (1, each.channels, *shape[2:])
+        return found.flatten().tolist()
+
+    assert finish(gated=True) == pytest.approx([0.6 * 0.75, -0.6 * 0.25])
+    assert finish() == pytest.approx([math.log(2), 0, math.log(3), 0])
+    assert finish(linear=True) == pytest.approx(seen.flatten().tolist())
+    assert finish(2.0, gated=True) == pytest.approx([2 + 0.6 * 0.75, 2 - 0.6 * 0.25])
+
+
+def test_biases_by_hand():
+    each, deaf = Map([here(0, 1, 2)], 3), Map([here(0, 1, 2)], 0)
+    with torch.no_grad():
+        each.condition.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
+        for bias in (each.bias, deaf.bias):
+            bias.copy_(torch.tensor([10.0, 20.0]))
+    assert each.biases(torch.tensor([[1.0, 1.0, 2.0], [0.0, 0.0, 0.0]])).tolist() == [[19, 21], [10, 20]]
+    assert deaf.biases(torch.zeros(2, 0)).tolist() == [[10, 20], [10, 20]]
+
+
+def test_a_new_network_takes_the_pixels_of_a_black_image_for_fair_coins():
+    """All biases of a plain stack start at 0."""
+    assert not plain_stack(0, channels=4)(torch.zeros(1, 1, 5, 5), torch.zeros(1, 0)).any()
+
+
+@each_network
+@pytest.mark.parametrize("logit", [-3.0, 3.0])
+def test_logits_are_not_bent(make, logit):
+    network = make(0, channels=4, layers=2)
+    with torch.no_grad():
+        for parameter in network.maps[-1].parameters():
+            parameter.zero_()
+        network.maps[-1].bias.fill_(logit)
+    assert (network(torch.rand(2, 1, 4, 4), torch.zeros(2, 0)) == logit).all()
 
 
 @pytest.mark.parametrize("kernel", [0, 1, 2, 4, -3])

@@ -73,6 +73,16 @@ def test_bernoulli_is_stable_at_extreme_logits(dtype):
     torch.testing.assert_close(slope.flatten(), torch.tensor([-1.0, 0, 0, 1.0], dtype=dtype), rtol=1e-7, atol=1e-30)
 
 
+def test_what_bernoulli_takes_for_nothing_is_below_1e_12_nats():
+    """Of a black pixel: log(1 + e^l) down to l = -28, and below that 0."""
+    logits = torch.linspace(-40, -20, 401, dtype=torch.float64) - 0.01
+    found = -bernoulli_log_prob(torch.zeros(401, 1, 1, 1).double(), logits.view(401, 1, 1, 1))
+    exact = logits.exp().log1p()
+    close(found, exact, rtol=0, atol=1e-12)
+    close(found[logits > -28], exact[logits > -28], rtol=1e-12, atol=0)
+    assert found[logits < -28].max() < 1e-30
+
+
 def test_gaussian_log_prob_is_that_of_torch():
     mu, logvar = randn(7, 3, seed=1), randn(7, 3, seed=2)
     oracle = Normal(mu, (0.5 * logvar).exp())
@@ -196,3 +206,9 @@ def test_relaxed_elbo_charges_for_the_mean_kl_above_what_is_free(weight, free):
     close(d_kl, torch.full_like(kl, -weight / 4 if free < 3 else 0.0))
     if weight == 1 and free == 0:
         close(bound.mean(), elbo(log_px, kl).mean())
+
+
+def test_relaxed_elbo_is_not_relaxed_unless_told():
+    log_px = randn(4, seed=1)
+    for kl in (torch.zeros(4).double(), randn(4, seed=2) ** 2):
+        close(relaxed_elbo(log_px, kl).mean(), elbo(log_px, kl).mean())
