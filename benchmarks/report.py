@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.sampling import IMAGES
 from gmlib import recipes, table
 
 Results = Mapping[str, Any]
@@ -12,7 +13,7 @@ SECTIONS = {
     "jax": "Training, against JAX",
     "factors": "What each decision gained",
     "sampling": "Drawing pixel by pixel",
-    "drawing": "Drawing, 256 images at once",
+    "drawing": f"Drawing, {IMAGES} images at once",
     "seconds": "Start-up and evaluation",
     "chapters": "Chapters, as last run for the book",
 }

@@ -114,7 +114,7 @@ def speed(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row
         names: of recipes.
 
     Returns:
-        A row a recipe: images per second. Without a shipped model a reason.
+        A row a recipe: images per second, the median of the rounds; without a shipped model None, and the reason.
     """
     labels, rows = torch.arange(IMAGES) % 10, list[Row]()
     for name in names:
