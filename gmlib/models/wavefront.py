@@ -87,8 +87,8 @@ def _draw_part(
     n, _, height, width = uniforms.shape
     lag, ahead = skew(network), leads(network)
     layers = [layer for _, each in network.numbered() for _, layer in each.looks()]
-    up, left = max(-layer.rows[0] for layer in layers), max(-layer.columns[0] for layer in layers)
-    right = max(layer.columns[-1] for layer in layers)
+    up = max(-layer.rows[0] for layer in layers)
+    left, right = max(0, *(-layer.columns[0] for layer in layers)), max(0, *(layer.columns[-1] for layer in layers))
 
     def prepared(sheet: Tensor) -> Tensor:
         """Put zeros around, and the channels of a place side by side in memory."""

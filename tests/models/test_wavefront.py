@@ -53,6 +53,11 @@ def to_the_left() -> CausalNetwork:
     )
 
 
+def one_side(rows: range, columns: range) -> CausalNetwork:
+    """One layer, whose kernel does not reach its own column."""
+    return CausalNetwork([Map([(0, ShiftedConv2d(1, 1, rows, columns))], 0, linear=True)])
+
+
 def skip_alone() -> CausalNetwork:
     """Map 3 sees map 2 a column to the right, and map 2 sees map 1 by its skip alone: both must be a column ahead."""
     above = range(-1, 0)
@@ -61,7 +66,16 @@ def skip_alone() -> CausalNetwork:
     return CausalNetwork([first, second, Map([(2, ShiftedConv2d(3, 1, range(1), range(2)))], 0, linear=True)])
 
 
-@pytest.mark.parametrize(("make", "ahead", "lag"), [(to_the_left, [0, 0, 0], 1), (skip_alone, [0, 1, 1, 0], 3)])
+@pytest.mark.parametrize(
+    ("make", "ahead", "lag"),
+    [
+        (to_the_left, [0, 0, 0], 1),
+        (partial(one_side, range(1), range(-2, 0)), [0, 0], 1),  # all to the left
+        (partial(one_side, range(-1, 0), range(2, 3)), [0, 0], 3),  # all to the right
+        (skip_alone, [0, 1, 1, 0], 3),
+    ],
+    ids=["to_the_left", "left_alone", "right_alone", "skip_alone"],
+)
 def test_networks_made_by_hand_are_drawn_too(make, ahead, lag):
     network, z = trained(make()), torch.zeros(20, 0, dtype=torch.float64)
     assert leads(network) == ahead
