@@ -325,7 +325,7 @@ def c15() -> Evidence:
         claim="In some trials one digit prevails.",
         section="4.2.1",
         experiment=(
-            f"{len(arms)} unconditional settings, {BUDGET}; WGANs as in C21; digits read in 10,000 samples. A digit prevails with more than {PREVAILS:.0%} of "
+            f"{len(arms)} unconditional settings, {BUDGET}; WGANs as in C21, of chapter 9; digits read in 10,000 samples. A digit prevails with more than {PREVAILS:.0%} of "
             f"them, if they are digits: within a factor of {ROUGH} of the edges of real ones. Effect: share of the trials in which one does, "
             "with its binomial interval, as if all settings were alike. No trial can refute it."
         ),
