@@ -25,7 +25,7 @@ lab: setup  ## the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
 test: setup  ## pytest, then every chapter's outputs against the stored ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
 
 check: setup  ## code, types, docstrings, chapters

@@ -11,7 +11,14 @@ import torch
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)  # bit-for-bit comparisons hold for a fixed number of threads
 
+LONG = ("test_style.py", "test_barriers.py", "test_parallel.py")  # they take minutes
+
 Refused = Callable[..., AbstractContextManager[None]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, so that no worker is alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 from urllib.request import url2pathname
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Locator, sync_playwright
 
 from tests.test_page import audit
@@ -59,10 +60,12 @@ def render() -> None:
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(p for p in (ROOT / "book").rglob("*") if p.suffix != ".pyc")]
     newest = max(path.stat().st_mtime for path in sources if path.is_file())
     index = SITE / "index.html"
-    if not index.exists() or index.stat().st_mtime < newest:
-        command = [sys.executable, "book/build.py", "render", "--committed"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    SITE.parent.mkdir(exist_ok=True)
+    with FileLock(SITE.parent / "render.lock"):  # other workers wait for the site too
+        if not index.exists() or index.stat().st_mtime < newest:
+            command = [sys.executable, "book/build.py", "render", "--committed"]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
