@@ -476,6 +476,7 @@ def _mean(values: Tensor) -> float:
 class GANRecipe(Recipe):
     """What a GAN is made of and how the game is played; `num_classes` makes both networks conditional.
 
+    `lr` is the generator's learning rate, `critic_lr` the critic's; None takes the same for both.
     `betas` are Adam's; None where the optimiser has none. An image has `stack` digits, one a channel, and the critic
     judges `pack` images together. `ships_critic` says whether a finished run keeps the critic,
     which no sample needs; it changes no training.
@@ -486,6 +487,7 @@ class GANRecipe(Recipe):
     critic: Callable[..., nn.Module] = MLPCritic
     objective: Adversarial = NON_SATURATING
     betas: tuple[float, float] | None = None
+    critic_lr: float | None = None
     num_classes: int = 0
     batch_norm: bool = False
     critic_batch_norm: bool = False
@@ -555,7 +557,7 @@ class GANRecipe(Recipe):
         Returns:
             A function of the state and of `epochs`, `bfloat16`, `validation`, `on_step` and `on_epoch`.
         """
-        names = ("lr", "decay", "objective", "n_critic", "n_generator", "warmup", "pack")
+        names = ("lr", "critic_lr", "decay", "objective", "n_critic", "n_generator", "warmup", "pack")
         return partial(fit_gan, **{name: getattr(self, name) for name in names})
 
     def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:

@@ -141,6 +141,7 @@ def fit_gan(
     *,
     epochs: int,
     lr: float,
+    critic_lr: float | None = None,
     objective: Adversarial,
     decay: bool = False,
     n_critic: int = 1,
@@ -162,9 +163,10 @@ def fit_gan(
         state: networks and optimisers named "generator" and "critic", and grey batches; a state that was trained before
             goes on.
         epochs: how many epochs the whole run has.
-        lr: learning rate of both, at the start if it decays.
+        lr: learning rate of the generator, at the start if it decays.
+        critic_lr: learning rate of the critic, at the start if it decays; None takes the generator's.
         objective: what both minimise, and what bounds the critic.
-        decay: whether the rate falls to 0 along half a cosine over the run.
+        decay: whether both rates fall to 0 along half a cosine over the run.
         n_critic: critic steps a round.
         n_generator: generator steps a round.
         warmup: whether the critic gets a lead, of 100 steps in a long run, in each of the first 25 rounds and in every 500th.
@@ -192,6 +194,7 @@ def fit_gan(
             "image has a slope of its own; the recipe wgan_gp_critic_bn shows what that does",
             stacklevel=2,
         )
+    rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
     steps = epochs * len(batches)
     lead = critic_lead(steps) if warmup else 0
 
@@ -205,8 +208,9 @@ def fit_gan(
         for x, y in batches:
             label = y if critic.num_classes else None
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
-            for optimiser in state.optimisers.values():
-                optimiser.param_groups[0]["lr"] = cosine_decay(lr, state.step / steps) if decay else lr
+            for name, optimiser in state.optimisers.items():
+                rate = cosine_decay(rates[name], state.step / steps) if decay else rates[name]
+                optimiser.param_groups[0]["lr"] = rate
 
             # a critic step: the generator draws, and learns nothing
             state.optimisers["critic"].zero_grad()

@@ -367,8 +367,9 @@ def test_nothing_is_printed_and_callbacks_come_in_order(made_up, ink, capfd):
     ]
 
 
+@pytest.mark.parametrize("critic_lr", [None, 3 * LR])
 @pytest.mark.parametrize("decay", [True, False])
-def test_both_learning_rates_follow_the_cosine(made_up, decay):
+def test_each_network_has_its_learning_rate_and_both_follow_the_cosine(made_up, decay, critic_lr):
     state, rates = start(made_up), []
     play(
         state,
@@ -376,7 +377,8 @@ def test_both_learning_rates_follow_the_cosine(made_up, decay):
         objective=NON_SATURATING,
         n_critic=2,
         decay=decay,
-        on_step=lambda s: rates.append([optimiser.param_groups[0]["lr"] for optimiser in s.optimisers.values()]),
+        critic_lr=critic_lr,
+        on_step=lambda s: rates.append([s.optimisers[n].param_groups[0]["lr"] for n in ("generator", "critic")]),
     )
     # 20 steps; the oracle is torch's own schedule
     dummy = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
@@ -386,8 +388,8 @@ def test_both_learning_rates_follow_the_cosine(made_up, decay):
         expected.append(schedule.get_last_lr()[0] if decay else LR)
         dummy.step()
         schedule.step()
-    for place in range(2):
-        assert [pair[place] for pair in rates] == pytest.approx(expected, rel=1e-12)
+    for place, factor in enumerate((1, 3 if critic_lr else 1)):
+        assert [pair[place] for pair in rates] == pytest.approx([factor * rate for rate in expected], rel=1e-12)
 
 
 # rounds
