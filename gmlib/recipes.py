@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from gmlib.errors import InputError, nearest, one_line
 from gmlib.experiment import ClassifierRecipe, Departure, GANRecipe, Recipe, VAERecipe
+from gmlib.files import unreadable
 from gmlib.models.causal import gated_stacks
 from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
@@ -615,7 +616,7 @@ def by_name(name: str) -> Recipe:
     return known[name]
 
 
-def load_run(folder: Path, name: str) -> Run:
+def load_run(folder: Path | str, name: str) -> Run:
     """Read a run back.
 
     Args:
@@ -629,14 +630,20 @@ def load_run(folder: Path, name: str) -> Run:
         InputError: if it is not there, is damaged, or the recipe has changed since, other than in its epochs.
     """
     recipe = by_name(name)
+    folder = Path(folder)
     path = folder / f"{name}.json"
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("it is no JSON object")
         history, metrics = History(record.pop("history")), record.pop("metrics")
         if record["profile"] == "full" and record["epochs"] != recipe.epochs:
             recipe = replace(recipe, epochs=record["epochs"])
-        if not (isinstance(metrics, dict) and all(isinstance(row, dict) for row in history.rows)):
+        numbers = isinstance(metrics, dict) and all(isinstance(value, int | float) for value in metrics.values())
+        if not (numbers and all(isinstance(row, dict) for row in history.rows)):
             raise ValueError("its history or metrics are of another form")
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"cannot read {path} ({one_line(error)}), expected the record of a finished run: {remedy(name, folder)}"
@@ -649,6 +656,8 @@ def load_run(folder: Path, name: str) -> Run:
     weights = path.with_suffix(".safetensors")
     try:
         networks = read_networks(weights, recipe, record.get("sha256"))
+    except PermissionError as error:
+        raise unreadable(weights, error) from error
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"cannot read the weights {weights} ({one_line(error)}), expected a whole file of recipe {name}: {remedy(name, folder)}"

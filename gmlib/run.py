@@ -1,9 +1,9 @@
 """What training gives: networks ready to use, how they came to be, and what they were measured at."""
 
-import contextlib
 import hashlib
-import json
+import math
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
-from gmlib.files import write_whole
+from gmlib.files import replacing, to_json
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
 from gmlib.parallel import draw
@@ -90,13 +90,18 @@ class Run:
 
     @torch.no_grad()
     def sample(
-        self, n: int, labels: Tensor | None = None, *, generator: Generator | None = None, mean: bool = False
+        self,
+        n: int,
+        labels: Tensor | Sequence[int] | int | None = None,
+        *,
+        generator: Generator | None = None,
+        mean: bool = False,
     ) -> Image:
         """Draw images from the model.
 
         Args:
             n: how many.
-            labels: int64 `(n,)` for a conditional model, otherwise None.
+            labels: int64 `(n,)` for a conditional model, or one label for all images; None for an unconditional model.
             generator: source of randomness, on the networks' device.
             mean: give the probability of ink at each pixel instead of drawing it; of a VAE.
 
@@ -112,7 +117,11 @@ class Run:
             raise InputError(
                 "got mean for a GAN, expected draws: its images are no probabilities, so leave mean (--mean) away"
             )
-        z = draw(torch.randn, (n, self.latent_dim), generator, next(self._drawer.parameters()).device)
+        device = next(self._drawer.parameters()).device
+        if labels is not None:
+            given = torch.as_tensor(labels, device=device)
+            labels = given.expand(n) if given.ndim == 0 else given
+        z = draw(torch.randn, (n, self.latent_dim), generator, device)
         if "vae" not in self.networks or mean:
             return self.decode(z, labels)
         return self.vae.decoder.sample(z, labels, generator=generator)
@@ -156,11 +165,12 @@ class Run:
         given = [None] * len(parts) if labels is None else labels.split(1000)
         return torch.cat([self.generator(part, own) for part, own in zip(parts, given, strict=True)])
 
-    def save(self, folder: Path, root: Path | str | None = None, watch: Watch = iter) -> "Run":
+    def save(self, folder: Path | str, root: Path | str | None = None, watch: Watch = iter) -> "Run":
         """Write `NAME.safetensors` and `NAME.json`, and measure what was written: the networks that the recipe keeps.
 
         Floating parameters become float16, buffers stay. The metrics are those of the file as it is read back, and the record
-        has its checksum.
+        has its checksum. Both files are written under temporary names and renamed at the end: if anything fails, a run that
+        was there before is untouched.
 
         Args:
             folder: where to.
@@ -169,25 +179,49 @@ class Run:
 
         Returns:
             The run as it is on disk, with its metrics.
+
+        Raises:
+            InputError: if a weight is too large for float16, the record has something that JSON cannot hold, the data to
+                measure on are missing, or the folder cannot be written to.
         """
-        kept = {name: network for name, network in self.networks.items() if name in self.recipe.kept()}
-        parameters = {f"{name}.{key}" for name, network in kept.items() for key, _ in network.named_parameters()}
-        tensors = {
-            f"{name}.{key}": value for name, network in kept.items() for key, value in network.state_dict().items()
-        }
-        half = {key: value.half() if key in parameters else value for key, value in tensors.items()}
-        path = folder / f"{self.recipe.name}.safetensors"
-        with contextlib.suppress(OSError):  # so that no record ever stands beside other weights
-            path.with_suffix(".json").unlink()
-        content = save({key: value.contiguous().cpu() for key, value in half.items()})
-        write_whole(path, content)
+        folder = Path(folder)
+        weights, record = folder / f"{self.recipe.name}.safetensors", folder / f"{self.recipe.name}.json"
+        content = save({key: value.contiguous().cpu() for key, value in self._half().items()})
         about = self.about | {"sha256": hashlib.sha256(content).hexdigest()}
-        reloaded = Run(self.recipe, read_networks(path, self.recipe), self.history, {}, about)
-        full = self.about["profile"] == "full"
-        reloaded.metrics = self.recipe.measure(reloaded.networks, full=full, root=root, watch=watch)
-        record = {**about, "metrics": reloaded.metrics, "history": self.history.rows}
-        write_whole(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+        to_json(
+            {**about, "history": self.history.rows}, str(record)
+        )  # what JSON cannot hold is refused before the work
+        with replacing(weights, record) as files:
+            reloaded = Run(
+                self.recipe, read_networks(files.write(weights, content), self.recipe), self.history, {}, about
+            )
+            full = self.about["profile"] == "full"
+            reloaded.metrics = self.recipe.measure(reloaded.networks, full=full, root=root, watch=watch)
+            sick = [f"{name} = {value}" for name, value in reloaded.metrics.items() if not math.isfinite(value)]
+            if sick:
+                raise InputError(
+                    f"measured {', '.join(sick)}, expected finite numbers: the trained network is of no use; try a lower learning rate"
+                )
+            whole = {**about, "metrics": reloaded.metrics, "history": self.history.rows}
+            files.write(record, to_json(whole, str(record)))
         return reloaded
+
+    def _half(self) -> dict[str, Tensor]:
+        """Return the tensors of the networks that the recipe keeps, parameters in float16."""
+        half = {}
+        for name, network in self.networks.items():
+            if name not in self.recipe.kept():
+                continue
+            parameters = {key for key, _ in network.named_parameters()}
+            for key, value in network.state_dict().items():
+                half[f"{name}.{key}"] = value.half() if key in parameters else value
+                if not half[f"{name}.{key}"].isfinite().all():
+                    largest = float(value.abs().max())
+                    raise InputError(
+                        f"got the tensor {name}.{key} with a value of size {largest:g}, expected finite numbers, of weights up to "
+                        "65,504, since they are kept in float16: training has diverged; try a lower learning rate"
+                    )
+        return half
 
 
 def read_networks(path: Path, recipe: "Recipe", sha256: str | None = None) -> dict[str, nn.Module]:

@@ -1,6 +1,7 @@
 """A file is whole or it is the one before, whatever fails."""
 
 import builtins
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from gmlib.files import read_arrays, write_whole
+from gmlib.files import read_arrays, replacing, require_writable, to_json, write_whole
 
 
 def test_text_and_bytes_are_written_and_the_folder_is_made(tmp_path):
@@ -43,6 +44,55 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path, refused):
         with refused(f"cannot write {path}", "give a folder"):
             write_whole(path, b"content")
     assert (tmp_path / "file").read_text() == "here"
+
+
+def test_a_read_only_file_is_not_replaced(tmp_path, refused):
+    path = tmp_path / "file"
+    path.write_text("kept")
+    path.chmod(0o444)
+    with refused(str(path), "read-only"):
+        write_whole(path, b"later")
+    assert path.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, refused, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("here")
+    with refused("is a folder"):
+        require_writable(tmp_path / "folder")
+    with refused("Not a directory", "give a folder"):
+        require_writable(tmp_path / "file" / "deeper" / "x")
+    with refused("cannot write"):
+        require_writable(tmp_path / ("x" * 300) / "x")
+    require_writable(tmp_path / "new" / "deeper" / "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    monkeypatch.setattr("gmlib.files.os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    with refused("Permission denied", "give a folder"):
+        require_writable(tmp_path / "new" / "x")
+
+
+def test_several_files_are_replaced_together_or_not_at_all(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("old")
+    second.write_text("old")
+    for fails in (KeyboardInterrupt, ValueError):
+        with contextlib.suppress(fails), replacing(first, second) as files:
+            assert files.write(first, "new").read_text() == "new"
+            raise fails
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"first": "old", "second": "old"}
+    with replacing(first, second) as files:
+        files.write(first, "new")
+        files.write(second, "new")
+        assert first.read_text() == second.read_text() == "old"
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"first": "new", "second": "new"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.int64(3), {1, 2}])
+def test_what_other_readers_refuse_does_not_go_into_json(refused, value):
+    assert to_json({"a": 1.5}, "x") == '{\n "a": 1.5\n}\n'
+    with refused("the record", "finite numbers"):
+        to_json({"a": [value]}, "the record")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size to set")

@@ -5,11 +5,12 @@ import json
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
-from gmlib import recipes
+from gmlib import InputError, mnist, recipes
 from gmlib.evaluate import count_modes
 from gmlib.experiment import GANRecipe
 from gmlib.recipes import load_run
@@ -137,7 +138,11 @@ def test_damaged_weights(run, tmp_path, refused, damage, checksum):
 
 
 @pytest.mark.parametrize(
-    "record", [None, "", '{"recipe": "vae", "metr', "{}", '{"metrics": {}}', "[]", '{"metrics": [1], "history": []}']
+    "record",
+    [
+        *(None, "", '{"recipe": "vae", "metr', "{}", '{"metrics": {}}', "[]", "null", "3", '"vae"'),
+        *('{"metrics": [1], "history": []}', '{"metrics": {"fid": "low"}, "history": [], "profile": "quick"}'),
+    ],
 )
 def test_a_damaged_record(run, tmp_path, refused, record):
     run.save(tmp_path)
@@ -162,9 +167,69 @@ def test_a_full_run_of_another_length_comes_back(few_digits, tmp_path, monkeypat
     loaded = load_run(tmp_path, "vae")
     assert loaded.recipe == longer
     assert len(loaded.history) == 3
-    replace(longer, lr=0.5).fit("full", seed=1).save(tmp_path)
+    replace(longer, lr=2e-3).fit("full", seed=1).save(tmp_path)
     with refused("is of an earlier recipe vae"):
         load_run(tmp_path, "vae")
+
+
+def all_files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("fails", ["data", "seed", "ctrl-c", "disk", "weight", "metric"])
+def test_a_save_that_fails_leaves_the_earlier_run_as_it_was(run, tmp_path, monkeypatch, fails):
+    """Whatever fails, and whenever it does: the old record still stands beside its own weights, and nothing else."""
+    run.save(tmp_path)
+    before = all_files(tmp_path)
+    later = load_run(tmp_path, "vae")
+    with monkeypatch.context() as patch:
+        error = InputError
+        if fails == "data":
+            later.about["profile"] = "full"
+            patch.setattr("gmlib.experiment.mnist", mnist)
+            patch.delenv("GMLIB_DATA", raising=False)
+            patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        elif fails == "seed":
+            later.about["seed"] = np.int64(3)
+        elif fails == "ctrl-c":
+            error = KeyboardInterrupt
+            patch.setattr("gmlib.experiment.mean_elbo", interrupted)
+        elif fails == "disk":
+            patch.setattr("gmlib.files.os.fsync", full_disk_at(2))
+        elif fails == "metric":
+            patch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {"fid": float("nan")})
+        else:
+            with torch.no_grad():
+                next(later.vae.parameters())[0] = 1e5  # float16 ends at 65,504
+        with pytest.raises(error):
+            later.save(tmp_path)
+    assert all_files(tmp_path) == before
+    assert load_run(tmp_path, "vae").metrics == run.save(tmp_path / "again").metrics
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def full_disk_at(number: int):
+    """Return what stands in for `os.fsync` on a disk that is full at that file."""
+    count = []
+
+    def sync(descriptor: int) -> None:
+        count.append(descriptor)
+        if len(count) == number:
+            raise OSError(28, "No space left on device")
+
+    return sync
+
+
+def test_one_label_or_a_list_of_labels(run):
+    conditional = replace(SHORT, num_classes=10)
+    of_digits = replace(run, recipe=conditional, networks=conditional.build())
+    of_digits.vae.eval()
+    expected = of_digits.sample(3, torch.tensor([7, 7, 7]), generator=generator(1))
+    assert torch.equal(of_digits.sample(3, 7, generator=generator(1)), expected)
+    assert torch.equal(of_digits.sample(3, [7, 7, 7], generator=generator(1)), expected)
 
 
 def test_a_folder_that_cannot_be_written(run, tmp_path, refused):

@@ -1,7 +1,9 @@
 """The folder of a run: one process at a time, its last two checkpoints, its history."""
 
 import contextlib
+import errno
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +12,31 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gmlib import parallel
-from gmlib.errors import DivergedError, InputError
-from gmlib.files import write_whole
+from gmlib.errors import DivergedError, InputError, one_line
+from gmlib.files import require_writable, unreadable, write_whole
 from gmlib.train.state import DamagedError, State, StopTraining, pack, unpack
 
 log = logging.getLogger("gmlib")
 
 KEPT = 2  # checkpoints: the newest, and the one before in case it is damaged
 SHARE = 50  # a checkpoint is due when training has gone on for this many times what writing one takes
+CHECKPOINT = r"checkpoint-\d{9,}\.safetensors"
+HISTORY = ("history.csv", "history.json")
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 LONGEST = 600.0  # and after so many seconds in any case: a disk that stalled once may be quick again
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """List the checkpoints from which a run can go on.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        The files that gmlib wrote, by their exact names, the newest last.
+    """
+    found = (path for path in folder.glob("checkpoint-*") if re.fullmatch(CHECKPOINT, path.name))
+    return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
 class Folder:
@@ -33,9 +51,54 @@ class Folder:
         """
         self.path = path
         self.about = about
-        self.lock = FileLock(path / ".lock", timeout=0)
+        self.lock = FileLock(path / ".gmlib.lock", timeout=0)
         self.written = 0.0  # when the last checkpoint was
         self.cost = 0.0  # seconds that it took
+
+    def results(self) -> list[str]:
+        """Return the names of the files that a run writes beside its checkpoints.
+
+        Returns:
+            Those of the finished run, and of its history.
+        """
+        name = self.about.get("recipe", "")
+        return [f"{name}.json", f"{name}.safetensors", *HISTORY]
+
+    def require_free(self, *, resume: bool) -> None:
+        """Refuse a folder in which the run cannot write, or would replace what is not its own. Nothing is touched.
+
+        Args:
+            resume: whether the run may go on from a checkpoint that is there.
+
+        Raises:
+            InputError: if there is a run and `resume` is not set, if there are results without a checkpoint, or if a file
+                of the run cannot be written.
+        """
+        error = None
+        if parallel.rank() == 0:
+            try:
+                self._require_free(resume=resume)
+            except InputError as refusal:
+                error = refusal
+        parallel.broadcast(None, error)
+
+    def _require_free(self, *, resume: bool) -> None:
+        """Do so, in one process."""
+        for name in (".gmlib.lock", *self.results()):
+            require_writable(self.path / name)
+        if checkpoints(self.path):
+            if not resume:
+                raise InputError(
+                    f"{self.path} holds a run already: add --resume to go on with it, or choose another --out"
+                )
+            return
+        pairs = (path.name for path in self.path.glob("*.safetensors") if path.with_suffix(".json").exists())
+        there = sorted({*pairs, *(name for name in self.results() if (self.path / name).exists())})
+        if there:
+            raise InputError(
+                f"{self.path} holds {', '.join(there)} and no checkpoint to go on from: choose another --out, or move the files "
+                "elsewhere, since a new run does not replace them"
+            )
 
     def __enter__(self) -> "Folder":
         """Take the folder for this process.
@@ -56,32 +119,32 @@ class Folder:
         return self
 
     def _take(self) -> None:
-        """Lock the folder, and clear away what a killed process left half written."""
+        """Lock the folder, and remove what a killed process of gmlib left half written, by its exact names."""
+        left = re.compile(rf"\.({CHECKPOINT}|{'|'.join(map(re.escape, self.results()))})\.\d+\.tmp")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
-            for left in self.path.glob(".*.tmp"):
-                left.unlink()
+            for path in self.path.iterdir():
+                if left.fullmatch(path.name):
+                    path.unlink()
         except Timeout as error:
             raise InputError(
                 f"another process is training in {self.path}: wait until it is done, or choose another --out"
             ) from error
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:
+            code = getattr(error, "errno", errno.ENOSYS)
+            if code in NO_LOCKS:
+                raise InputError(
+                    f"the file system of {self.path} has no locks, which keep two processes out of one folder: choose an --out "
+                    "on another disk, such as a local one"
+                ) from error
             raise InputError(
-                f"cannot write {self.path} ({error.strerror}): give a folder that exists or can be made, and is writable"
+                f"cannot write {self.path} ({one_line(error)}): give a folder that exists or can be made, and is writable"
             ) from error
 
     def __exit__(self, *_: object) -> None:
         """Let others have the folder."""
         self.lock.release()
-
-    def checkpoints(self) -> list[Path]:
-        """List what can be gone on from.
-
-        Returns:
-            The checkpoints' files, the newest last.
-        """
-        return sorted(self.path.glob("checkpoint-*.safetensors"))
 
     def open(self, state: State, *, resume: bool) -> None:
         """Bring a state to where the newest good checkpoint was written, or begin the run.
@@ -106,8 +169,7 @@ class Folder:
 
     def _begin(self, state: State, *, resume: bool) -> bytes | None:
         """Load what there is, or write the first checkpoint, so that a folder that takes none costs no epoch."""
-        if self.checkpoints() and not resume:
-            raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or choose another --out")
+        self._require_free(resume=resume)
         content = self._newest(state)
         if content is None:
             self.save(state)
@@ -116,11 +178,13 @@ class Folder:
     def _newest(self, state: State) -> bytes | None:
         """Load the newest checkpoint that is whole, and put damaged ones aside."""
         damaged: list[Path] = []
-        for path in reversed(self.checkpoints()):
+        for path in reversed(checkpoints(self.path)):
             try:
                 content = path.read_bytes()
                 unpack(content, state, self.about)
-            except (DamagedError, OSError) as error:
+            except OSError as error:
+                raise unreadable(path, error) from error
+            except DamagedError as error:
                 log.warning("the checkpoint %s is damaged: %s; trying the one before", path, error)
                 damaged.append(path)
             except InputError as error:
@@ -152,7 +216,7 @@ class Folder:
         write_whole(self.path / f"checkpoint-{state.step:09d}.safetensors", pack(state, self.about))
         write_whole(self.path / "history.csv", state.history.csv(), sync=False)
         write_whole(self.path / "history.json", state.history.json(), sync=False)
-        for old in self.checkpoints()[:-KEPT]:
+        for old in checkpoints(self.path)[:-KEPT]:
             old.unlink()
         self.written = time.perf_counter()
         self.cost = self.written - started
@@ -203,6 +267,7 @@ def train_in(
         if on_step:
             on_step(state)
 
+    folder.require_free(resume=resume)
     with folder:
         folder.open(state, resume=resume)
         begun = state.step, state.epoch  # a run may have been cut off between its last step and the end of its epoch
@@ -212,5 +277,5 @@ def train_in(
             if (state.step, state.epoch) != begun:
                 folder.save(state)
         except DivergedError as error:
-            last = f"; the last good checkpoint is {kept[-1]}" if (kept := folder.checkpoints()) else ""
+            last = f"; the last good checkpoint is {kept[-1]}" if (kept := checkpoints(folder.path)) else ""
             raise DivergedError(f"training has diverged: {error}{last}; {advice}") from error

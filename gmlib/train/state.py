@@ -237,10 +237,10 @@ def unpack(content: bytes, state: State, about: dict[str, Any]) -> None:
         )
     for key, value in about.items():
         if saved.get(key, value) != value:
-            raise InputError(
-                f"it is of {key} {saved[key]!r}, this run is of {value!r}: "
-                "resume with what it was started with, or choose another --out"
-            )
+            advice = "resume with what it was started with, or choose another --out"
+            if key == "epochs":
+                advice += "; a run cannot be made longer, since its schedules depend on its length: train anew for that"
+            raise InputError(f"it is of {key} {saved[key]!r}, this run is of {value!r}: {advice}")
     state.load_state_dict(_join(tree, tensors))
 
 

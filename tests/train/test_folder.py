@@ -14,7 +14,7 @@ from gmlib.data import Batches
 from gmlib.errors import DivergedError
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.train import State, fit_vae
-from gmlib.train.folder import Folder, train_in
+from gmlib.train.folder import Folder, checkpoints, train_in
 
 ABOUT = {"recipe": "vae", "recipe_hash": "0123", "seed": 0, "data": "made-up/train"}
 
@@ -38,7 +38,7 @@ def run(made_up, tmp_path, always) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    return sorted(path.name for path in folder.iterdir() if path.name != ".gmlib.lock")
 
 
 def weights(state: State) -> dict[str, torch.Tensor]:
@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(run, made_u
 
 
 def test_when_all_checkpoints_are_damaged_nothing_is_begun(run, made_up, refused, caplog):
-    for path in Folder(run, ABOUT).checkpoints():
+    for path in checkpoints(run):
         damage(path)
     before = names(run)
     with refused(f"cannot read any checkpoint in {run}", "expected whole files", "remove the folder"):
@@ -195,6 +195,74 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(run, made_up):
     (run / ".checkpoint-000000013.safetensors.4711.tmp").write_bytes(b"half")
     train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
     assert not list(run.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", ["vae.json", "vae.safetensors", "history.csv", "history.json", "gan.safetensors"])
+def test_results_without_a_checkpoint_are_not_replaced(made_up, tmp_path, refused, resume, name):
+    """A finished run whose checkpoints were removed, or a file of somebody's own."""
+    (tmp_path / name).write_text("mine")
+    if name == "gan.safetensors":  # a run of another recipe
+        (tmp_path / "gan.json").write_text("mine")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with refused(name, "no checkpoint", "another --out"):
+        train_in(Folder(tmp_path, ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"), resume=resume)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_only_files_that_gmlib_wrote_are_removed(made_up, tmp_path, always):
+    mine = [
+        *(".notes.tmp", ".vae.json.tmp", ".notes.json.12.tmp", ".lock", "notes.txt"),
+        *("checkpoint-best.safetensors", "checkpoint-000000001.safetensors.bak", "checkpoint-12.safetensors"),
+    ]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    train_in(Folder(tmp_path, ABOUT), start(made_up), loop)
+    train_in(Folder(tmp_path, ABOUT), start(made_up), loop, resume=True)
+    assert {name: (tmp_path / name).read_text() for name in mine} == dict.fromkeys(mine, "mine")
+
+
+@pytest.mark.parametrize("name", ["vae.json", "vae.safetensors", "history.csv", ".gmlib.lock"])
+def test_a_name_of_the_run_that_is_taken_by_a_folder_costs_no_step(made_up, tmp_path, refused, name):
+    (tmp_path / name).mkdir()
+    with refused(name, "is a folder"):
+        train_in(Folder(tmp_path, ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"))
+    assert names(tmp_path) == [] if name == ".gmlib.lock" else [name]
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(run, made_up, refused, monkeypatch):
+    newest, read = checkpoints(run)[-1], Path.read_bytes
+
+    def forbidden(path: Path) -> bytes:
+        if path == newest:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    before = names(run)
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with refused(str(newest), "Permission denied", "allow"):
+        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    assert names(run) == before
+
+
+def test_a_longer_run_is_another_run(run, made_up, refused):
+    for path in checkpoints(run):
+        path.unlink()
+    for path in run.iterdir():
+        path.unlink()
+    train_in(Folder(run, ABOUT | {"epochs": 2}), start(made_up), loop)
+    with refused("of epochs 2", "this run is of 4", "cannot be made longer", "train anew"):
+        train_in(Folder(run, ABOUT | {"epochs": 4}), start(made_up), loop, resume=True)
+
+
+@pytest.mark.parametrize("error", [OSError(38, "Function not implemented"), NotImplementedError("no flock")])
+def test_a_file_system_without_locks_is_not_called_unwritable(made_up, tmp_path, refused, monkeypatch, error):
+    def without(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("gmlib.train.folder.FileLock.acquire", without)
+    with refused("no locks", "another disk"):
+        train_in(Folder(tmp_path, ABOUT), start(made_up), loop)
 
 
 def test_a_finished_run_is_left_as_it_is(run, made_up):
