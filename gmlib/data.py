@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaxtyping import Shaped
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError, one_line
-from gmlib.files import read_arrays
+from gmlib.files import read_arrays, unreadable
 from gmlib.parallel import require_divisible, shard
 from gmlib.seeds import stream
 from gmlib.shapes import Bytes, Image, Labels
@@ -275,7 +276,14 @@ def mnist(split: str, source: str = "mnist5k", root: Path | str | None = None, *
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmlib"
+    """Return the folder into which gmlib downloads."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmlib"
+    except RuntimeError as error:  # usual in containers
+        raise InputError(
+            "this user has no home folder, where MNIST would be kept: name a folder of the four MNIST files with --data or "
+            "GMLIB_DATA, or a cache folder with XDG_CACHE_HOME"
+        ) from error
 
 
 def mnist_folder(root: Path | str | None = None, *, download: bool = False) -> Path:
@@ -291,9 +299,12 @@ def mnist_folder(root: Path | str | None = None, *, download: bool = False) -> P
     Raises:
         InputError: if the files are not there and may not or cannot be fetched.
     """
-    top = Path(root or os.environ.get("GMLIB_DATA") or _cache())
+    named = root or os.environ.get("GMLIB_DATA")
+    top = Path(named or _cache())
     for folder in (top, top / "MNIST" / "raw", top / "raw"):
         if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in MNIST_MD5):
+            if download and not named and not _whole(folder):
+                break  # what was cut off in gmlib's own cache is fetched again
             return folder
     if download:
         return _download()
@@ -303,27 +314,58 @@ def mnist_folder(root: Path | str | None = None, *, download: bool = False) -> P
     )
 
 
+def _whole(folder: Path) -> bool:
+    """Return whether all four files of a folder are what they should be."""
+    try:
+        for name in MNIST_MD5:
+            _read_idx(folder, name)
+    except InputError:
+        return False
+    return True
+
+
+def _in_cache(folder: Path) -> bool:
+    """Return whether a folder is the one into which gmlib downloads, or lies in it."""
+    try:
+        return folder.is_relative_to(_cache())
+    except InputError:  # there is none
+        return False
+
+
 def _download() -> Path:
-    """Let torchvision fetch MNIST into the cache folder."""
+    """Let torchvision fetch MNIST, and move it into the cache folder when all of it is there and whole."""
     from torchvision.datasets import MNIST  # takes seconds to import, and few need it
 
+    target = _cache() / "MNIST" / "raw"
+    if _whole(target):
+        return target
     try:
-        MNIST(str(_cache()), download=True)
-    except (OSError, RuntimeError) as error:
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".download-", dir=_cache()) as folder:
+            MNIST(folder, download=True)
+            fetched = Path(folder) / "MNIST" / "raw"
+            for name in MNIST_MD5:
+                _read_idx(fetched, name)
+            for file in fetched.iterdir():
+                os.replace(file, target / file.name)
+    except (OSError, RuntimeError, InputError) as error:
         raise InputError(
             f"could not download MNIST into {_cache()} ({one_line(error)}): check the network, "
             "or put the four files in a folder and name it with --data"
         ) from error
-    return _cache() / "MNIST" / "raw"
+    return target
 
 
 def _read_idx(folder: Path, name: str) -> np.ndarray:
     """Read one IDX file, `.gz` or plain, and verify every byte."""
     path = folder / name if (folder / name).is_file() else folder / f"{name}.gz"
-    advice = "the file is damaged or another: fetch it again"
+    again = "fetch it again with --download" if _in_cache(folder) else "fetch it again"
+    advice = f"the file is damaged or another: {again}"
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path} ({error}), expected a whole gzip file: {advice}") from error
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()

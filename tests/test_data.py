@@ -330,7 +330,8 @@ def test_reading_writes_nothing(folder):
 
 def test_download_without_a_network(folder, tmp_path, monkeypatch, refused):
     def offline(root: str, download: bool) -> None:
-        assert (root, download) == (str(tmp_path / "cache" / "gmlib"), True)
+        assert Path(root).parent == tmp_path / "cache" / "gmlib"
+        assert download
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr("torchvision.datasets.MNIST", offline)
@@ -345,6 +346,52 @@ def test_download_goes_to_the_cache(folder, contents, tmp_path, monkeypatch):
     )
     assert len(mnist("test", "mnist", download=True)) == 5
     assert len(mnist("test", "mnist")) == 5
+    assert [path.name for path in (tmp_path / "cache" / "gmlib").iterdir()] == ["MNIST"]
+
+
+def test_what_was_cut_off_in_the_cache_is_fetched_again(folder, contents, tmp_path, monkeypatch, refused):
+    cache = fill(tmp_path / "cache" / "gmlib" / "MNIST" / "raw", contents)
+    path = cache / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+    with refused(str(path), "fetch it again with --download"):
+        mnist("test", "mnist")
+    monkeypatch.setattr("torchvision.datasets.MNIST", lambda root, download: None)  # nothing comes
+    before = path.read_bytes()
+    with refused("could not download"):
+        mnist("test", "mnist", download=True)
+    assert path.read_bytes() == before
+    monkeypatch.setattr(
+        "torchvision.datasets.MNIST", lambda root, download: fill(Path(root) / "MNIST" / "raw", contents)
+    )
+    assert len(mnist("test", "mnist", download=True)) == 5
+    monkeypatch.setattr("torchvision.datasets.MNIST", lambda *_, **__: pytest.fail("fetched again"))
+    assert len(mnist("test", "mnist", download=True)) == 5
+
+
+def test_an_empty_variable_is_not_set(folder, contents, tmp_path, monkeypatch, refused):
+    monkeypatch.setenv("GMLIB_DATA", "")
+    with refused(str(tmp_path / "cache" / "gmlib")):
+        mnist("test", "mnist")
+
+
+def test_without_a_home_folder(folder, monkeypatch, refused):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with refused("no home folder", "--data", "GMLIB_DATA"):
+        mnist("test", "mnist")
+    assert len(mnist("test", "mnist", folder)) == 5
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(folder, monkeypatch, refused):
+    def forbidden(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with refused(str(folder / "t10k-images-idx3-ubyte.gz"), "Permission denied", "allow"):
+        mnist("test", "mnist", folder)
 
 
 # all of MNIST, where it is at hand
