@@ -1,5 +1,6 @@
 """The command line: gmlib list | train | retrain | sample | evaluate | show."""
 
+import io
 import json
 import math
 import os
@@ -16,13 +17,16 @@ from tqdm import tqdm
 
 from gmlib import parallel, recipes
 from gmlib.data import mnist_folder
+from gmlib.device import choose_device
 from gmlib.display import show
-from gmlib.errors import InputError
-from gmlib.files import write_whole
+from gmlib.errors import InputError, nearest
+from gmlib.experiment import Recipe, require_measurable
+from gmlib.files import require_writable, to_json, write_whole
 from gmlib.progress import Progress, TensorBoard
 from gmlib.report import compared, expected, metrics_table
 from gmlib.run import Run
 from gmlib.seeds import require_seed
+from gmlib.train.folder import checkpoints
 from gmlib.train.state import State
 
 app = typer.Typer(
@@ -33,6 +37,7 @@ app = typer.Typer(
     help="Deep generative models on handwritten digits: train them, sample from them, read their recipes.",
 )
 
+DATA_HELP = "folder of the four MNIST files [default: $GMLIB_DATA]"
 NOT_AT_HAND = "the official test digits are not at hand: name their folder with --data to measure on them too"
 
 Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it, or classifier")]
@@ -66,9 +71,11 @@ def train(
     profile: Annotated[str, typer.Option(help="quick: the embedded 5,000 digits; full: all of MNIST")] = "quick",
     seed: Annotated[int, typer.Option(help="fixes weights, order and noise")] = 0,
     epochs: Annotated[int | None, typer.Option(help="how long to train [default: the recipe's]")] = None,
-    data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
+    data: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_HELP)] = None,
     download: Annotated[bool, typer.Option("--download", help="fetch MNIST into the cache folder if missing")] = False,
-    out: Annotated[Path | None, typer.Option(help="folder of the run [default: runs/NAME-PROFILE-SEED]")] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="folder of the run [default: runs/NAME-PROFILE-SEED]")
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="go on from the newest checkpoint in the folder of the run, if there is one"),
@@ -96,18 +103,53 @@ def train(
         precision: in which the networks compute.
         tensorboard: whether TensorBoard gets the numbers of each epoch.
     """
-    recipe = recipes.by_name(name)
-    out = out or Path("runs") / f"{name}-{profile}-{seed}"
+    folder = path_of("--out", out) or Path("runs") / f"{name}-{profile}-{seed}"
+    root = path_of("--data", data)
+    train_one(
+        recipes.by_name(name), profile, seed, epochs, root, download, folder, resume, device, precision, tensorboard
+    )
+
+
+def train_one(
+    recipe: Recipe,
+    profile: str,
+    seed: int,
+    epochs: int | None,
+    data: Path | None,
+    download: bool,
+    out: Path,
+    resume: bool,
+    device: str,
+    precision: str | None = None,
+    tensorboard: bool = False,
+    again: str = "the same command and --resume",
+) -> None:
+    """Train a recipe and write the run, with what would stop it at the end checked at the beginning.
+
+    Args:
+        recipe: what to train.
+        profile: "quick" or "full".
+        seed: of the run.
+        epochs: in place of the recipe's.
+        data: folder of the full data.
+        download: whether the full data may be fetched.
+        out: folder of the run.
+        resume: whether to go on with what is there.
+        device: where to train.
+        precision: in which the networks compute.
+        tensorboard: whether TensorBoard gets the numbers of each epoch.
+        again: how an interrupted run goes on, for the message.
+    """
+    recipe.length(profile)
     if epochs is not None:
         if epochs < 1:
-            raise InputError(f"got --epochs {epochs}, expected 1 or more, or leave it away for the recipe's own")
+            raise InputError(f"got --epochs {epochs}, expected 1 or more: omit it for the recipe's own number")
         recipe = replace(recipe, epochs=epochs) if profile == "full" else replace(recipe, quick_epochs=epochs)
-    if out == Path():  # what an empty word becomes
-        raise InputError("got an empty --out, expected the folder of the run: name one, or leave --out away")
-    if download and profile != "full":
-        raise InputError(
-            "got --download with the quick profile, whose digits are embedded: leave it away, or add --profile full"
-        )
+    for option, given in {"--download": download, "--data": data}.items():
+        if given and profile != "full":
+            raise InputError(
+                f"got {option} with the quick profile, whose digits are embedded: omit it, or add --profile full"
+            )
     if download:
         data = mnist_folder(data, download=True)
     where = parallel.init(choose_device(device))
@@ -120,6 +162,8 @@ def train(
             board.epoch(state)
 
     try:
+        if parallel.rank() == 0:
+            require_measurable(recipe, profile, data)
         run = recipe.fit(
             profile,
             seed,
@@ -137,8 +181,8 @@ def train(
         run = run.save(out, data, watch)
     except KeyboardInterrupt:
         raise InputError(
-            f"stopped; {out} keeps the run up to its last checkpoint: go on with the same command and --resume"
-            if any(out.glob("checkpoint-*.safetensors"))
+            f"stopped; {out} keeps the run up to its last checkpoint: go on with {again}"
+            if checkpoints(out)
             else "stopped before the first step was done: nothing was kept, start again with the same command"
         ) from None
     finally:
@@ -147,8 +191,8 @@ def train(
             board.close()
         parallel.shutdown()
     typer.echo(metrics_table(run.metrics))
-    look = f"; look at it with: gmlib sample {out}" if name in recipes.ALL else ""
-    typer.echo(f"wrote {out / name}.safetensors and .json{look}")
+    look = f"; look at it with: gmlib sample {out}" if recipe.name in recipes.ALL else ""
+    typer.echo(f"wrote {out / recipe.name}.safetensors and .json{look}")
 
 
 @app.command()
@@ -160,7 +204,7 @@ def sample(
     ] = None,
     seed: Annotated[int, typer.Option(help="fixes the draws")] = 0,
     mean: Annotated[bool, typer.Option("--mean", help="show probabilities instead of draws")] = False,
-    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("samples.png"),
+    out: Annotated[str, typer.Option(metavar="FILE", help="the picture to write")] = "samples.png",
 ) -> None:
     """Draw images from a model and write them as one picture.
 
@@ -175,13 +219,15 @@ def sample(
     from gmlib.figures import image_grid  # matplotlib takes half a second
     from gmlib.figures.style import png
 
-    if out.suffix.lower() != ".png":
-        raise InputError(f"got --out {out}, expected a name that ends in .png")
+    picture = path_of("--out", out)
+    if picture.suffix.lower() != ".png":
+        raise InputError(f"got --out {picture}, expected a name that ends in .png")
     if not 1 <= n <= 10_000:
         raise InputError(f"got n = {n} samples, expected 1 or more, and at most 10,000 on one picture")
     if label is not None and not 0 <= label <= 9:
         raise InputError(f"got --label {label}, expected a digit from 0 to 9")
     require_seed(seed)
+    require_writable(picture)
     run = find_run(source)
     if run.recipe.name == recipes.CLASSIFIER.name:
         raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
@@ -191,8 +237,10 @@ def sample(
         columns, labels = min(n, 10), torch.arange(n) % 10
         note = f"; no --label was given, so each column is a digit, from 0 to {columns - 1}"
     images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
-    write_whole(out, png(image_grid(images, columns=columns)))
-    typer.echo(f"wrote {out}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}{note}")
+    write_whole(picture, png(image_grid(images, columns=columns)))
+    typer.echo(
+        f"wrote {picture}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}{note}"
+    )
 
 
 @app.command()
@@ -201,8 +249,14 @@ def evaluate(
         str | None, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="measure all that ships, against what is stored")] = False,
-    data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
-    out: Annotated[Path | None, typer.Option(help="the json to write [default: runs/evaluate/NAME.json]")] = None,
+    data: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_HELP)] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="the json to write [default: evaluation.json in the folder of the run, or runs/evaluate/NAME.json for what ships]",
+        ),
+    ] = None,
 ) -> None:
     """Measure a model on test digits: the embedded ones, and the official 10,000 where they are at hand.
 
@@ -214,21 +268,23 @@ def evaluate(
         data: folder of the full data; without it, it is looked for, and left out if it is not there.
         out: the json file.
     """
+    root, file = path_of("--data", data), path_of("--out", out)
     if everything:
-        if source or out:
+        if source is not None or out is not None:
             raise InputError("got --all with a run or --out, expected it alone: it prints a table and writes no file")
-        reproduce(data, has_mnist(data))
+        reproduce(root, has_mnist(root))
         return
     if source is None:
         raise InputError("got no run, expected the name of a shipped recipe or the folder of a run, or --all")
     run = find_run(source)
-    out = out or Path("runs") / "evaluate" / f"{run.recipe.name}.json"
-    if out.suffix.lower() != ".json":
-        raise InputError(f"got --out {out}, expected a name that ends in .json")
-    full = has_mnist(data)
-    out.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after
-    metrics = run.recipe.measure(run.networks, full=full, root=data, watch=watch)
-    write_whole(out, json.dumps({**run.about, "metrics": metrics}, indent=1) + "\n")
+    default = Path(source) if Path(source).is_dir() else None
+    file = file or (default / "evaluation.json" if default else Path("runs") / "evaluate" / f"{run.recipe.name}.json")
+    if file.suffix.lower() != ".json":
+        raise InputError(f"got --out {file}, expected a name that ends in .json")
+    require_evaluation(file)
+    full = has_mnist(root)
+    metrics = run.recipe.measure(run.networks, full=full, root=root, watch=watch)
+    write_whole(file, to_json({**run.about, "metrics": metrics}, str(file)))
     typer.echo(metrics_table(metrics))
     rows = compared(run.metrics, metrics, full=full)
     others = [row for row in rows if not row.same]
@@ -238,7 +294,45 @@ def evaluate(
         typer.echo(f"all {len(rows)} as stored with the run")
     if not full:
         typer.echo(NOT_AT_HAND)
-    typer.echo(f"wrote {out}")
+    typer.echo(f"wrote {file}")
+
+
+def path_of(option: str, text: str | None) -> Any:
+    """Turn an option's text into a path.
+
+    Args:
+        option: its name.
+        text: what was given, or None.
+
+    Returns:
+        The path, or None where nothing was given.
+
+    Raises:
+        InputError: if the text is empty, as an unset variable of the shell makes it.
+    """
+    if text == "":
+        raise InputError(f"got an empty {option}, expected a path: name one, or omit {option}")
+    return None if text is None else Path(text)
+
+
+def require_evaluation(path: Path) -> None:
+    """Refuse to write an evaluation where it would replace a run's record, or anything but an earlier evaluation.
+
+    Args:
+        path: the json to write.
+
+    Raises:
+        InputError: if it exists and is something else, or cannot be written.
+    """
+    require_writable(path)
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not (isinstance(found, dict) and {"recipe_hash", "metrics"} <= found.keys() and "history" not in found):
+        raise InputError(f"{path} exists and holds no evaluation by gmlib, so it is not replaced: choose another --out")
 
 
 def has_mnist(data: Path | None) -> bool:
@@ -256,7 +350,7 @@ def has_mnist(data: Path | None) -> bool:
     try:
         mnist_folder(data)
     except InputError:
-        if data is not None or "GMLIB_DATA" in os.environ:
+        if data is not None or os.environ.get("GMLIB_DATA"):
             raise
         return False
     return True
@@ -296,8 +390,8 @@ def reproduce(data: Path | None, full: bool) -> None:
 
 @app.command()
 def retrain(
-    data: Annotated[Path | None, typer.Option(help="folder of the four MNIST files [default: $GMLIB_DATA]")] = None,
-    out: Annotated[Path, typer.Option(help="folder of the runs, one below it for each")] = Path("runs/full"),
+    data: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_HELP)] = None,
+    out: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs, one below it for each")] = "runs/full",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
 ) -> None:
     """Train the classifier and every recipe on all of MNIST, in order; started again, it goes on.
@@ -307,21 +401,33 @@ def retrain(
         out: folder of the runs.
         device: where to train.
     """
-    mnist_folder(data)
+    root, folder = path_of("--data", data), path_of("--out", out)
+    mnist_folder(root)
     choose_device(device)
     names = [recipes.CLASSIFIER.name, *recipes.ALL]
     typer.echo(expected(names))
     for name in names:
         try:
-            about = recipes.load_run(out / name, name).about
+            about = recipes.load_run(folder / name, name).about
         except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
             about = {}
-        length = recipes.by_name(name).epochs
-        if (about.get("profile"), about.get("seed"), about.get("epochs")) == ("full", 0, length):
-            typer.echo(f"{name} is done: {out / name}")
+        recipe = recipes.by_name(name)
+        if (about.get("profile"), about.get("seed"), about.get("epochs")) == ("full", 0, recipe.epochs):
+            typer.echo(f"{name} is done: {folder / name}")
         else:
             typer.echo(f"training {name}")
-            train(name, "full", 0, None, data, False, out / name, True, device)
+            train_one(
+                recipe,
+                "full",
+                0,
+                None,
+                root,
+                False,
+                folder / name,
+                True,
+                device,
+                again="the same command, gmlib retrain",
+            )
 
 
 def watch(steps: Iterable[Any]) -> Iterable[Any]:
@@ -348,16 +454,21 @@ def find_run(source: str) -> Run:
     Raises:
         InputError: if it is neither, or the folder holds no finished run.
     """
-    folder = Path(source)
+    folder, known = Path(source), {*recipes.ALL, recipes.CLASSIFIER.name}
     if not folder.is_dir():
-        return recipes.pretrained(source)
-    known = {*recipes.ALL, recipes.CLASSIFIER.name}
+        if source in known:
+            return recipes.pretrained(source)
+        raise InputError(no_run(source, known))
+    hides = source in known and recipes.is_shipped(source)
+    hint = f"; the shipped run {source} is read where no folder has that name" if hides else ""
     names = sorted(path.stem for path in folder.glob("*.json") if path.stem in known)
     if not names:
         raise InputError(
             f"found no finished run in {folder}, expected NAME.json and NAME.safetensors: "
-            "finish it with gmlib train NAME --resume and the same --out"
+            f"finish it with gmlib train NAME --resume and the same --out{hint}"
         )
+    if hint:
+        typer.echo(f"gmlib: reading the folder {source}{hint}", err=True)
     if len(names) > 1:
         raise InputError(
             f"found several runs in {folder} ({', '.join(names)}), expected one: keep each in its own folder"
@@ -365,25 +476,24 @@ def find_run(source: str) -> Run:
     return recipes.load_run(folder, names[0])
 
 
-def choose_device(name: str) -> torch.device:
-    """Turn the name of a device into one that is there.
+def no_run(source: str, known: set[str]) -> str:
+    """Say that a name is neither a shipped recipe nor a folder, and which one may be meant.
 
     Args:
-        name: "auto", "cpu", "cuda" or "mps"; auto takes a GPU if there is one.
+        source: what was given.
+        known: names of recipes.
 
     Returns:
-        The device.
-
-    Raises:
-        InputError: if the name is another, or this machine has no such device.
+        The sentence.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(device for device, there in available.items() if there)
-    if not available.get(name):
-        there = ", ".join(device for device, is_there in available.items() if is_there)
-        raise InputError(f"got device {name!r}, expected auto or one that this machine has ({there})")
-    return torch.device(name)
+    path = Path(source)
+    if path.is_file():
+        return f"got the file {source}, expected the folder of a run: give {path.parent}"
+    folders = [str(near) for near in path.parent.glob("*") if near.is_dir()] if path.parent.is_dir() else []
+    if path.name == source:
+        wanted = "the name of a recipe that ships (gmlib list shows them) or the folder of a run"
+        return f"got {source!r}, expected {wanted}{nearest(source, [*known, *folders])}"
+    return f"found no folder {source}, expected the folder of a finished run{nearest(str(path), folders)}"
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -395,17 +505,24 @@ def main(arguments: list[str] | None = None) -> Any:
     Returns:
         What the command gave.
     """
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files, whatever the shell asks for
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell
+            setattr(sys, name, io.StringIO())
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows fewer letters shows question marks
     try:
         return app(arguments)
     except InputError as error:
-        message = str(error)
+        message, everyone = str(error), isinstance(error, parallel.AloneError)
     except OSError as error:  # a path that may not be looked at, or is too long for the file system
-        place = error.filename or "the output"
+        everyone, place = False, error.filename or "the output"
         message = f"cannot use {place} ({error.strerror}): name a path that you may read and write"
     except RuntimeError:
         if parallel.rank() == 0:
             raise
         sys.exit(2)  # the first process has left and said why
-    if parallel.rank() == 0:
+    if everyone or parallel.rank() == 0:
         typer.echo(f"gmlib: {message}", err=True)
     sys.exit(2)

@@ -14,9 +14,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gmlib import parallel
-from gmlib.data import Batches, Digits, join_channels, mnist
+from gmlib.data import SPLITS, Batches, Digits, join_channels, mnist
+from gmlib.device import choose_device
 from gmlib.errors import InputError, nearest
-from gmlib.evaluate.classifier import Classifier, fit_classifier
+from gmlib.evaluate.classifier import Classifier, fit_classifier, shipped_classifier
 from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.likelihood import log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
@@ -270,7 +271,7 @@ class Recipe(ABC):
         root: Path | str | None = None,
         device: torch.device | str = "cpu",
         precision: str | None = None,
-        out: Path | None = None,
+        out: Path | str | None = None,
         resume: bool = False,
         on_step: Callable[[State], None] | None = None,
         on_epoch: Callable[[State], None] | None = None,
@@ -281,7 +282,7 @@ class Recipe(ABC):
             profile: "quick" (the embedded digits) or "full" (all of MNIST).
             seed: fixes weights, order, binarisation and latents.
             root: folder of the full data, as for `mnist`.
-            device: where to train.
+            device: where to train: "cpu", "cuda", "mps", or "auto" for a GPU if there is one.
             precision: "float32" or "bfloat16", in which the networks compute; None takes the recipe's.
             out: folder for checkpoints and history; None keeps everything in memory.
             resume: go on from the newest checkpoint in `out`, if there is one.
@@ -292,14 +293,15 @@ class Recipe(ABC):
             The trained run, its networks in eval mode.
 
         Raises:
-            InputError: if `out` holds a run already and `resume` is not set, or holds another run.
+            InputError: if `out` holds a run already and `resume` is not set, or holds another run or files that this one would
+                replace; if there is no such device.
             DivergedError: if the run leaves the finite numbers.
         """
         epochs, source, precision = self.length(profile), PROFILES[profile], precision or self.precision
         require_seed(seed)
         if precision not in PRECISIONS:
             raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
-        device = parallel.init(device)
+        device = parallel.init(choose_device(device))
         train, validation = (mnist(split, source, root).to(device) for split in ("train", "validation"))
         about = {
             "recipe": self.name,
@@ -317,13 +319,30 @@ class Recipe(ABC):
             torch.manual_seed(substream(seed, "dropout"))
             shared = {name: parallel.sync_batch_norm(network.to(device)) for name, network in networks.items()}
             state = self.start(shared, train, seed)
-            folder = None if out is None else Folder(out, about)
+            folder = None if out is None else Folder(Path(out), about)
             train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
         # an average takes no gradients in training; as part of a run it is a network like any other
         networks = {name: network.eval().requires_grad_() for name, network in state.result().items()}
         about |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
         about |= {"seconds": round(state.seconds, 1), "versions": versions()}
         return Run(self, networks, state.history, {}, about)
+
+
+def require_measurable(recipe: Recipe, profile: str, root: Path | str | None = None) -> None:
+    """Read what a run and the measuring at its end need, so that damaged files are noticed before training.
+
+    Args:
+        recipe: to be trained.
+        profile: "quick" or "full".
+        root: folder of the full data, as for `mnist`.
+
+    Raises:
+        InputError: if the data or the shipped classifier are missing or damaged.
+    """
+    for split in SPLITS:
+        mnist(split, PROFILES[profile], root)
+    if not isinstance(recipe, ClassifierRecipe):
+        shipped_classifier()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,12 @@ Every process holds the whole data, the networks and the random generators in th
 every batch, and gradients are averaged. So any number of processes trains the same model on the same random numbers.
 """
 
+import logging
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
+from threading import Thread
 from typing import Any
 
 import torch
@@ -13,12 +17,23 @@ import torch.distributed as dist
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gmlib.errors import InputError
+from gmlib.errors import InputError, one_line
 from gmlib.seeds import require_device
+
+log = logging.getLogger("gmlib")
+
+
+LAUNCH = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
+NOTICE = 5  # seconds until a process says that it waits for the others
+WAIT = 300  # seconds until it gives up, unless GMLIB_WAIT sets another number
+
+
+class AloneError(InputError):
+    """This process has not met the others, so that each of them has to say what is wrong."""
 
 
 def world_size() -> int:
-    """Count the processes that train together.
+    """Return the number of processes that train together.
 
     Returns:
         1 unless torchrun started more and they have met.
@@ -27,18 +42,36 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """Say which of the processes this is.
+    """Return the number of this process among those that train together.
 
     Returns:
-        0 for the first, which alone writes and speaks.
+        0 for the first, which alone writes and prints, and for a process that trains alone.
     """
-    return int(os.environ["RANK"]) if _launched() else 0
+    try:
+        launched = _launched()
+    except AloneError:
+        return 0
+    return launched["RANK"] if launched else 0
 
 
-def _launched() -> bool:
-    """Say whether torchrun started this process, and others beside it."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")
-    return "MASTER_ADDR" in os.environ and all(os.environ.get(name, "").isdigit() for name in names)
+def _launched() -> dict[str, int]:
+    """Return torchrun's numbers if it started this process and others beside it, else nothing; refuse impossible ones."""
+    given = {name: os.environ.get(name, "") for name in LAUNCH}
+    if not all(given.values()) or given["WORLD_SIZE"] == "1":
+        return {}  # no torchrun, or what an earlier job left in the environment
+    try:
+        numbers = {name: int(value) for name, value in given.items() if name != "MASTER_ADDR"}
+        possible = 0 <= numbers["RANK"] < numbers["WORLD_SIZE"] and numbers["LOCAL_RANK"] >= 0
+        possible = possible and 0 < numbers["MASTER_PORT"] < 65536
+    except ValueError:
+        possible = False
+    if not possible:
+        found = ", ".join(f"{name}={value}" for name, value in given.items())
+        raise AloneError(
+            f"got {found} in the environment, expected whole numbers with RANK below WORLD_SIZE and MASTER_PORT up to 65535: start "
+            "several processes with torchrun, or unset RANK and WORLD_SIZE to train in one"
+        )
+    return numbers
 
 
 def init(device: torch.device | str) -> torch.device:
@@ -49,15 +82,61 @@ def init(device: torch.device | str) -> torch.device:
 
     Returns:
         The device of this process.
+
+    Raises:
+        InputError: if the numbers in the environment are impossible, or the other processes do not come.
     """
     device = torch.device(device)
-    if _launched() and int(os.environ["WORLD_SIZE"]) > 1:
+    if launched := _launched():
         if device.type == "cuda" and device.index is None:
-            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            device = torch.device("cuda", launched["LOCAL_RANK"])
             torch.cuda.set_device(device)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            _join("nccl" if device.type == "cuda" else "gloo")
     return device
+
+
+def _join(backend: str) -> None:
+    """Meet the other processes; say so if that takes long, and give up in the end.
+
+    torch waits in a thread, so that Ctrl-C is answered meanwhile.
+    """
+    wait, failed = _wait(), []
+
+    def meet() -> None:
+        try:
+            dist.init_process_group(backend)
+        except Exception as error:  # whatever it is, the main thread has to know
+            failed.append(error)
+
+    thread = Thread(target=meet, daemon=True)
+    thread.start()
+    started, told = time.monotonic(), False
+    place = f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
+    address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    while thread.is_alive() and time.monotonic() - started < wait:
+        thread.join(0.05)
+        if not told and time.monotonic() - started > min(NOTICE, wait / 2):
+            log.warning("%s waits for the others at %s, for %g s at most (GMLIB_WAIT sets this)", place, address, wait)
+            told = True
+    if thread.is_alive() or failed:
+        reason = one_line(failed[0]) if failed else f"nobody came within {wait:g} s"
+        raise AloneError(
+            f"{place} has not met the others at {address} ({reason}): start all of them with torchrun, or unset RANK and WORLD_SIZE "
+            "to train in one process"
+        )
+
+
+def _wait() -> float:
+    """Return how many seconds to wait for the other processes."""
+    text = os.environ.get("GMLIB_WAIT") or str(WAIT)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise AloneError(f"got GMLIB_WAIT={text}, expected seconds above 0: how long to wait for the other processes")
+    return seconds
 
 
 def shutdown() -> None:

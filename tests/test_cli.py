@@ -1,5 +1,6 @@
 """The command line: what it writes, and that a mistake costs one sentence and status 2."""
 
+import hashlib
 import io
 import json
 import logging
@@ -21,12 +22,14 @@ from safetensors.torch import load_file
 from gmlib import recipes
 from gmlib.cli import main
 from gmlib.data import MNIST_MD5
+from gmlib.errors import InputError
 from gmlib.figures import image_grid
 from gmlib.figures.grids import tile
 from gmlib.figures.style import png
 from gmlib.progress import Progress
 from gmlib.report import expected, spell
 
+EMPTY = bytes([0, 0, 8, 1, 0, 0, 0, 0])  # an IDX file of no numbers
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
 
 
@@ -96,7 +99,7 @@ def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
     status, out, err = gmlib("train", "vae", "--seed", 4, "--out", out_folder, "--device", "cpu")
     assert status == 0, err
     names = {path.name for path in out_folder.iterdir() if "checkpoint" not in path.name}
-    assert names == {".lock", "history.csv", "history.json", "vae.safetensors", "vae.json"}
+    assert names == {".gmlib.lock", "history.csv", "history.json", "vae.safetensors", "vae.json"}
     row = r"^epoch +\d/3  train_elbo -\d+\.\d  validation_elbo .*  [\d,]+ images/s  00:00 left$"
     assert len(re.findall(row, out, re.M)) == 3
     run = recipes.load_run(out_folder, "vae")
@@ -204,7 +207,7 @@ def test_evaluate_reproduces_what_is_stored(gmlib, short, quick_measures, withou
     status, out, err = gmlib("evaluate", tmp_path / "run")
     assert (status, err) == (0, "")
     assert "not as stored: mnist5k_fid was 20.300" in out
-    assert (tmp_path / "runs" / "evaluate" / "vae.json").is_file()
+    assert (tmp_path / "run" / "evaluation.json").is_file()
 
 
 def test_evaluate_measures_on_official_digits_where_they_are_at_hand(
@@ -220,9 +223,31 @@ def test_evaluate_measures_on_official_digits_where_they_are_at_hand(
 def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path):
     mistake(["evaluate", trained, "--data", tmp_path], f"got the data folder {tmp_path}", "four MNIST files")
     mistake(["evaluate", trained, "--out", tmp_path / "x.txt"], "x.txt", "ends in .json")
-    mistake(["evaluate", "vea"], "got recipe 'vea'", "did you mean 'vae'?")
+    mistake(["evaluate", "vea"], "got 'vea'", "did you mean 'vae'?")
     (trained / "vae.json").unlink()
     mistake(["evaluate", trained], f"no finished run in {trained}", "--resume")
+
+
+@pytest.mark.parametrize("name", ["vae.json", "history.json", "mine.json"])
+def test_an_evaluation_replaces_no_record_and_no_file_of_ones_own(mistake, trained, monkeypatch, name):
+    """Before anything is measured."""
+    (trained / "mine.json").write_text('{"metrics": "none"}')
+    before = {path: path.read_bytes() for path in trained.iterdir()}
+    monkeypatch.setattr("gmlib.experiment.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
+    mistake(["evaluate", trained, "--out", trained / name], trained / name, "no evaluation", "another --out")
+    assert {path: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_two_runs_of_one_recipe_are_evaluated_into_two_files(gmlib, short, quick_measures, without_mnist, tmp_path):
+    for seed in (1, 2):
+        short.fit(seed=seed).save(tmp_path / str(seed))
+    for _ in range(2):  # the second time in place of the first
+        for seed in (1, 2):
+            status, out, err = gmlib("evaluate", tmp_path / str(seed))
+            assert (status, err) == (0, "")
+            assert f"wrote {tmp_path / str(seed) / 'evaluation.json'}" in out
+    for seed in (1, 2):
+        assert json.loads((tmp_path / str(seed) / "evaluation.json").read_text())["seed"] == seed
 
 
 @pytest.fixture
@@ -334,7 +359,7 @@ def test_what_full_runs_take_is_read_from_those_that_ship():
 def test_unknown_names(mistake, tmp_path):
     mistake(["train", "vea"], "got recipe 'vea'", "did you mean 'vae'?")
     mistake(["show", "vae_nobn"], "got recipe 'vae_nobn'", "did you mean 'vae_no_bn'?")
-    mistake(["sample", "vea", "--out", tmp_path / "x.png"], "got recipe 'vea'", "did you mean 'vae'?")
+    mistake(["sample", "vea", "--out", tmp_path / "x.png"], "got 'vea'", "did you mean 'vae'?")
     mistake(["train", "vae", "--profile", "ful"], "got profile 'ful'", "quick or full", "did you mean 'full'?")
     mistake(["train", "vae", "--device", "gpu", "--out", tmp_path / "r"], "got device 'gpu'", "expected auto", "cpu")
     assert list(tmp_path.iterdir()) == []
@@ -358,11 +383,13 @@ def test_what_was_downloaded_is_what_is_trained_on(gmlib, short, made_up, tmp_pa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "empty"))
     raw, asked = tmp_path / "cache" / "gmlib" / "MNIST" / "raw", []
+    monkeypatch.setattr("gmlib.data.MNIST_MD5", dict.fromkeys(MNIST_MD5, hashlib.md5(EMPTY).hexdigest()))
 
     def fetch(root: str, download: bool) -> None:
-        raw.mkdir(parents=True)
+        fetched = Path(root) / "MNIST" / "raw"
+        fetched.mkdir(parents=True)
         for name in MNIST_MD5:
-            (raw / name).write_bytes(b"")
+            (fetched / name).write_bytes(EMPTY)
 
     def note(split, source, root=None):
         asked.append(root)
@@ -481,13 +508,136 @@ def test_a_path_that_the_file_system_does_not_take(mistake, short, tmp_path, pat
         "cannot",
         "x" * 9 if path == "x" * 300 else "y" * 9,
     )
-    mistake(["sample", tmp_path / path, "--out", tmp_path / "x.png"], "cannot use", "read and write")
+    mistake(["sample", tmp_path / path, "--out", tmp_path / "x.png"], "xxx" if path == "x" * 300 else "yyy")
+
+
+def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(mistake, short, few_digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmlib.experiment.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
+    command = ["train", "vae", "--device", "cpu", "--out"]
+    (tmp_path / "taken" / "vae.json").mkdir(parents=True)
+    mistake([*command, tmp_path / "taken"], "vae.json", "is a folder")
+    (tmp_path / "fixed").mkdir()
+    (tmp_path / "fixed" / "vae.safetensors").write_text("")
+    (tmp_path / "fixed" / "vae.safetensors").chmod(0o444)
+    mistake([*command, tmp_path / "fixed"], "vae.safetensors", "read-only")
+
+    def only_test_is_damaged(split, source, root=None):
+        if split == "test":
+            raise InputError("the test digits are damaged")
+        return few_digits
+
+    monkeypatch.setattr("gmlib.experiment.mnist", only_test_is_damaged)
+    mistake([*command, tmp_path / "run", "--profile", "full"], "the test digits are damaged")
+    monkeypatch.setattr("gmlib.experiment.mnist", lambda *_: few_digits)
+    monkeypatch.setattr("gmlib.experiment.shipped_classifier", lambda: only_test_is_damaged("test", ""))
+    mistake([*command, tmp_path / "run"], "damaged")
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_drawn_or_measured(mistake, trained, tmp_path, monkeypatch):
+    (tmp_path / "x.png").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("gmlib.cli.find_run", lambda source: pytest.fail("read first"))
+        mistake(["sample", trained, "--out", tmp_path / "x.png"], "is a folder")
+        mistake(["sample", trained, "--out", trained / "vae.json" / "x.png"], "Not a directory")
+    monkeypatch.setattr("gmlib.experiment.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
+    mistake(["evaluate", trained, "--out", trained / "vae.json" / "x.json"], "Not a directory")
+
+
+def test_a_folder_that_was_meant(mistake, trained, tmp_path, monkeypatch):
+    out = ["--out", tmp_path / "x.png"]
+    mistake(["sample", tmp_path / "traned", *out], "found no folder", f"did you mean '{trained}'")
+    mistake(["sample", tmp_path / "no" / "folder", *out], "found no folder", "no/folder")
+    mistake(["evaluate", trained / "vae.json"], "got the file", f"give {trained}")
+    monkeypatch.chdir(tmp_path)
+    mistake(["sample", "traned", *out], "got 'traned'", "did you mean 'trained'")
+
+
+def test_a_folder_with_the_name_of_a_recipe_says_that_it_hides_the_shipped_run(gmlib, trained, tmp_path, monkeypatch):
+    trained.rename(tmp_path / "vae")
+    monkeypatch.chdir(tmp_path)
+    status, _, err = gmlib("sample", "vae", "-n", 1)
+    assert status == 0
+    assert re.fullmatch(r"gmlib: reading the folder vae; the shipped run vae [^\n]*\n", err)
+    status, _, err = gmlib("sample", "./vae", "-n", 1)
+    assert (status, err) == (0, "")
+    (tmp_path / "vae" / "vae.json").unlink()
+    status, _, err = gmlib("sample", "vae", "-n", 1)
+    assert status == 2
+    assert "no finished run in vae" in err
+    assert "the shipped run vae is read where" in err
+
+
+# an environment that is not as usual
+
+
+@pytest.mark.parametrize("record", ["null", "[]", "3"])
+def test_a_record_that_is_no_record(mistake, trained, tmp_path, record):
+    (trained / "vae.json").write_text(record)
+    mistake(["sample", trained, "--out", tmp_path / "x.png"], trained / "vae.json", "gmlib train vae")
+
+
+def test_a_terminal_with_fewer_letters(monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    with pytest.raises(SystemExit) as left:
+        main(["show", "dcgan"])
+    narrow.flush()
+    assert not left.value.code
+    assert b"batch_norm" in narrow.buffer.getvalue()
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_closed_output(short, tmp_path, monkeypatch, closed):
+    monkeypatch.setattr(sys, closed, None)
+    with pytest.raises(SystemExit) as left:
+        main(["train", "vae", "--device", "cpu", "--out", str(tmp_path / "run")])
+    assert not left.value.code
+    assert (tmp_path / "run" / "vae.json").is_file()
+
+
+def test_the_command_in_a_shell_with_odd_settings(tmp_path):
+    """In a process of its own: no matplotlib backend of that name, few letters, stderr closed, a finished job's numbers."""
+    job = {"RANK": "1", "WORLD_SIZE": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+    odd = {"MPLBACKEND": "nonsense", "PYTHONIOENCODING": "cp1251", "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(
+        f"{sys.executable} -c 'import gmlib_cli; gmlib_cli.main()' sample dcgan -n 1 --out x.png 2>&-",
+        shell=True,
+        cwd=tmp_path,
+        env=os.environ | job | odd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0
+    assert "wrote x.png" in found.stdout
+    assert ink(tmp_path / "x.png").std() > 0.1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_ctrl_c_while_gmlib_is_imported(tmp_path):
+    program = (
+        "import signal, sys, threading; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import gmlib_cli; print('begun', flush=True); gmlib_cli.main()"
+    )
+    command = [sys.executable, "-c", program, "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (-signal.SIGINT, "", "")
 
 
 def test_options_of_train_that_make_no_sense(mistake, short, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    mistake(["train", "vae", "--out", ""], "empty --out", "name one")
+    monkeypatch.setattr("gmlib.experiment.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
     mistake(["train", "vae", "--download"], "--download with the quick profile", "--profile full")
+    mistake(["train", "vae", "--data", tmp_path], "--data with the quick profile", "--profile full")
+    for command in (["train", "vae"], ["sample", "vae"], ["evaluate", "vae"], ["retrain"]):
+        mistake([*command, "--out", ""], "empty --out", "name one")
+    for command in (["train", "vae", "--profile", "full"], ["evaluate", "vae"], ["evaluate", "--all"], ["retrain"]):
+        mistake([*command, "--data", ""], "empty --data")
+    mistake(["evaluate", "", "--all"], "got --all with a run")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -558,7 +708,7 @@ def test_train_and_evaluate_a_gan(gmlib, short_cgan, without_mnist, tmp_path):
     assert status == 0, err
     assert re.search(r"^epoch +1/1  critic_loss .* generator_loss ", out, re.M)
     names = {path.name for path in folder.iterdir() if "checkpoint" not in path.name}
-    assert names == {".lock", "history.csv", "history.json", "cgan.safetensors", "cgan.json"}
+    assert names == {".gmlib.lock", "history.csv", "history.json", "cgan.safetensors", "cgan.json"}
     first, again = (load_file(path / "cgan.safetensors") for path in (short_cgan, folder))
     assert first.keys() == again.keys()
     assert all(name.startswith("generator.") and torch.equal(value, again[name]) for name, value in first.items())
@@ -619,6 +769,21 @@ def test_stopped_again_before_the_first_new_epoch(gmlib, short, trained, monkeyp
     assert status == 2
     assert re.fullmatch(rf"gmlib: stopped[^\n]*{trained} keeps the run[^\n]*--resume\n", err), err
     assert {path: path.read_bytes() for path in trained.glob("checkpoint-*")} == before
+
+
+def test_ctrl_c_in_retrain_names_the_command_that_goes_on(gmlib, few_digits, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmlib.cli.mnist_folder", lambda root: root)
+    monkeypatch.setattr(recipes, "ALL", {"vae": replace(SHORT, epochs=2)})
+    monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
+    monkeypatch.setattr("gmlib.cli.expected", lambda names: "")
+    monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
+    status, _, err = gmlib("retrain", "--out", tmp_path, "--device", "cpu")
+    assert status == 2
+    assert re.fullmatch(r"gmlib: stopped; [^\n]* gmlib retrain\n", err), err
+    assert "--resume" not in err
 
 
 def test_stopped_while_the_trained_run_is_measured(gmlib, short, tmp_path, monkeypatch):
