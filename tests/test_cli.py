@@ -616,10 +616,21 @@ def test_the_command_in_a_shell_with_odd_settings(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_ctrl_c_while_gmlib_is_imported(tmp_path):
-    program = (
-        "import signal, sys, threading; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "import gmlib_cli; print('begun', flush=True); gmlib_cli.main()"
-    )
+    program = """
+import signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background has it ignored
+
+class Announce:
+    def find_spec(name, path=None, target=None):
+        if name == "torch":
+            print("begun", flush=True)
+
+sys.meta_path.insert(0, Announce)
+import gmlib_cli
+
+gmlib_cli.main()
+"""
     command = [sys.executable, "-c", program, "list"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout.readline() == "begun\n"
