@@ -126,6 +126,10 @@ def test_train_names_the_folder_after_recipe_profile_and_seed(gmlib, short, tmp_
     monkeypatch.chdir(tmp_path)
     assert gmlib("train", "vae", "--seed", 2, "--device", "cpu")[0] == 0
     assert (tmp_path / "runs" / "vae-quick-2" / "vae.json").is_file()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert gmlib("train", "vae", "--out", ".", "--device", "cpu")[0] == 0
+    assert (tmp_path / "here" / "vae.json").is_file()
 
 
 # pictures
