@@ -55,3 +55,14 @@ def test_a_forgotten_place_is_noticed(tmp_path, place):
             text = re.sub(rf"^(.*ersion.*|## ){re.escape(before[name])}", r"\g<1>9.9.9", text, count=1, flags=re.M)
         (tmp_path / name).write_text(text)
     assert versions(tmp_path) == before | {place: "9.9.9"}
+
+
+def test_what_make_test_leaves_out_runs_in_make_test_release_and_ci_calls_both():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    left_out = {name for name in settings["norecursedirs"] if name.startswith("tests/")}
+    targets = re.findall(r"^([\w-]+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    folders = {name: set(re.findall(r"(?<= )tests(?:/\w+)?(?=\s)", recipe)) for name, recipe in targets}
+    assert "tests" in folders["test"]
+    assert left_out == folders["test-release"] == {"tests/browser", "tests/release"}
+    called = re.findall(r"^make (\S+)$", (ROOT / ".ci" / "run").read_text(), re.M)
+    assert called == ["check", "book", "test", "test-release"]

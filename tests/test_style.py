@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -176,6 +177,8 @@ def test_everything_on_the_api_page_exists():
 
 
 def tracked() -> list[Path]:
+    if not shutil.which("git"):
+        pytest.skip("git is not installed, so what is tracked is not known")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("this copy of the tree is not a git checkout, so what is tracked is not known")
@@ -217,6 +220,24 @@ def test_no_artefact_is_above_six_megabytes():
     sizes = {path.name: path.stat().st_size for path in [*tracked(), *recipes.WEIGHTS.glob("*")]}
     assert {name: size for name, size in sizes.items() if size > 6_000_000} == {}
     assert sum(path.stat().st_size for path in recipes.WEIGHTS.glob("*")) <= 60_000_000
+
+
+def test_a_clone_on_windows_gets_the_same_bytes():
+    """Text with LF, whatever the system's habit; and nothing else is touched."""
+    names = [str(path.relative_to(ROOT)) for path in tracked()]
+    command = ["git", "check-attr", "-z", "--stdin", "text", "eol"]
+    found = subprocess.run(command, cwd=ROOT, input="\0".join(names), capture_output=True, text=True, check=True)
+    fields = found.stdout.split("\0")
+    attributes = {(name, key): value for name, key, value in zip(fields[::3], fields[1::3], fields[2::3], strict=False)}
+    text = tracked_text()
+    assert {".ci/run", "Makefile", "tests/nbval.cfg"} <= text.keys()
+    for name in names:
+        if name in text:
+            assert attributes[name, "text"] in ("auto", "set"), name
+            assert attributes[name, "eol"] == "lf", name
+            assert "\r\n" not in text[name], name
+        else:
+            assert attributes[name, "text"] == "unset", name
 
 
 # what is shipped
