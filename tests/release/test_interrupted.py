@@ -1,4 +1,4 @@
-"""Ctrl-C in a real training loses nothing."""
+"""Ctrl-C and SIGKILL in a real training lose nothing."""
 
 import os
 import re
@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 
 from gmlib import recipes
 from tests import test_cli
+from tests.train.test_folder import same
 
 gmlib = test_cli.gmlib  # the fixture that runs a command
+pytestmark = pytest.mark.xdist_group("interrupted")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
@@ -67,3 +69,68 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[key], expected[key]) for key in expected)
     assert (stopped / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork a process")
+def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path):
+    """SIGKILL, at moments drawn afresh each time: in a step, in an epoch's end, in the writing of a checkpoint.
+
+    One process imports gmlib and forks a child for each start of `gmlib train`, for the imports would take longest.
+    """
+    program = """
+import os, random, signal, sys, time
+from dataclasses import replace
+import torch
+torch.set_num_threads(1)
+from gmlib import cli, experiment, recipes
+from gmlib.train.folder import Folder
+
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
+mnist = experiment.mnist
+experiment.mnist = lambda *where: mnist(*where)[:1000]
+experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}  # what is measured is not the point
+recipes.ALL["vae"] = replace(recipes.VAE, batch_size=50, quick_epochs=3)
+Folder.keep = lambda folder, state: folder.save(state) if state.step % 5 == 0 else None
+out = sys.argv[1]
+
+def start(folder, *options):
+    child = os.fork()
+    if child:
+        return child
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        cli.main(["train", "vae", "--seed", "5", "--device", "cpu", "--out", f"{out}/{folder}", *options])
+    except SystemExit as left:
+        os._exit(left.code or 0)
+
+begun = time.perf_counter()
+assert os.waitpid(start("whole"), 0)[1] == 0
+length = time.perf_counter() - begun
+seed = random.randrange(10**9)
+print("seed", seed)
+random.seed(seed)
+kills = 0
+for run in range(4):
+    kind = 0
+    while kind < 5 or not finished:
+        child = start(f"run{run}", "--resume")
+        finished = False
+        if kind < 5:
+            time.sleep(random.uniform(0.01, length / 2))
+            os.kill(child, signal.SIGKILL)
+            kills += 1
+        status = os.waitpid(child, 0)[1]
+        kind += 1
+        finished = status == 0
+        assert finished or os.WIFSIGNALED(status), status
+print("kills", kills)
+"""
+    found = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "kills 20" in found.stdout
+    for run in range(4):
+        for name in ("vae.safetensors", "checkpoint-000000060.safetensors"):
+            assert same(load_file(tmp_path / f"run{run}" / name), load_file(tmp_path / "whole" / name)), found.stdout
+        for name in ("history.csv", "history.json"):
+            assert (tmp_path / f"run{run}" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -1,5 +1,6 @@
 """The wheel holds what the library reads and nothing else."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,8 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     """Build it of the files that are committed, with the setuptools that is installed."""
     pytest.importorskip("setuptools", "77", reason="setuptools 77 or newer is not installed: pip install setuptools")
     folder = tmp_path_factory.mktemp("wheel")
+    if not shutil.which("git"):
+        pytest.skip("git is not installed, so that what is committed is not known")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("no git checkout, so that what is committed is not known")
