@@ -1,11 +1,12 @@
-# The two commands: `make book` builds the site (_build/html/index.html), `make test` proves it.
+# The two commands: `make book` builds the site (_build/html/index.html), `make test` proves it; `make test-release`
+# adds the slow proofs.
 # `make PYTHON=python3.12 ...` names an interpreter; UV_TORCH_BACKEND=cpu installs a torch without CUDA.
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup book lab test check update audit bench full claims constraints clean
+.PHONY: setup book lab test test-release check update audit bench full claims constraints clean
 
 setup: .venv/installed  ## everything into .venv, once
 
@@ -26,7 +27,11 @@ lab: setup  ## the chapters in JupyterLab
 
 test: setup  ## pytest, then every chapter's outputs against the stored ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
+
+test-release: setup  ## the slow proofs: the site in a browser, two processes, Ctrl-C, the wheel, every shipped metric
+	$(BIN)/python -m tests.rendered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 tests/test_pages.py tests/browser tests/release
 
 check: setup  ## code, types, docstrings, chapters
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -140,6 +141,18 @@ def test_what_the_bench_measured_lies_beside_the_staged_chapters(repository):
     (root / build.MEASURED).write_text("{}")
     build.stage(root, root / "_build" / "executed")
     assert (root / "_build" / "executed" / "book" / ".." / build.MEASURED).read_text() == "{}"
+
+
+def test_longest_chapters_are_tested_first_and_other_tests_stay_in_their_order(monkeypatch, tmp_path):
+    found = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
+    conftest = importlib.util.module_from_spec(found)
+    found.loader.exec_module(conftest)
+    (tmp_path / "status.json").write_text(json.dumps({"chapters": {"a": {"seconds": 3.0}, "b": {"seconds": 9.0}}}))
+    monkeypatch.setattr(conftest, "STATUS", tmp_path / "status.json")
+    for given, expected in (("a.ipynb b.ipynb new.ipynb b.ipynb", "new b b a"), ("b.py a.py", "b a")):
+        items = [SimpleNamespace(path=Path(name)) for name in given.split()]
+        conftest.pytest_collection_modifyitems(items)
+        assert [item.path.stem for item in items] == expected.split()
 
 
 def test_longest_chapters_go_first(repository):

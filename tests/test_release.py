@@ -1,10 +1,7 @@
-"""What a release needs: one version everywhere, and a wheel that holds what the library reads and nothing else."""
+"""What a release needs: one version everywhere. `tests/release/test_wheel.py` builds the wheel."""
 
 import re
-import subprocess
-import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,43 +57,12 @@ def test_a_forgotten_place_is_noticed(tmp_path, place):
     assert versions(tmp_path) == before | {place: "9.9.9"}
 
 
-# the wheel
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> zipfile.ZipFile:
-    """Build it of the files that are committed, with the setuptools that is installed."""
-    pytest.importorskip("setuptools", "77", reason="setuptools 77 or newer is not installed: pip install setuptools")
-    folder = tmp_path_factory.mktemp("wheel")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        pytest.skip("no git checkout, so that what is committed is not known")
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and name.split("/")[0] in (
-            "gmlib",
-            "tests",
-            "claims",
-            "pyproject.toml",
-            "README.md",
-            "LICENSE",
-        ):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    program = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", program, str(folder / "dist")], cwd=folder, check=True, capture_output=True)
-    (path,) = (folder / "dist").glob("*.whl")
-    return zipfile.ZipFile(path)
-
-
-def test_the_wheel_holds_what_is_committed_in_gmlib_and_nothing_else(wheel):
-    listed = subprocess.run(["git", "ls-files", "gmlib"], cwd=ROOT, capture_output=True, text=True, check=True)
-    committed = {name for name in listed.stdout.split() if (ROOT / name).is_file()}
-    held = {name for name in wheel.namelist() if not name.startswith("gmlib-")}
-    assert held == committed
-    assert {"gmlib/digits5k.npz", "gmlib/weights/dcgan.safetensors", "gmlib/widgets/critics.npz"} <= held
-    for name in held:
-        assert wheel.read(name) == (ROOT / name).read_bytes()
-
-
-def test_the_wheel_is_no_larger_than_an_index_takes(wheel):
-    assert sum(entry.compress_size for entry in wheel.infolist()) < 60_000_000
+def test_what_make_test_leaves_out_runs_in_make_test_release_and_ci_calls_both():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    left_out = {name for name in settings["norecursedirs"] if name.startswith("tests/")}
+    targets = re.findall(r"^([\w-]+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    folders = {name: set(re.findall(r"(?<= )tests(?:/\w+)?(?=\s)", recipe)) for name, recipe in targets}
+    assert "tests" in folders["test"]
+    assert left_out == folders["test-release"] == {"tests/browser", "tests/release"}
+    called = re.findall(r"^make (\S+)$", (ROOT / ".ci" / "run").read_text(), re.M)
+    assert called == ["check", "book", "test", "test-release"]

@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser import test_site
-from tests.browser.test_site import PHONE, SITE
+from tests.rendered import PHONE, SITE
+
+pytestmark = pytest.mark.xdist_group("explorers")
 
 browser = test_site.browser  # the fixture, which renders the site first if it must
 

@@ -1,31 +1,20 @@
 """The rendered site in headless Chromium, opened from disk with the network off: what a reader gets.
 
-Without a site, or with one older than the book, the committed chapters are rendered first; nothing is trained.
+Without a site, or with one older than the book, the committed chapters are rendered first; nothing is trained. What
+can be read in the files alone stands in `tests/test_pages.py`.
 """
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urlparse
-from urllib.request import url2pathname
 
 import pytest
-from filelock import FileLock
 from playwright.sync_api import Browser, Locator, sync_playwright
 
-from tests.test_page import audit
+from tests.rendered import FLAGS, PHONE, ROOT, SITE, chromium, render
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "_build" / "html"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-FLAGS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update disable-sync"
-PHONE = {"width": 390, "height": 844}
+pytestmark = pytest.mark.xdist_group("site")
 
 # What one page holds, asked once it is loaded.
 INSPECT = """async () => {
@@ -37,35 +26,11 @@ INSPECT = """async () => {
         typeset: all(".math > math").filter((m) => m.textContent).length,
         errors: all("merror, .math").filter((e) => e.matches("merror") || /[\\\\$]/.test(e.textContent)).map((e) => e.textContent),
         images: all("img").filter((i) => !i.alt?.trim() || !i.naturalWidth).map((i) => i.src),
-        links: all("a[href]").map((a) => a.href),
-        ids: all("[id], a[name]").map((e) => e.id || e.name),
         too_wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         widest: all("main *").filter((e) => e.scrollWidth > innerWidth && getComputedStyle(e).overflowX === "visible")
             .slice(-3).map((e) => e.outerHTML.slice(0, 120)),
     };
 }"""
-
-
-def chromium() -> str:
-    """Find an installed Chromium; without one, skip, but fail where `CI` is set."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None) or (str(MAC) if MAC.exists() else None)
-    if not found:
-        sentence = f"No Chromium found under the names {', '.join(NAMES)}: install one to check the rendered site."
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
-    return found
-
-
-def render() -> None:
-    """Render the committed chapters if there is no site, or an older one than the book's files."""
-    sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(p for p in (ROOT / "book").rglob("*") if p.suffix != ".pyc")]
-    newest = max(path.stat().st_mtime for path in sources if path.is_file())
-    index = SITE / "index.html"
-    SITE.parent.mkdir(exist_ok=True)
-    with FileLock(SITE.parent / "render.lock"):  # other workers wait for the site too
-        if not index.exists() or index.stat().st_mtime < newest:
-            command = [sys.executable, "book/build.py", "render", "--committed"]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-            assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -126,21 +91,6 @@ def test_every_equation_is_typeset(pages):
     assert sum(formulas for formulas, _ in counts.values()) > 10
 
 
-def test_links_and_anchors_between_pages_resolve(pages):
-    broken = []
-    for path, notes in pages.items():
-        for link in notes.get("links", []):
-            url, anchor = urldefrag(link)
-            if not url.startswith("file:"):
-                continue
-            target = Path(url2pathname(urlparse(url).path))
-            if not target.exists():
-                broken.append(f"{path.relative_to(SITE)} -> {link}")
-            elif anchor and target in pages and unquote(anchor) not in pages[target].get("ids", []):
-                broken.append(f"{path.relative_to(SITE)} -> {link}: no such anchor")
-    assert broken == []
-
-
 def test_images_load_and_have_alt_text(pages):
     assert collect(pages, "images") == {}
 
@@ -157,13 +107,6 @@ def test_every_chapter_says_when_and_how_long_it_ran(browser):
         page.goto((SITE / "book" / f"{name}.html").as_uri(), wait_until="domcontentloaded")
         assert re.match(r"Ran in \d+ s on \d{4}-\d\d-\d\d: ", page.locator("h1 + .gm-ran").inner_text())
     page.close()
-
-
-def test_no_page_is_heavier_than_it_may_be():
-    heavy = {
-        path.stem: weight for path in (SITE / "book").glob("*.html") if (weight := audit.weight(path)) > audit.MAX_BYTES
-    }
-    assert heavy == {}
 
 
 def test_the_search_finds_with_the_network_off(browser):

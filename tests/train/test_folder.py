@@ -1,4 +1,4 @@
-"""A run's folder: killed at any moment it goes on; damaged, full, taken or of another run, it says so and loses nothing."""
+"""A run's folder: damaged, full, taken or of another run, it says so and loses nothing."""
 
 import logging
 import os
@@ -319,68 +319,3 @@ def test_a_run_that_diverges_stops_and_says_what_to_try(made_up, tmp_path, alway
         assert str(tmp_path / "run" / "checkpoint-000000006.safetensors") in text
         last = load_file(tmp_path / "run" / "checkpoint-000000006.safetensors")
         assert all(tensor.isfinite().all() for tensor in last.values() if tensor.is_floating_point())
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork a process")
-def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path):
-    """SIGKILL, at moments drawn afresh each time: in a step, in an epoch's end, in the writing of a checkpoint.
-
-    One process imports gmlib and forks a child for each start of `gmlib train`, for the imports would take longest.
-    """
-    program = """
-import os, random, signal, sys, time
-from dataclasses import replace
-import torch
-torch.set_num_threads(1)
-from gmlib import cli, experiment, recipes
-from gmlib.train.folder import Folder
-
-torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
-mnist = experiment.mnist
-experiment.mnist = lambda *where: mnist(*where)[:1000]
-experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}  # what is measured is not the point
-recipes.ALL["vae"] = replace(recipes.VAE, batch_size=50, quick_epochs=3)
-Folder.keep = lambda folder, state: folder.save(state) if state.step % 5 == 0 else None
-out = sys.argv[1]
-
-def start(folder, *options):
-    child = os.fork()
-    if child:
-        return child
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    try:
-        cli.main(["train", "vae", "--seed", "5", "--device", "cpu", "--out", f"{out}/{folder}", *options])
-    except SystemExit as left:
-        os._exit(left.code or 0)
-
-begun = time.perf_counter()
-assert os.waitpid(start("whole"), 0)[1] == 0
-length = time.perf_counter() - begun
-seed = random.randrange(10**9)
-print("seed", seed)
-random.seed(seed)
-kills = 0
-for run in range(4):
-    kind = 0
-    while kind < 5 or not finished:
-        child = start(f"run{run}", "--resume")
-        finished = False
-        if kind < 5:
-            time.sleep(random.uniform(0.01, length / 2))
-            os.kill(child, signal.SIGKILL)
-            kills += 1
-        status = os.waitpid(child, 0)[1]
-        kind += 1
-        finished = status == 0
-        assert finished or os.WIFSIGNALED(status), status
-print("kills", kills)
-"""
-    found = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "kills 20" in found.stdout
-    for run in range(4):
-        for name in ("vae.safetensors", "checkpoint-000000060.safetensors"):
-            assert same(load_file(tmp_path / f"run{run}" / name), load_file(tmp_path / "whole" / name)), found.stdout
-        for name in ("history.csv", "history.json"):
-            assert (tmp_path / f"run{run}" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

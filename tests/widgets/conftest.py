@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from gmlib.widgets.explorer import source
-from tests.browser.test_site import FLAGS, chromium
+from tests.rendered import FLAGS, chromium
 
 
 @pytest.fixture(scope="module")  # closed before another file starts Playwright in this process

@@ -39,7 +39,9 @@ def kept() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("kind", "leash", "theta"), [("clipped", 4, 20), ("clipped", 0, 7), ("penalty", 2, 20)])
 def test_shipped_critics_are_those_that_the_chapter_trains(kept, kind, leash, theta):
     scores = trained(leashes()[kind][leash], THETAS[theta])
-    assert (scores - kept[kind][leash, theta]).abs().max() < 1e-3 * scores.abs().max()
+    # under a penalty rounding errors grow over 300 steps: two kinds of processor differ by a twentieth
+    tolerance = {"clipped": 1e-3, "penalty": 0.1}[kind]
+    assert (scores - kept[kind][leash, theta]).abs().max() < tolerance * scores.abs().max()
 
 
 def test_every_leash_and_every_place_has_its_curve(kept):

@@ -1,0 +1,136 @@
+"""Ctrl-C and SIGKILL in a real training lose nothing."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gmlib import recipes
+from tests import test_cli
+from tests.train.test_folder import same
+
+gmlib = test_cli.gmlib  # the fixture that runs a command
+pytestmark = pytest.mark.xdist_group("interrupted")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
+    """The whole way, in a process of its own: train, Ctrl-C after two epochs, resume; equal to one that never stopped."""
+    recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
+    program = (
+        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, experiment, recipes; from gmlib.train import folder; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background has it ignored
+        "torch.set_num_threads(1); "
+        "experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}; "
+        "recipes.ALL['vae'] = replace(recipes.VAE, batch_size=200, quick_epochs=6); "
+        "folder.Folder.keep = folder.Folder.save; "  # a checkpoint after each step
+        "slow = cli.Progress.epoch; "  # time for the signal to arrive
+        "cli.Progress.epoch = lambda self, state: (slow(self, state), time.sleep(0.3 if state.epoch > 1 else 0)); "
+        "cli.main(sys.argv[1:])"
+    )
+    arguments = ["train", "vae", "--seed", "9", "--device", "cpu", "--out"]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments, str(stopped)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = ""
+        while not line.startswith("epoch    2"):
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 2
+    assert re.fullmatch(rf"gmlib: stopped; {stopped} keeps the run[^\n]*--resume\n", err), err
+    assert not list(stopped.glob("vae.*"))
+    done = len((stopped / "history.csv").read_text().splitlines()) - 1
+    assert 1 <= done < 6
+
+    monkeypatch.setitem(recipes.ALL, "vae", recipe)
+    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 2)
+    monkeypatch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {})
+    status, out, err = gmlib(*arguments, stopped, "--resume")
+    assert status == 0, err
+    assert re.findall(r"^epoch +(\d)", out, re.M) == [str(epoch) for epoch in range(done + 1, 7)]
+    assert gmlib(*arguments, whole)[0] == 0
+    for name in ("vae.safetensors", "checkpoint-000000120.safetensors"):
+        found, expected = load_file(stopped / name), load_file(whole / name)
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert (stopped / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork a process")
+def test_killed_at_twenty_random_moments_it_ends_as_if_never_killed(tmp_path):
+    """SIGKILL, at moments drawn afresh each time: in a step, in an epoch's end, in the writing of a checkpoint.
+
+    One process imports gmlib and forks a child for each start of `gmlib train`, for the imports would take longest.
+    """
+    program = """
+import os, random, signal, sys, time
+from dataclasses import replace
+import torch
+torch.set_num_threads(1)
+from gmlib import cli, experiment, recipes
+from gmlib.train.folder import Folder
+
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
+mnist = experiment.mnist
+experiment.mnist = lambda *where: mnist(*where)[:1000]
+experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}  # what is measured is not the point
+recipes.ALL["vae"] = replace(recipes.VAE, batch_size=50, quick_epochs=3)
+Folder.keep = lambda folder, state: folder.save(state) if state.step % 5 == 0 else None
+out = sys.argv[1]
+
+def start(folder, *options):
+    child = os.fork()
+    if child:
+        return child
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        cli.main(["train", "vae", "--seed", "5", "--device", "cpu", "--out", f"{out}/{folder}", *options])
+    except SystemExit as left:
+        os._exit(left.code or 0)
+
+begun = time.perf_counter()
+assert os.waitpid(start("whole"), 0)[1] == 0
+length = time.perf_counter() - begun
+seed = random.randrange(10**9)
+print("seed", seed)
+random.seed(seed)
+kills = 0
+for run in range(4):
+    kind = 0
+    while kind < 5 or not finished:
+        child = start(f"run{run}", "--resume")
+        finished = False
+        if kind < 5:
+            time.sleep(random.uniform(0.01, length / 2))
+            os.kill(child, signal.SIGKILL)
+            kills += 1
+        status = os.waitpid(child, 0)[1]
+        kind += 1
+        finished = status == 0
+        assert finished or os.WIFSIGNALED(status), status
+print("kills", kills)
+"""
+    found = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "kills 20" in found.stdout
+    for run in range(4):
+        for name in ("vae.safetensors", "checkpoint-000000060.safetensors"):
+            assert same(load_file(tmp_path / f"run{run}" / name), load_file(tmp_path / "whole" / name)), found.stdout
+        for name in ("history.csv", "history.json"):
+            assert (tmp_path / f"run{run}" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

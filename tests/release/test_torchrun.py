@@ -1,0 +1,127 @@
+"""Two processes over gloo train what one would have trained: one launch by torchrun, beside one plain process."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytestmark = [
+    pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch was built without torch.distributed"),
+    pytest.mark.xdist_group("torchrun"),
+]
+
+PROGRAM = Path(__file__).with_name("together.py")
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+class Found(NamedTuple):
+    """A folder that the program wrote, and how the program ended."""
+
+    folder: Path
+    ended: subprocess.CompletedProcess[str]
+
+    def facts(self, name: str, rank: int = 0) -> dict[str, Any]:
+        return json.loads((self.folder / f"{name}-{rank}.json").read_text())
+
+    def tensors(self, name: str) -> dict[str, torch.Tensor]:
+        return load_file(self.folder / f"{name}.safetensors")
+
+    def record(self) -> dict[str, Any]:
+        return json.loads((self.folder / "run" / "vae.json").read_text())
+
+
+def launch(folder: Path, *through: str) -> Found:
+    folder.mkdir()
+    command = [sys.executable, *through, str(PROGRAM), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (folder / "end-0.json").is_file(), ended.stderr  # it came to its last command
+    return Found(folder, ended)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory) -> tuple[Found, Found]:
+    folder = tmp_path_factory.mktemp("together")
+    return launch(folder / "one"), launch(folder / "two", *TORCHRUN)
+
+
+def test_one_process_is_compared_with_two(both):
+    assert [found.facts("end")["processes"] for found in both] == [1, 2]
+    assert both[1].facts("end", 1) == {"processes": 2}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-11)])
+def test_two_processes_have_the_gradients_of_one(both, dtype, tolerance):
+    """Of a VAE with batch norm, of its IWAE bound, of critics with a gradient penalty, and of a generator."""
+    one, two = (found.tensors(dtype) for found in both)
+    assert one.keys() == two.keys()
+    assert sum("weight" in key for key in one) >= 10
+    for key, value in one.items():
+        if not value.is_floating_point():
+            assert torch.equal(value, two[key]), key
+        elif key.startswith("bfloat16"):
+            assert (two[key] - value).norm() <= 0.02 * max(1, value.norm()), key
+        # log-weights are hundreds of nats, whose rounding in float32 alone moves their softmax by more
+        elif dtype == "float64" or not key.startswith("iwae"):
+            assert value.norm() > 0 or key.endswith("bias"), key  # a shift that the loss cannot see
+            assert (two[key] - value).norm() <= tolerance * max(1, value.norm()), key
+
+
+def test_two_processes_play_the_game_of_one(both):
+    """With batch norm in both networks, with a penalty of the critic's slope, in packs, and of stacks; without dropout."""
+    one, two = (found.tensors("games") for found in both)
+    assert one.keys() == two.keys()
+    assert sum("weight" in key for key in one) >= 16
+    for key, value in one.items():
+        if value.is_floating_point():
+            assert (two[key] - value).norm() <= 1e-5 * max(1, value.norm()), key
+        else:
+            assert torch.equal(value, two[key]), key
+
+
+def test_torchrun_trains_what_one_process_trains(both):
+    runs = [found.record() for found in both]
+    assert (runs[0]["processes"], runs[1]["processes"]) == (1, 2)
+    for one, two in zip(*(run["history"] for run in runs), strict=True):
+        assert one == pytest.approx(two, rel=2e-3)
+
+
+def test_the_first_process_alone_prints_and_writes(both):
+    first, second = (both[1].facts("first", rank) for rank in (0, 1))
+    assert (first["status"], second["status"]) == (0, 0), first["err"]
+    assert re.findall(r"^epoch +(\d)/2", first["out"], re.M) == ["1", "2"]
+    assert first["out"].count("wrote") == 1
+    assert second["out"] == ""
+
+
+def test_both_processes_resume_a_finished_run(both):
+    for rank in (0, 1):
+        again = both[1].facts("again", rank)
+        assert again["status"] == 0, again["err"]
+        assert not re.findall(r"^epoch", again["out"], re.M)
+
+
+def test_a_run_that_is_there_already_is_refused_once(both):
+    """By the last command, which ends the program: what a reader of torchrun's output sees."""
+    one, two = both
+    assert one.ended.returncode == 2
+    assert two.ended.returncode != 0
+    for folder, ended in both:
+        assert ended.stderr.count("gmlib: ") == 1
+        assert f"gmlib: {folder / 'run'} holds a run already" in ended.stderr
+        assert "gmlib/cli.py" not in ended.stderr  # no traceback of ours
+
+
+def test_a_batch_that_cannot_be_shared(both):
+    assert both[0].facts("odd batch") == {"refused": ""}
+    for rank in (0, 1):
+        refused = both[1].facts("odd batch", rank)["refused"]
+        assert "got 2 processes for a batch of 51 images" in refused
+        assert "--nproc-per-node" in refused
