@@ -13,9 +13,14 @@ setup: .venv/installed  ## everything into .venv, once
 .venv/installed: pyproject.toml constraints.txt
 	@python="$(PYTHON)"; test -n "$$python" || { echo "gmlib needs Python 3.11 or newer with venv, and found none: install it, or name it with make PYTHON=/path/to/python3." >&2; exit 1; }; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gmlib needs Python 3.11 or newer; $$python is older or does not run." >&2; exit 1; }; \
+	echo "setup: making .venv; the first time about 3 GB of packages are downloaded, a few minutes over a fast line"; \
 	"$$python" -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[book,test]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt uv
+	@# a terminal gets uv's own bars, a log a line every ten seconds for as long as this shell lives
+	@test -t 2 || { seconds=0; while sleep 10 >&- 2>&- && kill -0 $$$$ 2>&-; do seconds=$$((seconds + 10)); \
+		echo "setup: downloading and unpacking, $$seconds s so far"; done; } & beat=$$!; \
+	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[book,test]'; \
+	status=$$?; kill $$beat 2>&-; exit $$status
 	@touch $@
 
 book: setup  ## run every chapter, render the site

@@ -51,6 +51,8 @@ KERNEL = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
 }
+# what a reader may have set for their own notebooks, and would change outputs or print to stderr
+OWN = ("JUPYTER_CONFIG_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP", "PYTHONWARNINGS")
 MEASURED = Path("benchmarks") / "results.json"  # what a chapter reads
 VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
@@ -73,6 +75,50 @@ class BookError(Exception):
 # ---- execute ---------------------------------------------------------------------------------------------------
 
 
+def environment(root: Path) -> dict[str, str]:
+    """Prepare the environment of kernels: the same for every reader, with or without a home folder.
+
+    Profiles, kernels and caches are those of `_build/home`. A reader's own IPython profile, matplotlib style or kernel
+    named python3 thus changes no chapter.
+
+    Args:
+        root: the repository.
+
+    Returns:
+        The variables to set; the folders exist, with a kernel of this interpreter.
+    """
+    home = root / "_build" / "home"
+    kernel = home / "jupyter" / "kernels" / "python3"
+    for folder in (home / "ipython", home / "matplotlib", kernel):
+        folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "Python 3", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    return {
+        **{name: value for name, value in os.environ.items() if name not in OWN},
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
+        "JUPYTER_DATA_DIR": str(home / "jupyter"),
+        "JUPYTER_PATH": str(home / "jupyter"),  # searched first
+        "JUPYTER_RUNTIME_DIR": str(home / "jupyter" / "runtime"),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+        **KERNEL,
+    }
+
+
+def find_fonts(root: Path) -> None:
+    """Build matplotlib's list of fonts before a chapter needs it: on a slow disk it says on stderr that this takes time.
+
+    Args:
+        root: the repository.
+    """
+    subprocess.run(
+        [sys.executable, "-c", "import matplotlib.font_manager"],
+        env=environment(root) | {"MPLBACKEND": "agg"},
+        capture_output=True,
+    )
+
+
 def stage(root: Path, folder: Path, skip: str = "") -> None:
     """Copy the configuration, the table of contents, the tree of `book/` and what `make bench` measured into `folder`.
 
@@ -82,7 +128,7 @@ def stage(root: Path, folder: Path, skip: str = "") -> None:
         skip: a pattern of files to leave as they are there.
     """
     ignore = shutil.ignore_patterns(
-        "__pycache__", ".ipynb_checkpoints", "build.py", skip
+        "__pycache__", ".ipynb_checkpoints", "build.py", "conftest.py", skip
     )
     shutil.copytree(root / "book", folder / "book", ignore=ignore, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
@@ -104,6 +150,7 @@ def execute(root: Path) -> None:
     folder = root / "_build" / "executed"
     shutil.rmtree(folder, ignore_errors=True)
     stage(root, folder)
+    find_fonts(root)
     usual = seconds_before(root)
     report: dict[str, Any] = {
         "chapters": {chapter.stem: {"status": "not run"} for chapter in chapters(root)}
@@ -172,12 +219,11 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
         "--execution-timeout",
         str(TIMEOUT),
     ]
-    environment = os.environ | ONE_THREAD | KERNEL
     for _ in range(2):
         process = subprocess.run(
             command,
             cwd=copy_path.parent,
-            env=environment,
+            env=environment(root) | ONE_THREAD,
             capture_output=True,
             text=True,
         )
@@ -196,7 +242,22 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
         }
     nbformat.write(merge(committed, result, chapter.name, root), copy_path)
     say(f"{chapter.stem}: done in {seconds} s")
+    for text in written_to_stderr(result):
+        say(f"{chapter.stem}: left out of the page, a line on stderr: {text}")
     return {"status": "ok", "seconds": seconds}
+
+
+def written_to_stderr(ran: NotebookNode) -> list[str]:
+    """Find what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses.
+
+    Args:
+        ran: papermill's copy.
+
+    Returns:
+        The last line of each such output.
+    """
+    outputs = [output for cell in code_cells(ran) for output in cell.outputs]
+    return [last_line(o.text) for o in outputs if o.get("name") == "stderr"]
 
 
 def failure(
@@ -362,7 +423,8 @@ def render(root: Path, committed: bool = False) -> None:
         "--path-output",
         str(root),
     ]
-    if subprocess.run([*build, "-W", "-n", "--keep-going", "-q"]).returncode:
+    options = ["-W", "-n", "--keep-going", "-q"]
+    if subprocess.run([*build, *options], env=environment(root)).returncode:
         raise BookError(
             "The site was not rendered cleanly: see the warnings above, each one counts as an error."
         )

@@ -100,6 +100,8 @@ def test_a_kernel_that_does_not_start_gets_a_second_try(repository, monkeypatch,
     run, calls = subprocess.run, []
 
     def fail_first(command, **kwargs):
+        if "papermill" not in command:
+            return run(command, **kwargs)
         calls.append(command)
         if len(calls) > times:
             return run(command, **kwargs)
@@ -110,6 +112,98 @@ def test_a_kernel_that_does_not_start_gets_a_second_try(repository, monkeypatch,
     assert build.main(["execute"], repository(good=chapter("print(1)"))) == times - 1
     assert len(calls) == 2
     assert (build.NO_START in capfd.readouterr().err) == (times == 2)
+
+
+@pytest.fixture
+def somebody(tmp_path_factory, monkeypatch) -> Path:
+    """A home folder with a profile, a style and a kernel of somebody's own, and variables that point there."""
+    home = tmp_path_factory.mktemp("home")
+    profile = home / ".ipython" / "profile_default"
+    kernel = home / ".local" / "share" / "jupyter" / "kernels" / "python3"
+    style = home / ".config" / "matplotlib"
+    for folder in (profile / "startup", kernel, style):
+        folder.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(
+        "c.InlineBackend.figure_formats = {'svg'}\nc.InteractiveShell.ast_node_interactivity = 'all'\n"
+    )
+    (profile / "startup" / "mine.py").write_text("print('my own startup')\n")
+    spec = {"argv": ["/no/such/python", "-f", "{connection_file}"], "display_name": "Mine", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    (style / "matplotlibrc").write_text("figure.figsize: 1, 1\n")
+    (home / "startup.py").write_text("print('another startup')\n")
+    for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("JUPYTER_PATH", str(home / ".local" / "share" / "jupyter"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("PYTHONSTARTUP", str(home / "startup.py"))
+    monkeypatch.setenv("PYTHONWARNINGS", "always")
+    return home
+
+
+OWN_SETTINGS = """import sys
+import warnings
+
+import matplotlib.pyplot as plt
+
+warnings.warn("pending", PendingDeprecationWarning)
+1
+figure = plt.figure()
+figure.add_subplot().plot([1, 2])
+print(sys.executable, figure.get_size_inches().tolist())
+plt.close()
+figure"""
+
+
+def check_outputs_are_nobodys(outputs: list[NotebookNode]) -> None:
+    """Nothing on stderr, one figure of the usual size, as PNG alone, and the kernel of this interpreter."""
+    printed, shown = outputs
+    assert printed.text == f"{sys.executable} [6.4, 4.8]\n"
+    assert set(shown.data) == {"image/png", "text/plain"}
+
+
+def test_a_readers_own_settings_change_no_chapter(repository, somebody):
+    root = repository(own=chapter(OWN_SETTINGS))
+    assert build.main(["execute"], root) == 0
+    ran = nbformat.read(root / "_build/executed/book/own.ipynb", as_version=4)
+    assert [cell.get("outputs") for cell in ran.cells[1:2]] == [[]]
+    check_outputs_are_nobodys(ran.cells[-1].outputs)
+
+
+def test_a_readers_own_settings_change_nothing_that_nbval_compares(repository, somebody):
+    where = "import matplotlib, os; print(matplotlib.get_configdir().startswith(os.environ['HOME']))"
+    notebook = chapter("1\n2", where, checked=0)  # a profile of ast_node_interactivity shows 1 as well
+    notebook.cells[-2].outputs = [new_output("execute_result", data={"text/plain": "2"}, execution_count=2)]
+    notebook.cells[-1].outputs = [new_output("stream", name="stdout", text="False\n")]
+    for cell in notebook.cells[-2:]:
+        cell.metadata["tags"] = ["nbval-check-output"]
+    root = repository(own=notebook)
+    for name in ("build.py", "conftest.py"):
+        shutil.copy(ROOT / "book" / name, root / "book" / name)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+    done = subprocess.run([*command, "book"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
+
+
+@pytest.mark.parametrize("home", ["/nonexistent", "/dev/null/home"])
+def test_chapters_run_without_a_home_folder(repository, monkeypatch, home):
+    monkeypatch.setenv("HOME", home)
+    for name in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    root = repository(own=chapter("import matplotlib.font_manager"))
+    assert build.main(["execute"], root) == 0
+    ran = nbformat.read(root / "_build/executed/book/own.ipynb", as_version=4)
+    assert ran.cells[-1].outputs == []
+    assert list((root / "_build" / "home" / "matplotlib").glob("fontlist*.json"))
+
+
+def test_a_line_on_stderr_is_named_and_only_freezing_refuses_it(repository, capfd):
+    root = repository(loud=chapter("import sys; print('building fonts', file=sys.stderr)"))
+    assert build.main(["execute"], root) == 0
+    assert "stderr: building fonts" in capfd.readouterr().out
+    assert build.main(["freeze"], root) == 1
+    assert "stderr" in capfd.readouterr().err
 
 
 def finished(returncode: int, stderr: str = "") -> subprocess.CompletedProcess[str]:

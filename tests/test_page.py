@@ -1,6 +1,7 @@
 """What every page gets beside its text."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,3 +77,20 @@ def test_a_page_weighs_what_it_brings_itself(tmp_path):
     html = '<img src="a.png"><img alt="" src="a.png"><img src="data:image/png;base64,AA">'
     (tmp_path / "page.html").write_text(html)
     assert audit.weight(tmp_path / "page.html") == len(html) + 5
+
+
+def test_a_folder_that_was_not_staged_names_make_book(tmp_path):
+    with pytest.raises(SystemExit, match="make book"):
+        page.setup(SimpleNamespace(confdir=tmp_path, connect=lambda *_, **__: None))
+
+
+def test_each_source_lies_beside_a_script_that_saves_it(tmp_path):
+    source = tmp_path / "_sources" / "book" / "x.ipynb"
+    source.parent.mkdir(parents=True)
+    source.write_text('{"a": "ü </script>\\n"}', encoding="utf-8")
+    for _ in range(2):  # a script has no script of its own
+        page.as_scripts(SimpleNamespace(outdir=str(tmp_path)), None)
+    assert {path.name for path in source.parent.iterdir()} == {"x.ipynb", "x.ipynb.js"}
+    script = source.with_name("x.ipynb.js").read_text().strip()
+    text = script.removeprefix("gmSave(").removesuffix(");")
+    assert json.loads(text) == source.read_text(encoding="utf-8")

@@ -181,6 +181,19 @@ def wait(context: dict[str, Any]) -> None:
     ]
 
 
+def as_scripts(app: Sphinx, exception: Exception | None) -> None:
+    """Put a script beside each page's source, from which `save.js` saves it where a page may not read the file.
+
+    Args:
+        app: the running Sphinx.
+        exception: what stopped the build, if anything did.
+    """
+    for source in Path(app.outdir, "_sources").rglob("*"):
+        if source.is_file() and source.suffix != ".js":
+            text = json.dumps(source.read_text(encoding="utf-8"))
+            source.with_name(f"{source.name}.js").write_text(f"gmSave({text});\n")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Have pages completed.
 
@@ -189,8 +202,17 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
     Returns:
         That pages may be read and written in parallel.
+
+    Raises:
+        SystemExit: if the folder was not staged; jupyter-book would wrap any other exception in a traceback.
     """
+    if not Path(app.confdir, "book", "report.json").exists():
+        raise SystemExit(
+            "This folder lacks what is written before the site is rendered. Run `make book`, or, "
+            "for the chapters as committed, `python book/build.py render --committed`."
+        )
     app.connect("config-inited", launch)
     app.connect("builder-inited", filters)
     app.connect("html-page-context", complete, priority=900)
+    app.connect("build-finished", as_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,11 @@
+"""nbval runs the chapters in the environment in which `make book` runs them."""
+
+import os
+from pathlib import Path
+
+import build
+
+os.environ.update(build.environment(Path(__file__).parents[1]))
+for name in build.OWN:
+    os.environ.pop(name, None)
+build.find_fonts(Path(__file__).parents[1])
