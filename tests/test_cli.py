@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 import logging
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
