@@ -329,7 +329,7 @@ def require_evaluation(path: Path) -> None:
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not (isinstance(found, dict) and {"recipe_hash", "metrics"} <= found.keys() and "history" not in found):
         raise InputError(f"{path} exists and holds no evaluation by gmlib, so it is not replaced: choose another --out")
@@ -454,6 +454,8 @@ def find_run(source: str) -> Run:
     Raises:
         InputError: if it is neither, or the folder holds no finished run.
     """
+    if not source:
+        raise InputError("got an empty name, expected the name of a shipped recipe or the folder of a run")
     folder, known = Path(source), {*recipes.ALL, recipes.CLASSIFIER.name}
     if not folder.is_dir():
         if source in known:

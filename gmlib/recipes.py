@@ -644,9 +644,10 @@ def load_run(folder: Path | str, name: str) -> Run:
             raise ValueError("its history or metrics are of another form")
     except PermissionError as error:
         raise unreadable(path, error) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else one_line(error)
         raise InputError(
-            f"cannot read {path} ({one_line(error)}), expected the record of a finished run: {remedy(name, folder)}"
+            f"cannot read {path} ({reason}), expected the record of a finished run: {remedy(name, folder)}"
         ) from error
     if record.get("recipe_hash") != recipe.hash:
         raise InputError(

@@ -555,6 +555,7 @@ def test_a_folder_that_was_meant(mistake, trained, tmp_path, monkeypatch):
     mistake(["evaluate", trained / "vae.json"], "got the file", f"give {trained}")
     monkeypatch.chdir(tmp_path)
     mistake(["sample", "traned", *out], "got 'traned'", "did you mean 'trained'")
+    mistake(["sample", "", *out], "got an empty name")
 
 
 def test_a_folder_with_the_name_of_a_recipe_says_that_it_hides_the_shipped_run(gmlib, trained, tmp_path, monkeypatch):
@@ -575,7 +576,7 @@ def test_a_folder_with_the_name_of_a_recipe_says_that_it_hides_the_shipped_run(g
 # an environment that is not as usual
 
 
-@pytest.mark.parametrize("record", ["null", "[]", "3"])
+@pytest.mark.parametrize("record", ["null", "[]", "3", "[" * 100_000])
 def test_a_record_that_is_no_record(mistake, trained, tmp_path, record):
     (trained / "vae.json").write_text(record)
     mistake(["sample", trained, "--out", tmp_path / "x.png"], trained / "vae.json", "gmlib train vae")
