@@ -22,7 +22,7 @@ def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
 
     Raises:
         InputError: if a label is given to an unconditional network, if none is given to a conditional one,
-            or if the labels are not int64 of the batch's length and in range.
+            or if the labels are not int64 of the batch's length, on its device and in range.
 
     Source: Mirza & Osindero 2014, section 3.2; Sohn, Lee & Yan 2015.
     """
@@ -36,9 +36,10 @@ def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
         raise InputError(
             f"got no labels for a conditional model (num_classes = {num_classes}): give one label an image"
         )
-    if y.dtype != torch.int64 or y.shape != x.shape[:1]:
+    if y.dtype != torch.int64 or y.shape != x.shape[:1] or y.device != x.device:
         raise InputError(
-            f"got labels {y.dtype} of shape {tuple(y.shape)}, expected int64 of shape ({len(x)},): one label an image"
+            f"got labels {y.dtype} of shape {tuple(y.shape)} on {y.device}, expected int64 of shape ({len(x)},) on {x.device}: "
+            "give one label per image, and move or convert them with .to()"
         )
     try:
         one_hot = F.one_hot(y, num_classes).to(x.dtype)

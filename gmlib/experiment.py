@@ -29,7 +29,7 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.run import Run, versions
 from gmlib.seeds import require_seed, stream, substream
-from gmlib.shapes import Watch
+from gmlib.shapes import Watch, require_gradients
 from gmlib.train.folder import Folder, train_in
 from gmlib.train.gan import fit_gan
 from gmlib.train.history import History
@@ -294,9 +294,10 @@ class Recipe(ABC):
 
         Raises:
             InputError: if `out` holds a run already and `resume` is not set, or holds another run or files that this one would
-                replace; if there is no such device.
+                replace; if there is no such device, or gradients are off.
             DivergedError: if the run leaves the finite numbers.
         """
+        require_gradients()
         epochs, source, precision = self.length(profile), PROFILES[profile], precision or self.precision
         require_seed(seed)
         if precision not in PRECISIONS:

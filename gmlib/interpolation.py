@@ -21,7 +21,7 @@ def interpolate(start: Float[Tensor, "n ..."], end: Float[Tensor, "n ..."], step
         The points, way by way, `(n · steps, …)`: a grid of `steps` columns shows a way a row.
 
     Raises:
-        InputError: if start and end differ in shape, or there are fewer than two steps.
+        InputError: if start and end are no floats of one shape, dtype and device, or there are fewer than two steps.
     """
     _require_ends(start, end, steps)
     along = torch.linspace(0, 1, steps, dtype=start.dtype, device=start.device)
@@ -48,12 +48,16 @@ def interpolate_spherical(
         The points, way by way, `(n · steps, d)`.
 
     Raises:
-        InputError: if start and end differ in shape, point in opposite directions or have no length, or there are fewer
-            than two steps.
+        InputError: if start and end are no latents of one shape, dtype and device, point in opposite directions or have no
+            length, or there are fewer than two steps.
 
     Source: Shoemake 1985; for latents White 2016, section 2.1.
     """
     _require_ends(start, end, steps)
+    if start.ndim != 2:
+        raise InputError(
+            f"got points of shape {tuple(start.shape)}, expected latents (n, d): use interpolate for images"
+        )
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=1, eps=0.0)
     if not (cosine > -1 + 1e-6).all():
         raise InputError(
@@ -76,6 +80,11 @@ def _require_ends(start: Tensor, end: Tensor, steps: int) -> None:
         raise InputError(
             f"got a start of shape {tuple(start.shape)} and an end of shape {tuple(end.shape)}, "
             "expected the same shape: one end for each start, of the same model"
+        )
+    if start.dtype != end.dtype or start.device != end.device or not start.is_floating_point():
+        raise InputError(
+            f"got a start of {start.dtype} on {start.device} and an end of {end.dtype} on {end.device}, "
+            "expected floats of one dtype on one device: convert them with .to()"
         )
     if steps < 2:
         raise InputError(f"got {steps} steps, expected at least 2: the two ends")

@@ -17,6 +17,7 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
 from gmlib.evaluate.conditional import label_accuracy
+from gmlib.evaluate.mode import require_training, train_mode
 from gmlib.models.conv import normed
 from gmlib.shapes import Image, require_image
 
@@ -109,11 +110,15 @@ def fit_classifier(
 
     Returns:
         A row an epoch: cross-entropy of the training batches in nats, and accuracy on grey and binarised validation digits.
+
+    Raises:
+        InputError: if gradients are off.
     """
     classifier, optimiser, batches = state.networks["classifier"], state.optimisers["classifier"], state.batches
+    require_training(classifier=classifier)
     steps = epochs * len(batches)
     while state.epoch < epochs:
-        classifier.train()
+        train_mode(classifier)
         for x, y in batches:
             progress = (state.step + 1) / steps
             optimiser.param_groups[0]["lr"] = lr * min(progress / 0.2, (1 - progress) / 0.8)

@@ -16,7 +16,7 @@ from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.variational import elbo, gaussian_log_prob
 from gmlib.seeds import require_device, stream
-from gmlib.shapes import Image, Labels, LogWeights, PerImage, Watch
+from gmlib.shapes import Image, Labels, LogWeights, PerImage, Watch, require_alike, require_image, require_whole
 
 ByLabel = Float[Tensor, "labels b"]  # log p(x|y) of each label and image, in nats
 
@@ -48,9 +48,13 @@ def mean_elbo(vae: VAE, digits: Digits, *, seed: int = 0, chunk: int | None = No
 
     Returns:
         "elbo", "log_px" and "kl", in nats per image, rounded to four decimals.
+
+    Raises:
+        InputError: if there are no digits, or the chunk is below 1.
     """
     images = digits.binarised(seed)
     chunk = at_once(vae, images) if chunk is None else chunk
+    require_whole(1, images=len(images), chunk=chunk)
     generator = stream(seed, "latents", images.device)
     totals = torch.zeros(3, dtype=torch.float64)
     with eval_mode(vae):
@@ -74,7 +78,11 @@ def log_mean_weight(draw: Callable[[int], LogWeights], samples: int, chunk: int)
 
     Returns:
         What `iwae_bound` gives for all k log-weights at once, nats per image, `(n,)`.
+
+    Raises:
+        InputError: if the number of samples or the chunk is below 1.
     """
+    require_whole(1, samples=samples, chunk=chunk)
     log_sum = torch.logsumexp(draw(min(chunk, samples)), dim=0)
     for done in range(chunk, samples, chunk):
         log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(min(chunk, samples - done)), dim=0))
@@ -112,14 +120,13 @@ def log_likelihood(
         Nats per image, `(n,)`.
 
     Raises:
-        InputError: if a pixel is neither 0 nor 1, the number of samples or the chunk is below 1, the generator is
-            on another device, or labels are of another number or for an unconditional model.
+        InputError: if there are no images or a pixel is neither 0 nor 1, the number of samples or the chunk is below 1,
+            the generator is on another device, or labels are of another number or for an unconditional model.
 
     Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
     """
     chunk = at_once(vae, images) if chunk is None else chunk
-    if samples < 1 or chunk < 1:
-        raise InputError(f"got samples {samples} and chunk {chunk}, expected at least 1 of each: draw more")
+    require_whole(1, samples=samples, chunk=chunk)
     require_device(generator, images.device)
     if labels is not None and vae.num_classes == 0:
         raise InputError("got labels for an unconditional model (num_classes = 0): leave them out")
@@ -134,7 +141,7 @@ def log_likelihood(
     together = max(1, chunk // samples)  # all draws of an image in one call where they fit: it is encoded once
     parts = []
     with eval_mode(vae):
-        for i in watch(range(0, max(1, len(images)), together)):
+        for i in watch(range(0, len(images), together)):
             y = None if labels is None else labels[i : i + together]
             draw = partial(vae.log_weights, images[i : i + together], y, generator=generator)
             parts.append(log_mean_weight(draw, samples, chunk))
@@ -192,12 +199,19 @@ def sum_out_labels(by_label: ByLabel) -> PerImage:
 
     Returns:
         Nats per image, `(n,)`: at least the largest of each image's C values minus log C.
+
+    Raises:
+        InputError: if they are not `(C, n)` with C at least 1.
     """
+    require_alike("labels n", by_label=by_label)
+    require_whole(1, labels=len(by_label))
     return torch.logsumexp(by_label, dim=0) - math.log(len(by_label))
 
 
 def _require_binary(images: Image) -> None:
-    """Refuse grey images."""
+    """Refuse grey images, and none."""
+    require_image(images)
+    require_whole(1, images=len(images))
     if not ((images == 0) | (images == 1)).all():
         raise InputError(
             "got images with values other than 0 and 1, expected binary ones, since grey values under a Bernoulli "
@@ -225,11 +239,13 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
 
     Raises:
         InputError: if the model has labels, another number of latents or pixels that hear of each other, a pixel is
-            neither 0 nor 1, or extent or cells are not above 0.
+            neither 0 nor 1, there are no images or images of another size, or extent or cells are not above 0.
     """
     _require_binary(images)
-    if not extent > 0 or cells < 1:
-        raise InputError(f"got extent {extent:g} and {cells} cells, expected both above 0: a plane to sum over")
+    if not 0 < extent < math.inf or cells < 1:
+        raise InputError(
+            f"got extent {extent:g} and {cells} cells, expected both above 0 and finite: a plane to sum over"
+        )
     if not isinstance(vae.decoder, BernoulliDecoder):
         raise InputError("got a decoder whose pixels hear of each other, expected independent ones: use log_likelihood")
     if vae.latent_dim != 2 or vae.num_classes:
@@ -237,12 +253,16 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
             f"got a model of {vae.latent_dim} latents and {vae.num_classes} labels, expected 2 latents and no label: "
             "use log_likelihood"
         )
-    axis = (torch.arange(cells, device=images.device) + 0.5) * (2 * extent / cells) - extent
+    axis = (torch.arange(cells, device=images.device, dtype=images.dtype) + 0.5) * (2 * extent / cells) - extent
     pixels, parts = images.flatten(1), []
     with eval_mode(vae):
         for z in torch.cartesian_prod(axis, axis).split(10_000):
             zero = torch.zeros_like(z)
             logits = vae.decoder.logits(z).flatten(1)
+            if logits.shape[1:] != pixels.shape[1:]:
+                raise InputError(
+                    f"got images of {pixels.shape[1]} pixels for a decoder of {logits.shape[1]}, expected as many: reshape them"
+                )
             log_px = pixels @ logits.T - F.softplus(logits).sum(1)  # every image at every z
             parts.append(torch.logsumexp(log_px + gaussian_log_prob(z, zero, zero), dim=1))
     return torch.logsumexp(torch.stack(parts), dim=0) + 2 * math.log(2 * extent / cells)

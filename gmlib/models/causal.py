@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.shapes import Image
+from gmlib.shapes import Image, require_gradients, require_image, require_whole
 
 Sheet = Float[Tensor, "b _c _h _w"]  # a map of many channels, with values of any size
 
@@ -245,6 +245,27 @@ class CausalNetwork(nn.Module):
             found[number] = each.finish(seen, None if each.skip is None else found[each.skip], 1)
         return found
 
+    def require_condition(self, condition: Condition, count: int) -> None:
+        """Refuse what the maps cannot be conditioned on.
+
+        Args:
+            condition: z and label, or a plane.
+            count: images that it is for.
+
+        Raises:
+            InputError: if its shape is neither `(count, d)` with the d numbers of the biases nor `(count, k, h, w)` with the k
+                channels of the plane.
+        """
+        maps = [each for _, each in self.numbered()]
+        numbers = max((each.condition.in_features for each in maps if each.condition), default=0)
+        channels = max(
+            (layer.in_channels for each in maps for source, layer in each.looks() if source == PLANE), default=0
+        )
+        axes, size = (4, channels) if channels else (2, numbers)
+        if condition.ndim != axes or tuple(condition.shape[:2]) != (count, size):
+            expected = f"({count}, {size}, h, w), a plane" if channels else f"({count}, {size}), z and label"
+            raise InputError(f"got a condition of shape {tuple(condition.shape)}, expected {expected} of each image")
+
     def forward(self, x: Image, condition: Condition) -> Sheet:
         """Give the log-odds of each pixel, given those before it in reading order.
 
@@ -254,7 +275,12 @@ class CausalNetwork(nn.Module):
 
         Returns:
             Logits `(b, 1, h, w)`.
+
+        Raises:
+            InputError: if x is no batch of images of one channel, or the condition does not fit.
         """
+        require_image(x, (1, None, None), self)
+        self.require_condition(condition, len(x))
         return self.all_maps(x, condition)[len(self.maps)]
 
 
@@ -276,8 +302,10 @@ def receptive_field(
         `(h, w)`, 0 at every pixel that is not heard of.
 
     Raises:
-        InputError: if there is no such pixel.
+        InputError: if there is no such pixel, what comes in does not fit, or gradients are off.
     """
+    require_gradients()
+    require_image(x, (1, None, None), network)
     if not (0 <= row < x.shape[2] and 0 <= column < x.shape[3]):
         raise InputError(
             f"got row {row} and column {column} for images of {x.shape[2]} × {x.shape[3]}, expected a pixel of theirs"
@@ -305,6 +333,7 @@ def plain_stack(
 
     Source: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks, section 3.
     """
+    require_whole(1, channels=channels, layers=layers)
     maps = [Map([*masked(0, 1, channels, kernel, centre=False), *of_plane(plane, channels)], condition)]
     for last in range(1, layers):
         looks = [*masked(last, channels, channels, inner, centre=True), *of_plane(plane, channels)]
@@ -341,6 +370,7 @@ def gated_stacks(
     Source: van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, section 2; there the vertical
     stack has no skip connections, and nothing is dropped.
     """
+    require_whole(1, channels=channels, layers=layers)
     r, s, both = require_odd(kernel) // 2, require_odd(inner) // 2, 2 * channels
     gate = partial(Map, condition=condition, gated=True, mixed=True, dropout=dropout)
     up = 0, ShiftedConv2d(1, both, range(-r, 0), range(-r, r + 1))

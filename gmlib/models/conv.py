@@ -69,7 +69,7 @@ class ConvEncoder(nn.Module):
         Returns:
             mu and logvar, each `(b, latent_dim)`.
         """
-        require_image(x, (1, 28, 28))
+        require_image(x, (1, 28, 28), self)
         mu, logvar = self.net(append_label(x, y, self.num_classes)).chunk(2, dim=1)
         return mu, logvar
 
@@ -128,5 +128,5 @@ class ConvDecoder(nn.Module):
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.
         """
-        require_latent(z, self.latent_dim)
+        require_latent(z, self.latent_dim, self)
         return self.net(append_label(z, y, self.num_classes))

@@ -83,7 +83,7 @@ class DCGenerator(nn.Module):
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.
         """
-        require_latent(z, self.latent_dim)
+        require_latent(z, self.latent_dim, self)
         return (self.net(append_label(z, y, self.num_classes)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
 
 
@@ -135,5 +135,5 @@ class DCCritic(nn.Module):
         Returns:
             Scores `(b,)`, the log-odds of being real where the loss is a cross-entropy.
         """
-        require_image(x, (self.channels, 28, 28))
+        require_image(x, (self.channels, 28, 28), self)
         return self.net(append_label(2 * x - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

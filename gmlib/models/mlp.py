@@ -1,9 +1,33 @@
 """Fully connected networks: the report's encoder and decoder of a VAE, its generator and critic of a GAN."""
 
+from collections.abc import Iterable
+from numbers import Integral
+
 from torch import nn
 
 from gmlib.conditioning import append_label
+from gmlib.errors import InputError
 from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent, require_latent_dim
+
+
+def layer_sizes(hidden: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sizes of the hidden layers.
+
+    Args:
+        hidden: size of the one hidden layer, or the sizes of several.
+
+    Returns:
+        One size per layer.
+
+    Raises:
+        InputError: if there is no layer, or a size is no whole number of at least 1.
+    """
+    sizes = tuple(hidden) if isinstance(hidden, Iterable) else (hidden,)
+    if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
+        raise InputError(
+            f"got hidden {hidden!r}, expected a size of at least 1 for each of one or more layers: try 100"
+        )
+    return sizes
 
 
 def hidden_layers(
@@ -22,7 +46,7 @@ def hidden_layers(
         The modules in order.
     """
     layers: list[nn.Module] = []
-    for outputs in (hidden,) if isinstance(hidden, int) else hidden:
+    for outputs in layer_sizes(hidden):
         norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
         layers += [nn.Linear(inputs, outputs, bias=not batch_norm), *norm]
         layers += [nn.LeakyReLU(slope) if slope else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
@@ -39,7 +63,7 @@ def last(hidden: int | tuple[int, ...]) -> int:
     Returns:
         What comes out of them.
     """
-    return hidden if isinstance(hidden, int) else hidden[-1]
+    return layer_sizes(hidden)[-1]
 
 
 class MLPEncoder(nn.Module):
@@ -77,7 +101,7 @@ class MLPEncoder(nn.Module):
         Returns:
             mu and logvar, each `(b, latent_dim)`.
         """
-        require_image(x, (1, 28, 28))
+        require_image(x, (1, 28, 28), self)
         mu, logvar = self.net(append_label(x.flatten(1), y, self.num_classes)).chunk(2, dim=1)
         return mu, logvar
 
@@ -121,7 +145,7 @@ class MLPDecoder(nn.Module):
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.
         """
-        require_latent(z, self.latent_dim)
+        require_latent(z, self.latent_dim, self)
         return self.net(append_label(z, y, self.num_classes)).unflatten(1, (1, 28, 28))
 
 
@@ -172,7 +196,7 @@ class MLPGenerator(nn.Module):
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.
         """
-        require_latent(z, self.latent_dim)
+        require_latent(z, self.latent_dim, self)
         pixels = self.net(append_label(z, y, self.num_classes))
         return (pixels.unflatten(1, (self.channels, 28, 28)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
 
@@ -216,5 +240,5 @@ class MLPCritic(nn.Module):
         Returns:
             Scores `(b,)`, the log-odds of being real where the loss is a cross-entropy.
         """
-        require_image(x, (self.channels, 28, 28))
+        require_image(x, (self.channels, 28, 28), self)
         return self.net(append_label(2 * x.flatten(1) - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

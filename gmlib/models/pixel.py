@@ -12,7 +12,7 @@ from gmlib.models.causal import CausalNetwork, Condition
 from gmlib.models.wavefront import draw_naively, draw_pixels
 from gmlib.objectives.variational import bernoulli_log_prob
 from gmlib.parallel import draw
-from gmlib.shapes import Image, Labels, Latent, PerImage, Watch, require_latent
+from gmlib.shapes import Image, Labels, Latent, PerImage, Watch, require_image, require_latent
 
 SIZE = (1, 28, 28)
 
@@ -60,8 +60,9 @@ class PixelDecoder(nn.Module):
             Logits `(b, 1, 28, 28)`.
 
         Raises:
-            InputError: if the latents are of another size or another number.
+            InputError: if the images are none, or the latents of another size or another number.
         """
+        require_image(x, SIZE, self)
         if len(x) != len(z):
             raise InputError(f"got {len(x)} images and {len(z)} latents, expected one latent an image")
         return self.network(x, self._condition(z, y))
@@ -133,7 +134,7 @@ class PixelDecoder(nn.Module):
 
     def _condition(self, z: Latent, y: Labels | None) -> Condition:
         """Put z and label side by side, or make a plane of them."""
-        require_latent(z, self.latent_dim)
+        require_latent(z, self.latent_dim, self)
         return self.plane(z, y) if self.plane else append_label(z, y, self.num_classes)
 
     def _uniforms(self, z: Latent, uniforms: Tensor | None, generator: Generator | None) -> Image:
@@ -142,9 +143,9 @@ class PixelDecoder(nn.Module):
             return draw(torch.rand, (len(z), *SIZE), generator, z.device).to(z.dtype)
         if tuple(uniforms.shape) != (len(z), *SIZE):
             raise InputError(
-                f"got uniforms of shape {tuple(uniforms.shape)}, expected {(len(z), *SIZE)}: one number in [0, 1) a pixel"
+                f"got uniforms of shape {tuple(uniforms.shape)}, expected {(len(z), *SIZE)}: one number in [0, 1) per pixel"
             )
-        return uniforms
+        return uniforms.to(z)
 
 
 class NoLatent(nn.Module):
@@ -160,4 +161,5 @@ class NoLatent(nn.Module):
         Returns:
             Twice `(b, 0)`.
         """
+        require_image(x)
         return x.new_zeros(len(x), 0), x.new_zeros(len(x), 0)

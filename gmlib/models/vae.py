@@ -3,12 +3,23 @@
 from typing import cast
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
+from gmlib.errors import InputError
 from gmlib.models.pixel import PixelDecoder
-from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl, gaussian_log_prob
+from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl
 from gmlib.parallel import draw
-from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage
+from gmlib.shapes import (
+    Image,
+    Labels,
+    Latent,
+    LogWeights,
+    PerImage,
+    require_alike,
+    require_attributes,
+    require_image,
+    require_whole,
+)
 
 
 class BernoulliDecoder(nn.Module):
@@ -19,7 +30,11 @@ class BernoulliDecoder(nn.Module):
 
         Args:
             logits: a network `(z, y) -> (b, 1, 28, 28)`, with `latent_dim` and `num_classes`.
+
+        Raises:
+            InputError: if the network lacks one of both.
         """
+        require_attributes(logits, "latent_dim", "num_classes")
         super().__init__()
         self.logits = logits
         self.latent_dim = cast(int, logits.latent_dim)
@@ -47,8 +62,17 @@ class BernoulliDecoder(nn.Module):
 
         Returns:
             Images `(b, 1, 28, 28)` in [0, 1].
+
+        Raises:
+            InputError: if the network's logits are no images, one per latent.
         """
-        return self.logits(z, y).sigmoid()
+        logits = self.logits(z, y)
+        if logits.ndim != 4 or len(logits) != len(z):
+            raise InputError(
+                f"got logits of shape {tuple(logits.shape)} from the decoder for {len(z)} latents, "
+                f"expected ({len(z)}, c, h, w): end the network with nn.Unflatten(1, (1, 28, 28))"
+            )
+        return logits.sigmoid()
 
     def sample(self, z: Latent, y: Labels | None = None, *, generator: Generator | None = None) -> Image:
         """Draw each pixel.
@@ -93,10 +117,14 @@ class VAE(nn.Module):
 
         Returns:
             log p(x|z) at the draw and KL(q(z|x) || p(z)) in closed form, each `(b,)`, in nats.
+
+        Raises:
+            InputError: if the images are none, labels do not fit, or the encoder gives no moments of z.
         """
-        mu, logvar = (moment.to(x.dtype) for moment in self.encoder(x, y))
+        require_image(x)
+        mu, logvar = self._posterior(x, y)
         # z = mu + sigma * eps: the randomness stands outside, so that gradients reach mu and sigma
-        eps = draw(torch.randn, mu.shape, generator, mu.device)
+        eps = draw(torch.randn, mu.shape, generator, mu.device).to(mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps
         return self.decoder.log_prob(x, z, y), gaussian_kl(mu, logvar)
 
@@ -114,13 +142,32 @@ class VAE(nn.Module):
         Returns:
             Log-weights `(k, b)`, in nats: the argument of `iwae_bound`.
 
+        Raises:
+            InputError: as for `forward`, or if the number of samples is below 1.
+
         Source: Burda, Grosse & Salakhutdinov 2016, the weights of equation 8.
         """
-        mu, logvar = (moment.to(x.dtype) for moment in self.encoder(x, y))
-        eps = draw(torch.randn, (samples, *mu.shape), generator, mu.device, dim=1)
+        require_image(x)
+        require_whole(1, samples=samples)
+        mu, logvar = self._posterior(x, y)
+        eps = draw(torch.randn, (samples, *mu.shape), generator, mu.device, dim=1).to(mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps
         xs = x.expand(samples, *x.shape).flatten(0, 1)
         ys = None if y is None else y.repeat(samples)
-        log_px = self.decoder.log_prob(xs, z.flatten(0, 1), ys).unflatten(0, (samples, len(x)))
-        log_prior = gaussian_log_prob(z, torch.zeros_like(mu), torch.zeros_like(mu))
-        return log_px + log_prior - gaussian_log_prob(z, mu, logvar)
+        log_px = self.decoder.log_prob(xs, z.flatten(0, 1), ys)
+        require_alike("b", log_px=log_px)
+        # log p(z) - log q(z|x) by the draw's own eps: (z - mu) / sigma would lose it to rounding where sigma is small
+        log_ratio = 0.5 * (eps**2 + logvar - z**2).sum(-1)
+        return log_px.unflatten(0, (samples, len(x))) + log_ratio
+
+    def _posterior(self, x: Image, y: Labels | None) -> tuple[Latent, Latent]:
+        """Encode images: mean and log-variance of q(z|x), in the precision of the images."""
+        found, expected = self.encoder(x, y), (len(x), self.latent_dim)
+        shapes = [tuple(moment.shape) for moment in ([found] if isinstance(found, Tensor) else found)]
+        if shapes != [expected, expected]:
+            raise InputError(
+                f"got {shapes} from the encoder for {len(x)} images, expected a mean and a log-variance of z, "
+                f"each of shape {expected}: return mu, logvar"
+            )
+        mu, logvar = found
+        return mu.to(x.dtype), logvar.to(x.dtype)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gmlib.errors import InputError
 from gmlib.models.causal import PLANE, CausalNetwork, Condition
 from gmlib.shapes import Image, Watch
 
@@ -69,7 +70,11 @@ def draw_pixels(network: CausalNetwork, condition: Condition, uniforms: Image, w
     Returns:
         Images `(b, 1, h, w)`: the same that a full pass for each pixel would draw, but for uniforms that a probability
         equals to within float32's rounding.
+
+    Raises:
+        InputError: if condition and uniforms do not fit the network and each other.
     """
+    _require_uniforms(network, condition, uniforms)
     height, width = uniforms.shape[2:]
     parts = list(zip(condition.split(PART), uniforms.split(PART), strict=True))
     count = width + skew(network) * (height - 1)
@@ -77,6 +82,19 @@ def draw_pixels(network: CausalNetwork, condition: Condition, uniforms: Image, w
     drawn = [_draw_part(network, *part, zip(range(count), steps, strict=False)) for part in parts]
     next(steps, None)  # so that what watches sees the end
     return torch.cat(drawn)
+
+
+def _require_uniforms(network: CausalNetwork, condition: Condition, uniforms: Image) -> None:
+    """Refuse uniforms that are none, and a condition of other images."""
+    if uniforms.ndim != 4 or uniforms.shape[1] != 1 or not len(uniforms):
+        raise InputError(
+            f"got uniforms of shape {tuple(uniforms.shape)}, expected (batch, 1, h, w): one number in [0, 1) per pixel"
+        )
+    if uniforms.device.type == "cpu" and not 0 <= float(uniforms.min()) <= float(uniforms.max()) <= 1:
+        raise InputError(
+            f"got uniforms from {float(uniforms.min()):g} to {float(uniforms.max()):g}, expected [0, 1): use torch.rand"
+        )
+    network.require_condition(condition, len(uniforms))
 
 
 @torch.inference_mode()
@@ -151,7 +169,11 @@ def draw_naively(network: CausalNetwork, condition: Condition, uniforms: Image, 
 
     Returns:
         Images `(b, 1, h, w)` of zeros and ones.
+
+    Raises:
+        InputError: if condition and uniforms do not fit the network and each other.
     """
+    _require_uniforms(network, condition, uniforms)
     x, width = torch.zeros_like(uniforms), uniforms.shape[3]
     for pixel in watch(range(uniforms[0, 0].numel())):
         row, column = divmod(pixel, width)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gmlib.errors import InputError
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
 from gmlib.objectives.wasserstein import critic_wasserstein, generator_wasserstein, gradient_penalty
 from gmlib.shapes import PerImage
@@ -20,7 +21,7 @@ class Adversarial:
         clip: bound on the critic's weights after each of its steps; None for none.
 
     Raises:
-        ValueError: if clip and penalty are given together, or weight and clip do not fit.
+        InputError: if clip and penalty are given together, or weight and clip do not fit.
     """
 
     critic: Callable[[PerImage, PerImage], PerImage]
@@ -32,17 +33,17 @@ class Adversarial:
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         if self.clip is not None and self.penalty is not None:
-            raise ValueError(
+            raise InputError(
                 "got clip and penalty together, expected one of them: both bound the critic's slope, and clipped "
                 "weights cannot reach the slope of 1 that the penalty asks for"
             )
         if self.weight < 0 or (self.weight > 0) != (self.penalty is not None):
-            raise ValueError(
+            raise InputError(
                 f"got a penalty's weight of {self.weight:g} {'with' if self.penalty else 'without'} a penalty, "
                 "expected a number above 0 with one and 0 without"
             )
         if self.clip is not None and not self.clip > 0:
-            raise ValueError(f"got clip {self.clip}, expected a number above 0: at 0 the critic would be constant")
+            raise InputError(f"got clip {self.clip}, expected a number above 0: at 0 the critic would be constant")
 
     def __str__(self) -> str:
         """Name its parts in a line.

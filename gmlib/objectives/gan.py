@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gmlib.shapes import Image, Labels, PerImage
+from gmlib.shapes import Image, Labels, PerImage, require_alike, require_gradients
 
 
 def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
@@ -24,8 +24,12 @@ def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
     Returns:
         Nats a pair of images, `(b,)`, above 0; 2 ln 2 where all scores are 0.
 
+    Raises:
+        InputError: if the scores are not one number per image, or not equally many.
+
     Source: Goodfellow et al. 2014, equation 1 with the sign turned.
     """
+    require_alike("b", real=real, fake=fake)
     return F.softplus(-real) + F.softplus(fake)
 
 
@@ -40,8 +44,12 @@ def generator_minimax(fake: PerImage) -> PerImage:
     Returns:
         Nats an image, `(b,)`, below 0.
 
+    Raises:
+        InputError: if the scores are not one number per image.
+
     Source: Goodfellow et al. 2014, equation 1.
     """
+    require_alike("b", fake=fake)
     return -F.softplus(fake)
 
 
@@ -56,8 +64,12 @@ def generator_non_saturating(fake: PerImage) -> PerImage:
     Returns:
         Nats an image, `(b,)`, above 0.
 
+    Raises:
+        InputError: if the scores are not one number per image.
+
     Source: Goodfellow et al. 2014, section 3.
     """
+    require_alike("b", fake=fake)
     return F.softplus(-fake)
 
 
@@ -83,9 +95,16 @@ def r1_penalty(
     Returns:
         The penalty at each real image, `(b,)`, at least 0. Mescheder et al. add gamma / 2 times its mean.
 
+    Raises:
+        InputError: if real are no images, the scores are not one number per image, or gradients are off.
+
     Source: Mescheder, Geiger & Nowozin 2018: R1.
     """
+    require_gradients()
+    require_alike("b c h w", real=real)
     x = real.detach().requires_grad_()
+    scores = critic(x, y)
+    require_alike("b", scores=scores)
     # an image's score depends on that image alone, so the gradient of the sum holds every image's own
-    (slope,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
+    (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return slope.flatten(1).square().sum(1)

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from gmlib.shapes import Image, Latent, LogWeights, PerImage
+from gmlib.errors import InputError
+from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_alike, require_image, require_whole
 
 
 def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
@@ -24,8 +25,13 @@ def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
     Returns:
         Nats per image, `(b,)`, at most 0.
 
+    Raises:
+        InputError: if the images are none, or the logits have another shape.
+
     Source: Kingma & Welling 2014, appendix C.1.
     """
+    require_image(x)
+    require_alike("b c h w", x=x, logits=logits)
     # below -28, log(1 + e^l) is less than 1e-12 nats; it is taken as 0, for denormal numbers make it four times slower
     return (x * logits - F.softplus(F.threshold(logits, -28.0, -200.0))).flatten(1).sum(1)
 
@@ -42,8 +48,18 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
 
     Returns:
         Nats, `(b,)` or `(k, b)`.
+
+    Raises:
+        InputError: if mu and logvar differ in shape, or z is no point of each image.
     """
-    return -0.5 * (math.log(2 * math.pi) + logvar + (z - mu) ** 2 * (-logvar).exp()).sum(-1)
+    require_alike("b d", mu=mu, logvar=logvar)
+    if z.ndim < 2 or z.shape[-2:] != mu.shape:
+        b, d = mu.shape
+        raise InputError(
+            f"got z of shape {tuple(z.shape)} and moments of shape {(b, d)}, expected z of shape {(b, d)} or (k, {b}, {d}): reshape it"
+        )
+    # one factor 1 / sigma at a time: 1 / sigma² overflows float32 where a log-variance is below -88
+    return -0.5 * (math.log(2 * math.pi) + logvar + ((z - mu) * (-0.5 * logvar).exp()) ** 2).sum(-1)
 
 
 def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
@@ -58,8 +74,12 @@ def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
     Returns:
         Nats per image, `(b,)`, at least 0 and 0 only where mu = 0 and logvar = 0.
 
+    Raises:
+        InputError: if mu and logvar differ in shape.
+
     Source: Kingma & Welling 2014, appendix B.
     """
+    require_alike("b d", mu=mu, logvar=logvar)
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
 
 
@@ -75,8 +95,12 @@ def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
     Returns:
         Nats per image, `(b,)`.
 
+    Raises:
+        InputError: if one is not one number per image.
+
     Source: Kingma & Welling 2014, equation 3.
     """
+    require_alike("b", log_px=log_px, kl=kl)
     return log_px - kl
 
 
@@ -98,10 +122,19 @@ def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats:
     Returns:
         Nats per image, `(b,)`.
 
+    Raises:
+        InputError: if a tensor is not one number per image, there is none, or weight or free nats are negative.
+
     Source: Bowman et al. 2016, Generating Sentences from a Continuous Space, section 3.1 (warm-up); Kingma et al. 2016,
     Improved Variational Inference with Inverse Autoregressive Flow, appendix C.8 (free bits, there a group of
     latents at a time).
     """
+    require_alike("b", log_px=log_px, kl=kl)
+    if not len(kl) or not weight >= 0 or not free_nats >= 0:
+        raise InputError(
+            f"got {len(kl)} images, weight {weight:g} and free_nats {free_nats:g}, expected at least one image "
+            "and no negative number: the mean KL divergence is weighted"
+        )
     return log_px - weight * kl.mean().clamp(min=free_nats)
 
 
@@ -116,6 +149,11 @@ def iwae_bound(log_w: LogWeights) -> PerImage:
     Returns:
         Nats per image, `(b,)`.
 
+    Raises:
+        InputError: if the weights are not `(k, b)` with k at least 1.
+
     Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
     """
+    require_alike("k b", log_w=log_w)
+    require_whole(1, samples=len(log_w))
     return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib.shapes import Image, Labels, PerImage
+from gmlib.errors import InputError
+from gmlib.shapes import Image, Labels, PerImage, require_alike, require_gradients
 
 
 def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
@@ -24,8 +25,12 @@ def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
     Returns:
         fake - real, a number a pair of images, `(b,)`.
 
+    Raises:
+        InputError: if the scores are not one number per image, or not equally many.
+
     Source: Arjovsky, Chintala & Bottou 2017, equation 2 with the sign turned; Gulrajani et al. 2017, equation 3.
     """
+    require_alike("b", real=real, fake=fake)
     return fake - real
 
 
@@ -40,8 +45,12 @@ def generator_wasserstein(fake: PerImage) -> PerImage:
     Returns:
         -fake, a number an image, `(b,)`.
 
+    Raises:
+        InputError: if the scores are not one number per image.
+
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 10.
     """
+    require_alike("b", fake=fake)
     return -fake
 
 
@@ -72,23 +81,27 @@ def gradient_penalty(
         The penalty at one point an image, `(b,)`, at least 0; training adds 10 times its mean to the critic's loss.
 
     Raises:
-        ValueError: if real and fake differ in shape, or eps is not one number an image.
+        InputError: if real and fake are no images of one shape, eps or the scores are not one number per image, or
+            gradients are off.
 
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1.
     """
-    if real.shape != fake.shape:
-        raise ValueError(
+    require_gradients()
+    if real.shape != fake.shape or real.ndim != 4:
+        raise InputError(
             f"got real images of shape {tuple(real.shape)} and fake ones of shape {tuple(fake.shape)}, "
-            "expected the same: each point lies between a real and a fake image"
+            "expected the same (b, c, h, w): each point lies between a real and a fake image"
         )
     one_an_image = (len(real), 1, 1, 1)
     if eps is None:
         eps = torch.rand(one_an_image, device=real.device, dtype=real.dtype)
     if eps.shape != one_an_image:
-        raise ValueError(f"got eps of shape {tuple(eps.shape)}, expected {one_an_image}: one number an image")
+        raise InputError(f"got eps of shape {tuple(eps.shape)}, expected {one_an_image}: one number an image")
     between = (eps * real.detach() + (1 - eps) * fake.detach()).requires_grad_()
+    scores = critic(between, y)
+    require_alike("b", scores=scores)
     # an image's score depends on that image alone, so the gradient of the sum holds every image's own
-    (slope,) = torch.autograd.grad(critic(between, y).sum(), between, create_graph=True)
+    (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
     return (slope.flatten(1).norm(dim=1) - 1) ** 2
 
 
@@ -105,11 +118,11 @@ def clip_weights_(module: nn.Module, bound: float) -> None:
         bound: c, above 0; Arjovsky et al. take 0.01.
 
     Raises:
-        ValueError: if the bound is not positive.
+        InputError: if the bound is not positive.
 
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 7.
     """
     if not bound > 0:
-        raise ValueError(f"got bound {bound}, expected a number above 0: at 0 the critic would be constant")
+        raise InputError(f"got bound {bound}, expected a number above 0: at 0 the critic would be constant")
     for parameter in module.parameters():
         parameter.clamp_(-bound, bound)

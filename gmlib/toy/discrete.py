@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.shapes import PerImage
+from gmlib.shapes import PerImage, require_alike
 
 Masses = Float[Tensor, "*#b n"]  # probabilities of n points; leading axes hold several distributions
 Scores = Float[Tensor, "*#b n"]  # one number a point
@@ -148,15 +148,16 @@ def expected_loss(loss: Callable[[PerImage, PerImage], PerImage], scores: Line, 
         The mean, without a draw, in the unit of the loss.
 
     Raises:
-        InputError: if p or q is no distribution, or there is not one score a point.
+        InputError: if p or q is no distribution, there is not one score per point, or the loss gives not one number per pair.
     """
+    require_alike("n", scores=scores, p=p, q=q)
     require_masses(p, q)
-    if scores.shape != p.shape:
-        raise InputError(f"got {len(scores)} scores for {len(p)} points, expected one a point")
     pairs = torch.outer(p, q).flatten()
     real, fake = torch.cartesian_prod(scores, scores).T
     seen = pairs > 0  # what never happens costs nothing, even where its loss is infinite
-    return (pairs[seen] * loss(real[seen], fake[seen])).sum()
+    paid = loss(real[seen], fake[seen])
+    require_alike("pairs", pairs=pairs[seen], losses=paid)
+    return (pairs[seen] * paid).sum()
 
 
 def gaussian_masses(points: Line, mean: Float[Tensor, "*b"] | float, sd: float) -> Float[Tensor, "*b n"]:
@@ -179,6 +180,10 @@ def gaussian_masses(points: Line, mean: Float[Tensor, "*b"] | float, sd: float) 
     """
     if not sd > 0:
         raise InputError(f"got sd {sd}, expected a standard deviation above 0; `torch.eye(n)[i]` is a point mass")
+    if points.ndim != 1 or len(points) < 2:
+        raise InputError(
+            f"got points of shape {tuple(points.shape)}, expected (n,) with n at least 2: use torch.linspace"
+        )
     mean = torch.as_tensor(mean, dtype=points.dtype)
     steps = points.diff()
     widest = steps.max().item()
@@ -186,7 +191,7 @@ def gaussian_masses(points: Line, mean: Float[Tensor, "*b"] | float, sd: float) 
         raise InputError(
             f"got points spaced by {steps.min():.3g} to {widest:.3g}, expected even steps of at most sd = {sd:g}: use torch.linspace"
         )
-    if mean.min() - 6 * sd < points[0] or mean.max() + 6 * sd > points[-1]:
+    if not (mean.min() - 6 * sd >= points[0] and mean.max() + 6 * sd <= points[-1]):  # so that NaN is refused too
         raise InputError(
             f"got points from {points[0]:g} to {points[-1]:g} for means from {mean.min():g} to {mean.max():g}, "
             f"expected 6 sd = {6 * sd:g} more on both sides: the tails belong to the integral"
@@ -206,6 +211,8 @@ def require_masses(p: Tensor, q: Tensor, points: Tensor | None = None) -> None:
         InputError: if they do not fit.
     """
     for name, masses in (("p", p), ("q", q)):
+        if not masses.ndim or not masses.numel():
+            raise InputError(f"got {name} of shape {tuple(masses.shape)}, expected probabilities of at least one point")
         if not (masses >= 0).all():  # so that NaN is refused too
             raise InputError(f"got a probability of {masses.min():.3g} in {name}, expected none below 0")
         furthest = (masses.sum(-1) - 1).abs().max()
@@ -218,4 +225,6 @@ def require_masses(p: Tensor, q: Tensor, points: Tensor | None = None) -> None:
             f"got p on {p.shape[-1]} points and q on {q.shape[-1]}, expected the same points: 0 where one has none"
         )
     if points is not None and points.shape != p.shape[-1:]:
-        raise InputError(f"got {len(points)} places for {p.shape[-1]} points, expected one a point")
+        raise InputError(
+            f"got {points.numel()} places for {p.shape[-1]} points, expected the shape ({p.shape[-1]},): one per point"
+        )

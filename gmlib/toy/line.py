@@ -5,6 +5,7 @@ from torch.optim import Adam
 
 from gmlib.objectives import Adversarial, clip_weights_
 from gmlib.seeds import stream, substream
+from gmlib.shapes import require_alike, require_gradients, require_whole
 from gmlib.toy.discrete import Line, require_masses
 from gmlib.toy.points import PointCritic
 
@@ -27,8 +28,11 @@ def line_critic(
         Scores of the points `(n,)`, which average to 0 over an image and a sample, as those of `optimal_critic` do.
 
     Raises:
-        InputError: if p or q are no probabilities, or not as many as points.
+        InputError: if p or q are no probabilities, or not as many as points, or there is no step.
     """
+    require_gradients()
+    require_whole(1, steps=steps)
+    require_alike("n", p=p, q=q, points=points)
     require_masses(p, q, points)
     with torch.random.fork_rng():
         torch.manual_seed(substream(seed, "weights"))

@@ -10,6 +10,7 @@ from torch.distributions import MultivariateNormal
 
 from gmlib.errors import InputError
 from gmlib.objectives.variational import elbo, gaussian_kl, gaussian_log_prob
+from gmlib.shapes import require_alike, require_gradients, require_whole
 
 Points = Float[Tensor, "n d"]
 Guesses = Float[Tensor, "#n d"]  # one row stands for all
@@ -42,7 +43,16 @@ class LinearGaussian:
             weight: W `(p, d)`, from d latents to p observed numbers.
             bias: b `(p,)`.
             noise: s, the standard deviation of the noise.
+
+        Raises:
+            InputError: if weight and bias do not fit, or the noise is not positive.
         """
+        require_alike("p d", weight=weight)
+        if bias.shape != weight.shape[:1] or not noise > 0:
+            raise InputError(
+                f"got a weight of shape {tuple(weight.shape)}, a bias of shape {tuple(bias.shape)} and noise {noise:g}, "
+                f"expected a bias of shape ({len(weight)},) and noise above 0: one bias per observed number"
+            )
         self.weight = weight
         self.bias = bias
         self.noise = noise
@@ -70,6 +80,8 @@ class LinearGaussian:
 
         Source: Tipping & Bishop 1999, equation 7.
         """
+        require_alike("n p", points=points)
+        require_whole(1, points=len(points))
         if not 1 <= latent_dim <= points.shape[1]:
             p = points.shape[1]
             raise InputError(f"got latent_dim {latent_dim} for points of {p} numbers, expected 1 to {p}")
@@ -90,7 +102,11 @@ class LinearGaussian:
 
         Returns:
             x `(n, p)`.
+
+        Raises:
+            InputError: if n is below 1.
         """
+        require_whole(1, n=n)
         p, d = self.weight.shape
         z, eps = (torch.randn(n, size, generator=generator, dtype=self.weight.dtype) for size in (d, p))
         return z @ self.weight.T + self.bias + self.noise * eps
@@ -105,7 +121,11 @@ class LinearGaussian:
 
         Returns:
             log p(x), nats per point, `(n,)`.
+
+        Raises:
+            InputError: if the points have another number of numbers.
         """
+        self._require(x=x)
         noise = self.noise**2 * torch.eye(len(self.bias), dtype=x.dtype)
         return MultivariateNormal(self.bias, self.weight @ self.weight.T + noise).log_prob(x)
 
@@ -119,7 +139,11 @@ class LinearGaussian:
 
         Returns:
             Means `(n, d)` and the covariance `(d, d)`.
+
+        Raises:
+            InputError: if the points have another number of numbers.
         """
+        self._require(x=x)
         m = self.weight.T @ self.weight + self.noise**2 * torch.eye(self.weight.shape[1], dtype=x.dtype)
         inverse = torch.linalg.inv(m)
         return Posterior((x - self.bias) @ self.weight @ inverse, self.noise**2 * inverse)
@@ -136,7 +160,11 @@ class LinearGaussian:
 
         Returns:
             Nats per point, `(n,)`.
+
+        Raises:
+            InputError: if the tensors do not fit the model or each other.
         """
+        self._require(x=x, mu=mu, logvar=logvar)
         error = ((x - mu @ self.weight.T - self.bias) ** 2).sum(1)
         spread = logvar.exp() @ (self.weight**2).sum(0)
         variance = self.noise**2
@@ -154,7 +182,11 @@ class LinearGaussian:
 
         Returns:
             Nats per point, `(n,)`.
+
+        Raises:
+            InputError: if the tensors do not fit the model or each other.
         """
+        self._require(x=x, mu=mu, logvar=logvar)
         x, mu, logvar = _same_length(x, mu, logvar)
         return elbo(self.expected_log_px(x, mu, logvar), gaussian_kl(mu, logvar))
 
@@ -172,14 +204,31 @@ class LinearGaussian:
 
         Returns:
             `(k, n)`, in nats.
+
+        Raises:
+            InputError: if the tensors do not fit the model or each other, or the number of samples is below 1.
         """
+        require_whole(1, samples=samples)
+        self._require(x=x, mu=mu, logvar=logvar)
         x, mu, logvar = _same_length(x, mu, logvar)
         eps = torch.randn(samples, *mu.shape, generator=generator, dtype=mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps
         noise = torch.full_like(x, 2 * math.log(self.noise))
         log_px = torch.stack([gaussian_log_prob(x, draw @ self.weight.T + self.bias, noise) for draw in z])
-        zero = torch.zeros_like(mu)
-        return log_px + gaussian_log_prob(z, zero, zero) - gaussian_log_prob(z, mu, logvar)
+        # log p(z) - log q(z) by the draw's own eps, as in `VAE.log_weights`
+        return log_px + 0.5 * (eps**2 + logvar - z**2).sum(-1)
+
+    def _require(self, **given: Tensor) -> None:
+        """Refuse points and moments that would broadcast: x has p columns, moments d, and all n rows, or one for all."""
+        p, d = self.weight.shape
+        n = max((len(tensor) for tensor in given.values() if tensor.ndim), default=1)
+        for name, tensor in given.items():
+            width = p if name == "x" else d
+            if tensor.ndim != 2 or tensor.shape[1] != width or len(tensor) not in (1, n):
+                raise InputError(
+                    f"got {name} of shape {tuple(tensor.shape)}, expected (n, {width}) with n = {n} or 1: "
+                    "one row per point, or one for all"
+                )
 
 
 class Climb(NamedTuple):
@@ -216,7 +265,15 @@ def climb(
     Returns:
         The model, means `(n, d)` and log-variances `(1, d)` of q, and for each step the objective (the ELBO, if beta
         is 1) and the likelihood, in nats per point.
+
+    Raises:
+        InputError: if there are no points, latents or steps, beta is negative or gradients are off.
     """
+    require_gradients()
+    require_alike("n p", points=points)
+    require_whole(1, points=len(points), latent_dim=latent_dim, steps=steps)
+    if not beta >= 0:
+        raise InputError(f"got beta {beta:g}, expected 0 or more: 1 for the ELBO")
     p, d = points.shape[1], latent_dim
     weight = 0.1 * torch.eye(p, d, dtype=points.dtype)  # at zero it has no gradient
     sizes = p, (p, d), d, (1, d)

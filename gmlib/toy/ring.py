@@ -11,7 +11,7 @@ from gmlib.errors import InputError
 from gmlib.objectives import Adversarial
 from gmlib.parallel import shard
 from gmlib.seeds import stream, substream
-from gmlib.shapes import Image, Labels
+from gmlib.shapes import Image, Labels, require_whole
 from gmlib.toy.points import PointCritic, PointGenerator
 from gmlib.train.gan import fit_gan, generate
 from gmlib.train.state import State
@@ -41,7 +41,11 @@ def ring_points(n: int, generator: Generator) -> Tensor:
 
     Returns:
         Points `(n, 2)`.
+
+    Raises:
+        InputError: if n is below 1.
     """
+    require_whole(1, n=n)
     modes = torch.randint(MODES, (n,), generator=generator)
     return ring_centres()[modes] + SPREAD * torch.randn(n, 2, generator=generator)
 
@@ -60,11 +64,12 @@ def modes_found(points: Tensor) -> tuple[int, float]:
 
     Source: after Srivastava et al. 2017, section 4.1, who ask for one sample within three standard deviations.
     """
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not points.is_floating_point():
         raise InputError(
-            f"got samples of shape {tuple(points.shape)}, expected (n, 2): at least one point of the plane"
+            f"got samples of shape {tuple(points.shape)} and {points.dtype}, expected floats of shape (n, 2): "
+            "at least one point of the plane"
         )
-    distance, mode = torch.cdist(points, ring_centres()).min(1)
+    distance, mode = torch.cdist(points, ring_centres().to(points)).min(1)
     counts = mode[distance < NEAR].bincount(minlength=MODES)
     return int((counts >= 0.01 * len(points)).sum()), float(counts.sum()) / len(points)
 
@@ -135,7 +140,11 @@ def play_ring(
 
     Returns:
         Samples before the game and at each look: `frames` + 1 times `(samples, 2)`.
+
+    Raises:
+        InputError: if there are no frames, rounds or samples, or as for `fit_gan`.
     """
+    require_whole(1, frames=frames, rounds=rounds, samples=samples, n_critic=n_critic, pack=pack)
     with torch.random.fork_rng():
         torch.manual_seed(substream(seed, "weights"))
         generator, critic = PointGenerator(), PointCritic(2 * pack)

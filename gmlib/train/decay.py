@@ -2,6 +2,8 @@
 
 import math
 
+from gmlib.errors import InputError
+
 
 def cosine_decay(lr: float, progress: float) -> float:
     r"""Learning rate that falls from its first value to 0 along half a cosine.
@@ -18,3 +20,17 @@ def cosine_decay(lr: float, progress: float) -> float:
     Source: Loshchilov & Hutter 2017, equation 5, without restarts.
     """
     return 0.5 * lr * (1 + math.cos(math.pi * progress))
+
+
+def require_rate(**rates: float) -> None:
+    """Refuse a learning rate that goes the wrong way, or nowhere finite.
+
+    Args:
+        **rates: by the names of their arguments.
+
+    Raises:
+        InputError: if one of them is negative, infinite or no number.
+    """
+    for name, rate in rates.items():
+        if not 0 <= rate < math.inf:
+            raise InputError(f"got {name} {rate:g}, expected a finite learning rate of at least 0: try 1e-3")

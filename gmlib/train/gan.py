@@ -1,7 +1,8 @@
 """The loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -13,13 +14,13 @@ from gmlib import parallel
 from gmlib.data import Digits, join_channels
 from gmlib.errors import InputError
 from gmlib.evaluate.fidelity import fid
-from gmlib.evaluate.mode import eval_mode
+from gmlib.evaluate.mode import eval_mode, require_training, train_mode
 from gmlib.evaluate.stacks import count_modes
 from gmlib.objectives.adversarial import Adversarial
 from gmlib.objectives.wasserstein import clip_weights_
 from gmlib.seeds import stream
-from gmlib.shapes import Image, Labels, Latent
-from gmlib.train.decay import cosine_decay
+from gmlib.shapes import Image, Labels, Latent, require_attributes, require_whole
+from gmlib.train.decay import cosine_decay, require_rate
 from gmlib.train.history import History, Row, require_finite
 from gmlib.train.state import State
 
@@ -69,6 +70,49 @@ def has_batch_norm(network: nn.Module) -> bool:
     return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
+@contextmanager
+def judging(critic: nn.Module) -> Iterator[None]:
+    """Take no gradients of a critic's weights for a while: it judges, and learns nothing.
+
+    Args:
+        critic: each of its weights takes gradients again if it did before, whatever happens in between.
+
+    Yields:
+        Nothing.
+    """
+    learning = [parameter for parameter in critic.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+
+def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
+    """Score images in float32.
+
+    Args:
+        critic: `(x, y) -> (b,)`.
+        x: images `(b, c, h, w)`.
+        label: `(b,)`, or None.
+
+    Returns:
+        Scores `(b,)`.
+
+    Raises:
+        InputError: if the critic does not give one score per image.
+    """
+    scores = critic(x, label)
+    if scores.shape != x.shape[:1]:
+        raise InputError(
+            f"got scores of shape {tuple(scores.shape)} from the critic for {len(x)} images, expected ({len(x)},), "
+            "one score per image: end the critic with nn.Flatten(0)"
+        )
+    return scores.float()
+
+
 def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
     """Score real and fake images: in one pass, unless batch norm would mix their statistics.
 
@@ -82,8 +126,8 @@ def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None
         Scores of the real and of the fake images, each `(b,)`.
     """
     if has_batch_norm(critic):
-        return critic(real, label).float(), critic(fake, label).float()
-    both = critic(torch.cat([real, fake]), None if label is None else label.repeat(2)).float()
+        return score(critic, real, label), score(critic, fake, label)
+    both = score(critic, torch.cat([real, fake]), None if label is None else label.repeat(2))
     return both[: len(real)], both[len(real) :]
 
 
@@ -182,11 +226,12 @@ def fit_gan(
         epoch without a step of it.
 
     Raises:
-        InputError: if a number of steps is below 1, the two networks have other numbers of classes, or packs do not
-            fit.
+        InputError: if a number of steps is below 1, the two networks have other numbers of classes, packs do not
+            fit, scores or samples have another shape than expected, a rate is negative or gradients are off.
         DivergedError: if a number of the row is infinite or none.
     """
     generator, critic, batches = state.networks["generator"], state.networks["critic"], state.batches
+    require_training(generator=generator, critic=critic)
     _require_game(generator, critic, n_critic, n_generator, pack, batches.batch_size // parallel.world_size())
     if objective.penalty and has_batch_norm(critic) and not parallel.rank():
         warnings.warn(
@@ -195,16 +240,24 @@ def fit_gan(
             stacklevel=2,
         )
     rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
+    require_rate(lr=lr, critic_lr=rates["critic"])
+    require_whole(0, epochs=epochs)
     steps = epochs * len(batches)
     lead = critic_lead(steps) if warmup else 0
 
     def sample(label: Labels | None, x: Image) -> Packs:
         z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), state.generator, x.device)
-        return join_channels(generator(z, label), pack)
+        images = generator(z, label)
+        if images.shape != x.shape:
+            raise InputError(
+                f"got samples of shape {tuple(images.shape)} from the generator for images of shape {tuple(x.shape)}, "
+                "expected the same: reshape its output"
+            )
+        return join_channels(images, pack)
 
     while state.epoch < epochs:
-        generator.train()
-        critic.train()
+        train_mode(generator)
+        train_mode(critic)
         for x, y in batches:
             label = y if critic.num_classes else None
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
@@ -234,18 +287,17 @@ def fit_gan(
             generator_notes = torch.zeros(2, device=x.device)  # the generator's loss and steps
 
             if state.since >= critic_steps(state.rounds, n_critic, lead):
-                critic.requires_grad_(False)  # it judges, and learns nothing
                 for _ in range(n_generator):
                     # a generator step, on fresh noise
                     state.optimisers["generator"].zero_grad()
-                    with precision:
-                        loss = objective.generator(critic(sample(label, x), label).float()).mean()
-                    loss.backward()
+                    with judging(critic):
+                        with precision:
+                            loss = objective.generator(score(critic, sample(label, x), label)).mean()
+                        loss.backward()
                     lost = parallel.average_gradients(generator.parameters(), loss.detach().view(1))
                     state.optimisers["generator"].step()
                     state.average()
                     generator_notes = generator_notes + torch.cat([lost, lost.new_ones(1)])
-                critic.requires_grad_(True)
                 state.since, state.rounds = 0, state.rounds + 1
 
             # no .item() here: nothing waits for the device
@@ -272,6 +324,8 @@ def _require_game(
     generator: nn.Module, critic: nn.Module, n_critic: int, n_generator: int, pack: int, batch_size: int
 ) -> None:
     """Refuse what cannot be played."""
+    require_attributes(generator, "latent_dim", "num_classes")
+    require_attributes(critic, "num_classes")
     if n_critic < 1 or n_generator < 1:
         raise InputError(
             f"got n_critic {n_critic} and n_generator {n_generator}, expected at least 1 of each: both have to learn"

@@ -9,9 +9,11 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.evaluate.likelihood import mean_elbo
+from gmlib.evaluate.mode import require_training, train_mode
 from gmlib.models.vae import VAE
 from gmlib.objectives.variational import elbo, iwae_bound, relaxed_elbo
-from gmlib.train.decay import cosine_decay
+from gmlib.shapes import require_whole
+from gmlib.train.decay import cosine_decay, require_rate
 from gmlib.train.history import History, Row
 from gmlib.train.state import State
 
@@ -53,28 +55,34 @@ def fit_vae(
 
     Raises:
         InputError: if several draws are asked for together with what is said of the KL divergence, the warm-up is no
-            share of the run, or beta is negative.
+            share of the run, a count or a weight is out of its range, or gradients are off.
         DivergedError: if a number of the row is infinite or none.
 
     Source: Kingma & Welling 2014; with beta, Higgins et al. 2017, beta-VAE, equation 4.
     """
+    vae = cast(VAE, state.networks["vae"])
+    require_training(vae=vae)
+    require_whole(0, epochs=epochs)
+    require_whole(1, samples=samples)
+    require_rate(lr=lr)
     if not 0 <= kl_warmup <= 1:
         raise InputError(
             f"got kl_warmup {kl_warmup:g}, expected a share of the run from 0 to 1: 0.1 warms up over its first tenth"
         )
     if not beta >= 0:
         raise InputError(f"got beta {beta:g}, expected 0 or more: 1 for the ELBO")
+    if not free_nats >= 0:
+        raise InputError(f"got free_nats {free_nats:g}, expected 0 or more: 0 for the ELBO")
     if samples > 1 and (beta != 1 or kl_warmup or free_nats):
         raise InputError(
             f"got {samples} samples with beta {beta:g}, kl_warmup {kl_warmup:g} and free_nats {free_nats:g}, expected one or "
             "the other: the importance-weighted bound has no KL term"
         )
-    vae = cast(VAE, state.networks["vae"])
     optimiser, batches = state.optimisers["vae"], state.batches
     steps = epochs * len(batches)
 
     while state.epoch < epochs:
-        vae.train()
+        train_mode(vae)
         for x, y in batches:
             progress = state.step / steps
             optimiser.param_groups[0]["lr"] = cosine_decay(lr, progress) if decay else lr

@@ -233,8 +233,11 @@ def test_without_a_generator_calls_agree_and_with_one_they_follow_it():
     assert not torch.equal(second, log_likelihood(vae, images, samples=3, generator=one))
 
 
-def test_no_image_has_no_likelihood():
-    assert log_likelihood(tiny(), IMAGE[:0], samples=3).shape == (0,)
+def test_no_image_has_no_likelihood(refused):
+    with refused("got images 0", "at least 1"):
+        log_likelihood(tiny(), IMAGE[:0], samples=3)
+    with refused("got images 0", "at least 1"):
+        log_likelihood_by_label(tiny(offsets=OFFSETS), IMAGE[:0], samples=3)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -265,9 +268,9 @@ def test_log_likelihood_refuses_what_has_none(refused, unchecked):
     images = IMAGE.expand(4, -1, -1, -1)
     with refused("values other than 0 and 1", "Digits.binarised()"):
         log_likelihood(vae, 0.5 * images)
-    with refused("values other than 0 and 1"):
+    with refused("values are nan"):
         log_likelihood(vae, images + torch.nan)
-    with refused("samples 0 ", "at least 1"):
+    with refused("samples 0", "at least 1"):
         log_likelihood(vae, images, samples=0)
     with refused("chunk -1", "at least 1"):
         log_likelihood(vae, images, chunk=-1)

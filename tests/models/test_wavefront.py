@@ -117,11 +117,20 @@ def test_a_pixel_is_1_below_its_probability_and_not_at_it(draw):
     assert draw(network, torch.zeros(1, 0), u).flatten().tolist() == [0, 1, 0, 1, 0, 0]
 
 
-def test_conditions_and_uniforms_that_do_not_pair_are_refused(unchecked, monkeypatch):
-    monkeypatch.setattr("gmlib.models.wavefront.PART", 3)  # else the images of the first part would be all
-    network = plain_stack(0, channels=2, layers=1)
-    with pytest.raises(ValueError, match="shorter"):
-        draw_pixels(network, torch.zeros(5, 0), torch.rand(3, 1, 4, 4))
+@pytest.mark.parametrize("draw", [draw_pixels, draw_naively])
+def test_conditions_and_uniforms_that_do_not_pair_are_refused(unchecked, refused, draw):
+    network, u = plain_stack(0, channels=2, layers=1), torch.rand(3, 1, 4, 4)
+    for wrong in ((5, 0), (1, 0), (3, 2), (3, 0, 4, 4)):
+        with refused(f"got a condition of shape {wrong}", "expected (3, 0)"):
+            draw(network, torch.zeros(wrong), u)
+    with refused("got a condition of shape (3, 2)", "expected (3, 2, h, w), a plane"):
+        draw(plain_stack(0, 2, channels=2, layers=1), torch.zeros(3, 2), u)
+    for shape in ((3, 4, 4), (3, 2, 4, 4), (0, 1, 4, 4)):
+        with refused(f"got uniforms of shape {shape}", "expected (batch, 1, h, w)"):
+            draw(network, torch.zeros(shape[0], 0), torch.rand(shape))
+    for scale, shift in ((2.0, 0.0), (1.0, -0.5), (float("nan"), 0.0)):
+        with refused("got uniforms from", "[0, 1)"):
+            draw(network, torch.zeros(3, 0), scale * u + shift)
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])

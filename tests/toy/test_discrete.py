@@ -254,7 +254,7 @@ def test_sizes_that_do_not_fit_are_refused(refused):
     for on_line in (wasserstein_1d, optimal_critic):
         with refused("2 places for 3 points"):
             on_line(three, three, two)
-    with refused("2 scores for 3 points"):
+    with refused("scores of shape (2,) and p of shape (3,)"):
         expected_loss(discriminator_bce, two, three, three)
 
 
