@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gmlib.files import write_arrays
+
 
 def split_by_class(labels: np.ndarray, parts: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Order positions so that each consecutive part holds every class equally often.
@@ -33,7 +35,7 @@ def main() -> None:
     pixels, labels = mnist_data()
     order = split_by_class(labels, (400, 50, 50))
     images = pixels.reshape(-1, 28, 28).astype(np.uint8)[order]
-    np.savez_compressed(Path(__file__).with_suffix(".npz"), images=images, labels=labels.astype(np.uint8)[order])
+    write_arrays(Path(__file__).with_suffix(".npz"), images=images, labels=labels.astype(np.uint8)[order])
 
 
 if __name__ == "__main__":

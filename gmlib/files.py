@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import json
 import os
 import zlib
@@ -138,6 +139,18 @@ def write_whole(path: Path, content: bytes | str, *, sync: bool = True) -> None:
     """
     with replacing(path) as replacement:
         replacement.write(path, content, sync=sync)
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write a compressed npz file, whole or not at all.
+
+    Args:
+        path: the final name.
+        **arrays: what `read_arrays` returns again.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_whole(path, buffer.getvalue())
 
 
 def to_json(record: Any, what: str) -> str:

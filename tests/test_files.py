@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from gmlib.files import read_arrays, replacing, require_writable, to_json, write_whole
+from gmlib.files import read_arrays, replacing, require_writable, to_json, write_arrays, write_whole
 
 
 def test_text_and_bytes_are_written_and_the_folder_is_made(tmp_path):
@@ -115,7 +115,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file(tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "a byte", "text"])
 def test_arrays_that_cannot_be_read(tmp_path, refused, damage):
     path = tmp_path / "kept.npz"
-    np.savez_compressed(path, images=np.arange(1000) % 7)
+    write_arrays(path, images=np.arange(1000) % 7)
     content = path.read_bytes()
     assert np.array_equal(read_arrays(path, "")["images"], np.arange(1000) % 7)
     middle = len(content) // 3

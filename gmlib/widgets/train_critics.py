@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib import toy
+from gmlib.files import write_arrays
 from gmlib.objectives import WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
 from gmlib.widgets.critics import CLIPS, EVERY, FILE, POINTS, SD, THETAS, WEIGHTS
 
@@ -43,7 +44,7 @@ def main() -> None:
         np.stack([[trained(each, theta).numpy().astype(np.float32) for theta in THETAS] for each in kind])
         for kind in leashes().values()
     )
-    np.savez_compressed(FILE, clipped=clipped, penalty=penalty)
+    write_arrays(FILE, clipped=clipped, penalty=penalty)
 
 
 if __name__ == "__main__":
