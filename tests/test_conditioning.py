@@ -49,3 +49,8 @@ def test_labels_that_the_model_does_not_know(refused):
     for y in (torch.tensor([0, 4, 1]), torch.tensor([0, -1, 1])):
         with refused(f"{int(y[1])}", "0 to 3"):
             append_label(torch.ones(3, 5), y, 4)
+
+
+def test_labels_on_another_device(refused, unchecked):
+    with refused("labels torch.int64 of shape (3,) on meta", "on cpu"):
+        append_label(torch.ones(3, 5), Y.to("meta"), 4)

@@ -63,3 +63,13 @@ def test_a_round_way_between_lengths_and_along_a_ray():
 def test_no_round_way_to_the_other_side(refused, end):
     with refused("opposite directions or have no length"):
         interpolate_spherical(torch.tensor([[1.0, 2.0]]), torch.tensor(end))
+
+
+def test_ends_that_are_no_floats_of_one_kind(refused, unchecked):
+    z = torch.rand(3, 2)
+    for between in (interpolate, interpolate_spherical):
+        for start, end in ((z, z.double()), (z.long(), z.long()), (z, z.to("meta"))):
+            with refused("expected floats of one dtype on one device"):
+                between(start, end)
+    with refused("(3, 1, 2, 2)", "interpolate for images"):
+        interpolate_spherical(torch.rand(3, 1, 2, 2), torch.rand(3, 1, 2, 2))

@@ -1,5 +1,7 @@
 """The digit classifier, and all sample metrics taken together in its features."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -153,3 +155,20 @@ def test_labels_that_were_asked_for():
         floor_labels=train.labels,
     )
     assert wrong["label_accuracy"] < 0.02
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_training_needs_gradients(made_up, refused, mode):
+    recipe = replace(recipes.CLASSIFIER, batch_size=16)
+    state = recipe.start(recipe.build(), made_up, 0)
+    with mode(), refused("torch.no_grad", "outside"):
+        fit_classifier(state, epochs=1, lr=1e-3)
+
+
+def test_a_norm_that_was_frozen_stays_frozen(made_up):
+    recipe = replace(recipes.CLASSIFIER, batch_size=16)
+    state = recipe.start(recipe.build(), made_up, 0)
+    norms = [m for m in state.networks["classifier"].modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms[0].eval()
+    fit_classifier(state, epochs=2, lr=1e-3)
+    assert [int(norm.num_batches_tracked) for norm in norms[:2]] == [0, 8]

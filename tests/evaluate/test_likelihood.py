@@ -8,8 +8,10 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 import gmlib
+from gmlib.errors import InputError
 from gmlib.evaluate import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
-from gmlib.evaluate.likelihood import log_mean_weight
+from gmlib.evaluate.likelihood import log_mean_weight, sum_out_labels
+from gmlib.evaluate.mode import eval_mode
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
 from gmlib.seeds import stream
@@ -79,6 +81,42 @@ def test_neither_chunks_nor_calls_before_matter(made_up):
     # other chunks take the same draws of z in the same order
     parts = mean_elbo(vae, made_up, chunk=16)
     assert math.isclose(parts["elbo"], whole["elbo"], abs_tol=2e-3)
+
+
+@pytest.mark.parametrize("frozen", ["norm in eval mode", "one layer in train mode"])
+@pytest.mark.parametrize("measure", ["mean_elbo", "log_likelihood", "a mistake"])
+def test_each_module_goes_back_to_its_own_mode(made_up, frozen, measure, refused):
+    vae = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(frozen == "norm in eval mode")
+    vae.encoder.net[1].train(frozen != "norm in eval mode")
+    before = [module.training for module in vae.modules()]
+    assert len(set(before)) == 2
+    if measure == "mean_elbo":
+        mean_elbo(vae, made_up)
+    elif measure == "log_likelihood":
+        log_likelihood(vae, made_up.binarised()[:8], samples=2)
+    else:
+        with refused("logits"), eval_mode(vae):
+            raise InputError("of other logits")
+    assert [module.training for module in vae.modules()] == before
+
+
+@pytest.mark.parametrize("chunk", [0, -5, 2.5])
+def test_no_mean_of_nothing(made_up, refused, unchecked, chunk):
+    """A range of steps of -5 has no step: the sum of no ELBO was 0, a perfect bound."""
+    vae = VAE(Shifted(1.0), BernoulliDecoder(Constant(0.0)))
+    with refused(f"got chunk {chunk}", "at least 1"):
+        mean_elbo(vae, made_up, chunk=chunk)
+    with refused("got images 0", "at least 1"):
+        mean_elbo(vae, made_up[:0])
+    for wrong in ({"samples": chunk, "chunk": 3}, {"samples": 3, "chunk": chunk}):
+        with refused(f"{chunk}", "at least 1"):
+            log_mean_weight(lambda k: torch.zeros(k, 4), **wrong)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5,), (), (2, 3, 5)])
+def test_no_sum_over_no_labels(refused, unchecked, shape):
+    with refused("got"):
+        sum_out_labels(torch.zeros(shape))
 
 
 # log_mean_weight: any number of draws, a chunk at a time
@@ -335,11 +373,18 @@ def test_no_integral_over_more_than_a_plane(refused):
         integrated_log_likelihood(tiny(), IMAGE)
 
 
-def test_no_integral_of_grey_images_or_over_nothing(refused):
+def test_no_integral_of_grey_images_or_over_nothing(refused, unchecked):
     vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
     image = torch.ones(1, 1, 2, 2)
+    for wrong, text in (
+        (image[:0], "got images 0"),
+        (image.long(), "torch.int64"),
+        (torch.ones(1, 1, 2, 3), "of 6 pixels"),
+    ):
+        with refused(text, "expected"):
+            integrated_log_likelihood(vae, wrong)
     with refused("values other than 0 and 1", "Digits.binarised()"):
         integrated_log_likelihood(vae, 0.5 * image)
-    for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0)):
+    for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0), (math.inf, 10)):
         with refused(f"extent {extent:g} and {cells} cells", "above 0"):
             integrated_log_likelihood(vae, image, extent=extent, cells=cells)

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from gmlib.models.causal import gated_stacks, plain_stack
+from gmlib.models.causal import gated_stacks, plain_stack, receptive_field
 from gmlib.models.conv import ConvDecoder
 from gmlib.models.pixel import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE
@@ -105,3 +105,48 @@ def test_what_does_not_fit_is_refused(refused):
         pixels.sample(z)
     with refused("got latents of shape (2, 2)", "expected (batch, 3)"):
         pixels.sample(z[:, :2], y)
+
+
+@each_network
+@pytest.mark.parametrize("plane", [False, True], ids=["biases", "a plane"])
+def test_what_is_no_image_is_refused(refused, unchecked, network, plane):
+    pixels = decoder(network, num_classes=0, plane=plane)
+    x, z = torch.rand(3, 1, 28, 28).round().double(), torch.zeros(3, 3, dtype=torch.float64)
+    wrong = [(255 * x, "to 255"), (x - 1, "from -1"), (x.long(), "torch.int64"), (x.float(), "torch.float32")]
+    wrong += [
+        (x[:, :, ::2, ::2], "(3, 1, 14, 14)"),
+        (x[:, 0], "(3, 28, 28)"),
+        (x.expand(3, 3, 28, 28), "(3, 3, 28, 28)"),
+    ]
+    vae = VAE(NoLatent(), decoder(network, latent_dim=0, num_classes=0))
+    for images, text in wrong:
+        for take in (pixels.logits, pixels.log_prob):
+            with refused(text, "expected"):
+                take(images, z)
+        for take in (vae, vae.log_weights):
+            with refused(text, "expected"):
+                take(images)
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_a_causal_network_takes_images_and_conditions_of_theirs(refused, unchecked, make):
+    network, x = make(2, 0), torch.rand(3, 1, 6, 6)
+    for wrong, text in ((5 * x, "values from"), (x.expand(3, 2, 6, 6), "(3, 2, 6, 6)"), (x[:, 0], "(3, 6, 6)")):
+        with refused(text, "expected"):
+            network(wrong, torch.zeros(3, 2))
+        with refused(text, "expected"):
+            receptive_field(network, wrong, 2, 2, torch.zeros(3, 2))
+    for wrong in ((1, 2), (3, 0), (3, 2, 6, 6), (2,)):  # one row would stand for all, none for nothing
+        with refused(f"condition of shape {wrong}", "(3, 2)"):
+            network(x, torch.zeros(wrong))
+    with torch.no_grad(), refused("torch.no_grad"):
+        receptive_field(network, x, 2, 2, torch.zeros(3, 2))
+    for layers in (0, -1):
+        with refused(f"layers {layers}", "at least 1"):
+            make(2, 0, layers=layers)
+
+
+def test_uniforms_that_are_none(refused, unchecked):
+    pixels, z = decoder(NETWORKS["plain"], num_classes=0), torch.zeros(2, 3, dtype=torch.float64)
+    with refused("got uniforms from", "[0, 1)"):
+        pixels.sample(z, uniforms=torch.full((2, 1, 28, 28), -0.5))

@@ -166,3 +166,38 @@ def test_games_that_make_no_sense(game, changes, text):
 def test_a_penalty_goes_with_any_loss():
     assert replace(NON_SATURATING, penalty=gradient_penalty, weight=0.1).weight == 0.1
     assert replace(WASSERSTEIN_CLIPPED, clip=1.0).clip == 1
+
+
+# shapes that would broadcast
+
+
+@pytest.mark.parametrize("shape", [(8, 1), (1,), (), (7,), (8, 1, 1, 1)])
+def test_scores_that_are_not_one_number_per_image(refused, unchecked, shape):
+    """The last layer of a student's own critic gives (b, 1): with (b,) that would be b × b pairs."""
+    scores, other = torch.zeros(8), torch.zeros(shape)
+    for loss in (discriminator_bce, critic_wasserstein):
+        for real, fake in ((scores, other), (other, scores)):
+            with refused(f"of shape {shape}", "one number per image"):
+                loss(real, fake)
+    if len(shape) != 1:
+        for loss in (generator_minimax, generator_non_saturating, generator_wasserstein):
+            with refused(f"fake of shape {shape}", "one number per image"):
+                loss(other)
+
+
+@pytest.mark.parametrize("penalty", [r1_penalty, gradient_penalty])
+def test_penalties_of_critics_and_images_of_other_shapes(refused, unchecked, penalty):
+    x = images(5, 2, 3, 4)
+    for keep in (lambda s: s[:, None], lambda s: s.sum(), lambda s: s[:, None].expand(5, 3)):
+        with refused("scores of shape", "one number per image"):
+            penalty(lambda x, y, keep=keep: keep(x.flatten(1).sum(1)), x, x)
+    with refused("of shape (5, 24)", "(b, c, h, w)"):
+        penalty(lambda x, y: x.sum(1), x.flatten(1), x.flatten(1))
+
+
+@pytest.mark.parametrize("penalty", [r1_penalty, gradient_penalty])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_slope_needs_gradients(refused, penalty, mode):
+    x = images(5, 2, 3, 4)
+    with mode(), refused("torch.no_grad", "outside"):
+        penalty(lambda x, y: x.flatten(1).sum(1), x, x)

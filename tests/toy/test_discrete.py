@@ -269,3 +269,21 @@ def test_grids_on_which_sums_are_no_integrals_are_refused(refused):
     for mean in (7.0, -3.0):
         with refused("from -8 to 12", "6 sd = 6 more", "tails"):
             gaussian_masses(GRID, mean, 1.0)
+
+
+def test_a_loss_that_is_already_a_mean_is_refused(refused, unchecked):
+    """Its mean over pairs would not be weighted by their probabilities."""
+    p, q = tensor(0.9, 0.1), tensor(0.2, 0.8)
+    for loss in (lambda real, fake: (fake - real).mean(), lambda real, fake: (fake - real)[:, None]):
+        with refused("losses of shape"):
+            expected_loss(loss, tensor(1.0, 3.0), p, q)
+
+
+def test_no_points_no_grid_and_no_mean(refused, unchecked):
+    for nothing in (torch.zeros(0), torch.tensor(1.0)):
+        with refused(f"got p of shape {tuple(nothing.shape)}", "at least one point"):
+            kl_divergence(nothing, nothing)
+    with refused("expected (n,)"):
+        gaussian_masses(torch.zeros(1), 0.0, 1.0)
+    with refused("nan", "tails"):
+        gaussian_masses(GRID, float("nan"), 1.0)

@@ -242,3 +242,53 @@ def test_samples_have_the_mean_and_covariance_of_the_model(model):
     assert (np.abs(np.cov(x.numpy(), rowvar=False) - covariance) < 5 * sigma).all()
     assert torch.equal(x, model.sample(n, torch.Generator().manual_seed(6)))
     assert not torch.equal(x, model.sample(n, torch.Generator().manual_seed(7)))
+
+
+# what would broadcast, and what is narrow
+
+
+def test_points_and_moments_of_other_shapes(refused, unchecked):
+    """A column of x stood for all of them, and one of mu for both latents: another number without a word."""
+    weight, bias = torch.ones(3, 2, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    model = LinearGaussian(weight, bias, 0.5)
+    x, mu = torch.zeros(4, 3, dtype=torch.float64), torch.zeros(4, 2, dtype=torch.float64)
+    for wrong in (x[:, :1], x[0], x[:, :2], x[None]):
+        for take in (model.log_prob, model.posterior):
+            with refused(f"got x of shape {tuple(wrong.shape)}", "(n, 3)"):
+                take(wrong)
+    for changed in ((x[:, :1], mu, mu), (x, mu[:, :1], mu), (x, mu, mu[:, :1]), (x, mu[:3], mu), (x[:3], mu, mu)):
+        for take in (model.expected_log_px, model.elbo, lambda *a: model.log_weights(*a, 2, torch.Generator())):
+            with refused("of shape", "one row per point"):
+                take(*changed)
+    with refused("a bias of shape (3, 1)", "(3,)"):
+        LinearGaussian(weight, bias[:, None], 0.5)
+    with refused("noise 0", "above 0"):
+        LinearGaussian(weight, bias, 0.0)
+
+
+def test_no_draws_points_or_steps(refused, unchecked):
+    model = LinearGaussian(torch.ones(3, 2), torch.zeros(3), 0.5)
+    x, mu = torch.zeros(4, 3), torch.zeros(4, 2)
+    with refused("got n 0", "at least 1"):
+        model.sample(0)
+    with refused("got samples 0", "at least 1"):
+        model.log_weights(x, mu, mu, 0, torch.Generator())
+    with refused("got points 0", "at least 1"):
+        LinearGaussian.maximum_likelihood(x[:0], 1, 0.5)
+    for wrong in ({"steps": 0}, {"latent_dim": 0}, {"points": x[:0]}, {"beta": -1.0}):
+        with refused("got", "expected"):
+            climb(**{"points": x, "latent_dim": 1, "noise": 0.5} | wrong)
+    with torch.no_grad(), refused("torch.no_grad"):
+        climb(x, 1, 0.5)
+
+
+@pytest.mark.parametrize("logvar", [-80.0, -120.0])
+def test_log_weights_of_a_narrow_guess(logvar):
+    model = LinearGaussian(torch.ones(3, 1, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0.5)
+    x, mu = torch.ones(1, 3, dtype=torch.float64), torch.full((1, 1), 0.7, dtype=torch.float64)
+    found = model.log_weights(x, mu, torch.full_like(mu, logvar), 20, torch.Generator().manual_seed(1))
+    eps = torch.randn(20, 1, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    log_q = -0.5 * (math.log(2 * math.pi) + logvar + eps**2).sum(2)
+    log_joint = gaussian_log_prob(x, torch.full_like(x, 0.7), torch.full_like(x, 2 * math.log(0.5)))
+    log_joint = log_joint + gaussian_log_prob(mu, torch.zeros_like(mu), torch.zeros_like(mu))
+    torch.testing.assert_close(found, log_joint - log_q, rtol=0, atol=1e-9)

@@ -814,3 +814,89 @@ def test_what_has_diverged_is_not_judged(made_up, ink):
 def test_images_that_are_no_numbers_are_said_to_be_of_a_run_that_diverged(made_up):
     with pytest.raises(DivergedError, match="has left the finite numbers"):
         play(start(made_up), epochs=1, lr=1e30, objective=NON_SATURATING)
+
+
+# networks of a student's own
+
+
+class Returns(nn.Module):
+    """A network whose output is made wrong."""
+
+    def __init__(self, network: nn.Module, change) -> None:
+        super().__init__()
+        self.network, self.change = network, change
+        self.num_classes, self.latent_dim = network.num_classes, getattr(network, "latent_dim", None)
+
+    def forward(self, x, y=None):
+        return self.change(self.network(x, y))
+
+
+@pytest.mark.parametrize("critic_norm", [False, True])
+@pytest.mark.parametrize("game", [NON_SATURATING, WASSERSTEIN_PENALTY], ids=str)
+@pytest.mark.parametrize(
+    "change", [lambda s: s[:, None], lambda s: s.mean(), lambda s: s[:-1], lambda s: s[:, None, None]]
+)
+@pytest.mark.filterwarnings("ignore:the critic has batch norm")
+def test_a_critic_whose_scores_have_another_shape(marked, refused, unchecked, critic_norm, game, change):
+    state = start(marked, critic_norm=critic_norm)
+    before = weights(state.networks["critic"])
+    state.networks["critic"] = Returns(state.networks["critic"], change)
+    with refused("scores of shape", "one score per image", "Flatten"):
+        play(state, epochs=1, objective=game)
+    assert torch.equal(weights(state.networks["critic"]), before)
+
+
+@pytest.mark.parametrize("change", [lambda x: x.flatten(1), lambda x: x[:, 0], lambda x: x[:1], lambda x: x[..., :14]])
+def test_a_generator_whose_samples_have_another_shape(marked, refused, unchecked, change):
+    state = start(marked)
+    state.networks["generator"] = Returns(state.networks["generator"], change)
+    with refused("from the generator for images of shape (16, 1, 28, 28)", "the same"):
+        play(state, epochs=1, objective=NON_SATURATING)
+
+
+@pytest.mark.parametrize(("name", "lacks"), [("generator", "latent_dim"), ("critic", "num_classes")])
+def test_a_network_without_its_sizes(marked, refused, name, lacks):
+    state = start(marked)
+    delattr(state.networks[name], lacks)
+    with refused(f"without {lacks}", "attribute"):
+        play(state, epochs=1, objective=NON_SATURATING)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_game_needs_gradients(marked, refused, mode):
+    with mode(), refused("torch.no_grad", "outside"):
+        play(start(marked), epochs=1, objective=NON_SATURATING)
+
+
+@pytest.mark.parametrize("wrong", [{"lr": -LR}, {"lr": math.nan}, {"critic_lr": -LR}, {"epochs": -1}])
+def test_settings_that_make_no_game(marked, refused, wrong):
+    (name,) = wrong
+    with refused(f"got {name}", "expected"):
+        play(start(marked), **{"epochs": 1, "objective": NON_SATURATING} | wrong)
+
+
+def test_what_was_frozen_in_either_network_stays_frozen(marked):
+    state = start(marked, norm=True, critic_norm=True)
+    generator, critic = state.networks["generator"], state.networks["critic"]
+    norms = [next(m for m in each.modules() if isinstance(m, nn.BatchNorm1d)) for each in (generator, critic)]
+    for norm in norms:
+        norm.eval()
+    layer = critic.net[0].requires_grad_(False)
+    before = layer.weight.clone()
+    play(state, epochs=2, objective=NON_SATURATING)
+    assert [norm.training for norm in norms] == [False, False]
+    assert [int(norm.num_batches_tracked) for norm in norms] == [0, 0]
+    assert not layer.weight.requires_grad
+    assert torch.equal(layer.weight, before)
+    assert all(p.requires_grad for name, p in critic.named_parameters() if not name.startswith("net.0."))
+
+
+def test_a_critic_can_learn_again_after_a_generator_step_that_failed(marked):
+    state = start(marked)
+
+    def fails(fake):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(state, epochs=1, objective=replace(NON_SATURATING, generator=fails))
+    assert all(parameter.requires_grad for parameter in state.networks["critic"].parameters())

@@ -7,6 +7,7 @@ import torch
 
 from gmlib import recipes
 from gmlib.data import Batches
+from gmlib.errors import DivergedError
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
 from gmlib.train import State, cosine_decay, fit_vae
@@ -240,3 +241,82 @@ def test_the_importance_weighted_bound_has_no_kl_to_relax(made_up, refused):
     for wrong in ({"kl_warmup": 0.2}, {"free_nats": 1.0}, {"beta": 2.0}):
         with refused("got 2 samples with beta", "expected one or the other"):
             fit_vae(start(made_up), epochs=1, lr=1e-2, samples=2, **wrong)
+
+
+# what cannot be trained, and what is frozen
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_training_needs_gradients(made_up, refused, mode, tmp_path):
+    state = start(made_up)
+    before = weights(state)
+    with mode(), refused("torch.no_grad", "outside"):
+        fit_vae(state, epochs=1, lr=1e-2)
+    with mode(), refused("torch.no_grad", "outside"):
+        recipes.VAE.fit(out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert state.batches.position == 0
+    assert all(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
+
+
+def test_weights_that_cannot_learn(made_up, refused):
+    with torch.inference_mode():
+        made = MLPDecoder(2)
+    state = start(made_up)
+    state.networks["vae"].decoder.logits = made
+    with refused("got a vae that was made within torch.inference_mode()"):
+        fit_vae(state, epochs=1, lr=1e-2)
+    state = start(made_up)
+    state.networks["vae"].requires_grad_(False)
+    with refused("got a vae whose weights are all frozen"):
+        fit_vae(state, epochs=1, lr=1e-2)
+
+
+def test_a_norm_that_was_frozen_stays_frozen(made_up):
+    """It keeps its running statistics, through validation and a second epoch; the other norm does not."""
+    state = start(made_up, batch_norm=True)
+    vae = state.networks["vae"]
+    frozen, other = vae.encoder.net[1].eval(), vae.decoder.logits.net[1]
+    fit_vae(state, epochs=2, lr=1e-2, validation=made_up)
+    assert not frozen.training
+    assert int(frozen.num_batches_tracked) == 0
+    assert int(other.num_batches_tracked) == 8
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"samples": 0}, "got samples 0"),
+        ({"samples": -2}, "got samples -2"),
+        ({"epochs": -1}, "got epochs -1"),
+        ({"epochs": 1.5}, "got epochs 1.5"),
+        ({"lr": -1e-2}, "got lr -0.01"),
+        ({"lr": math.nan}, "got lr nan"),
+        ({"lr": math.inf}, "got lr inf"),
+        ({"free_nats": -1.0}, "got free_nats -1"),
+        ({"beta": math.nan}, "got beta nan"),
+        ({"kl_warmup": math.nan}, "got kl_warmup nan"),
+    ],
+)
+def test_settings_that_make_no_training(made_up, refused, unchecked, wrong, text):
+    state = start(made_up)
+    before = weights(state)
+    with refused(text, "expected"):
+        fit_vae(state, **{"epochs": 1, "lr": 1e-2} | wrong)
+    assert all(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_log_variance_that_overflows_is_divergence(made_up, samples):
+    state = start(made_up)
+    with torch.no_grad():
+        state.networks["vae"].encoder.net[-1].bias[2:] = 300.0
+    with pytest.raises(DivergedError, match="epoch 1"):
+        fit_vae(state, epochs=2, lr=1e-2, samples=samples)
+
+
+def test_batches_of_one_have_no_statistics(made_up, refused):
+    state = start(made_up, batch_norm=True)
+    state.batches = Batches(made_up, 1, binarised=True)
+    with refused("a batch of one", "eval()"):
+        fit_vae(state, epochs=1, lr=1e-2)
