@@ -26,7 +26,8 @@ SHIPPED = sorted(path.stem for path in recipes.WEIGHTS.glob("*.safetensors"))
 
 # Imports point one way: a part may import from the parts before it.
 LAYERS = [
-    {"errors"},
+    {"errors", "isolated"},
+    {"numbers"},
     {"files", "shapes", "seeds", "digits5k", "interpolation"},
     {"parallel"},
     {"conditioning", "data", "objectives"},

@@ -17,6 +17,7 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
 from gmlib.evaluate.conditional import label_accuracy
+from gmlib.isolated import Isolated
 from gmlib.models.conv import normed
 from gmlib.shapes import Image, require_image
 
@@ -154,7 +155,8 @@ def shipped_classifier() -> Classifier:
         InputError: if its weights are missing or damaged.
     """
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
-    with torch.random.fork_rng(devices=[]):  # loaded within a run, it takes nothing from the draws of its dropout
+    # it serves the whole process, whatever is set where it is loaded first
+    with torch.inference_mode(mode=False), Isolated(Generator()):
         classifier = Classifier()
     try:
         classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})

@@ -3,8 +3,9 @@
 import torch
 from torch.optim import Adam
 
+from gmlib.isolated import Isolated
 from gmlib.objectives import Adversarial, clip_weights_
-from gmlib.seeds import stream, substream
+from gmlib.seeds import stream
 from gmlib.toy.discrete import Line, require_masses
 from gmlib.toy.points import PointCritic
 
@@ -30,8 +31,7 @@ def line_critic(
         InputError: if p or q are no probabilities, or not as many as points.
     """
     require_masses(p, q, points)
-    with torch.random.fork_rng():
-        torch.manual_seed(substream(seed, "weights"))
+    with Isolated(stream(seed, "weights")):
         critic = PointCritic(1).to(points.dtype)
     optimiser = Adam(critic.parameters(), lr=lr, betas=(0.5, 0.9), fused=True)
     generator = stream(seed, "draws")
