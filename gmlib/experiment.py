@@ -22,6 +22,7 @@ from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.likelihood import log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
 from gmlib.evaluate.stacks import STACKS, count_modes
+from gmlib.isolated import Isolated, may_draw
 from gmlib.models.causal import CausalNetwork
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.pixel import NoLatent, PixelDecoder
@@ -98,7 +99,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
-        """Make fresh networks; their weights come from the global generator.
+        """Make fresh networks; `build` draws their weights from a generator of its own.
 
         Returns:
             Networks by name.
@@ -241,9 +242,8 @@ class Recipe(ABC):
         Returns:
             The networks by name, such as "vae".
         """
-        seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator))
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator, device=generator.device))
+        with Isolated(Generator().manual_seed(seed)):
             return self.networks()
 
     def length(self, profile: str) -> int:
@@ -299,7 +299,7 @@ class Recipe(ABC):
         """
         require_gradients()
         epochs, source, precision = self.length(profile), PROFILES[profile], precision or self.precision
-        require_seed(seed)
+        seed = require_seed(seed)
         if precision not in PRECISIONS:
             raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
         device = parallel.init(choose_device(device))
@@ -314,19 +314,29 @@ class Recipe(ABC):
             "device": device.type,
             "precision": precision,
         }
-        loop = partial(self.loop(), epochs=epochs, bfloat16=precision == "bfloat16", validation=validation)
-        with torch.random.fork_rng():
-            networks = self.build(stream(seed, "weights"))
-            torch.manual_seed(substream(seed, "dropout"))
-            shared = {name: parallel.sync_batch_norm(network.to(device)) for name, network in networks.items()}
-            state = self.start(shared, train, seed)
-            folder = None if out is None else Folder(Path(out), about)
-            train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
+        loop: Callable[..., object] = partial(
+            self.loop(), epochs=epochs, bfloat16=precision == "bfloat16", validation=validation
+        )
+        networks = self.build(stream(seed, "weights"))
+        shared = {name: parallel.sync_batch_norm(network.to(device)) for name, network in networks.items()}
+        state = self.start(shared, train, seed)
+        state.dropout = stream(seed, "dropout", device)
+        if self._may_draw(shared):
+            loop = Isolated(state.dropout).around(loop)
+        folder = None if out is None else Folder(Path(out), about)
+        train_in(folder, state, loop, resume=resume, on_step=on_step, on_epoch=on_epoch)
         # an average takes no gradients in training; as part of a run it is a network like any other
         networks = {name: network.eval().requires_grad_() for name, network in state.result().items()}
         about |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
         about |= {"seconds": round(state.seconds, 1), "versions": versions()}
         return Run(self, networks, state.history, {}, about)
+
+    def _may_draw(self, networks: dict[str, nn.Module]) -> bool:
+        """Return whether a step may draw numbers beside those of the loop, by dropout or by what a caller wrote; to isolate it costs time."""
+        game = vars(self).get("objective")
+        parts = [type(self), *(vars(game).values() if is_dataclass(game) else ())]
+        own = all(getattr(part, "__module__", "gmlib").startswith("gmlib") for part in parts)
+        return not own or any(map(may_draw, networks.values()))
 
 
 def require_measurable(recipe: Recipe, profile: str, root: Path | str | None = None) -> None:

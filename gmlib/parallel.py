@@ -184,7 +184,8 @@ def draw(
     require_device(generator, device)
     count = world_size() if isinstance(generator, BatchGenerator) else 1
     whole = [size * count if i == dim else size for i, size in enumerate(shape)]
-    return sampler(whole, generator=generator, device=device).chunk(count, dim)[rank() if count > 1 else 0]
+    noise = sampler(whole, generator=generator, device=device, dtype=torch.float32)  # whatever the default dtype is
+    return noise.chunk(count, dim)[rank() if count > 1 else 0]
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:

@@ -6,19 +6,25 @@ import torch
 from torch import Generator
 
 from gmlib.errors import InputError
+from gmlib.numbers import whole
 
 
-def require_seed(seed: int) -> None:
-    """Refuse a seed that not every generator takes.
+def require_seed(seed: int) -> int:
+    """Return a seed as a Python number, and refuse one that not every generator takes.
 
     Args:
-        seed: a whole number.
+        seed: a whole number, of Python, numpy or torch.
+
+    Returns:
+        The Python number that it equals: seeds go into hashes and into JSON.
 
     Raises:
-        InputError: if it is negative or above 2³¹ - 1.
+        InputError: if it is not a whole number, negative or above 2³¹ - 1.
     """
-    if not 0 <= seed < 2**31:
-        raise InputError(f"got seed {seed}, expected a whole number from 0 to 2,147,483,647: choose another")
+    number = whole(seed)
+    if number is None or not 0 <= number < 2**31:
+        raise InputError(f"got seed {seed!r}, expected a whole number from 0 to 2,147,483,647: choose another")
+    return number
 
 
 def require_device(generator: Generator | None, device: torch.device) -> None:
@@ -47,8 +53,11 @@ def substream(seed: int, purpose: str) -> int:
 
     Returns:
         A whole number below 2⁶³: the head of the sha256 of both.
+
+    Raises:
+        InputError: as for `require_seed`.
     """
-    return int.from_bytes(hashlib.sha256(f"{purpose} {seed}".encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(f"{purpose} {require_seed(seed)}".encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> Generator:

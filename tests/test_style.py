@@ -27,7 +27,8 @@ SHIPPED = sorted(path.stem for path in recipes.WEIGHTS.glob("*.safetensors"))
 
 # Imports point one way: a part may import from the parts before it.
 LAYERS = [
-    {"errors"},
+    {"errors", "isolated"},
+    {"numbers"},
     {"device", "files", "shapes", "seeds", "interpolation"},
     {"digits5k", "parallel"},
     {"conditioning", "data", "objectives"},

@@ -18,6 +18,7 @@ from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
 from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.mode import require_training, train_mode
+from gmlib.isolated import Isolated
 from gmlib.models.conv import normed
 from gmlib.shapes import Image, require_image
 
@@ -159,7 +160,8 @@ def shipped_classifier() -> Classifier:
         InputError: if its weights are missing or damaged.
     """
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
-    with torch.random.fork_rng(devices=[]):  # loaded within a run, it takes nothing from the draws of its dropout
+    # it serves the whole process, whatever is set where it is loaded first
+    with torch.inference_mode(mode=False), Isolated(Generator()):
         classifier = Classifier()
     try:
         classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})

@@ -2,11 +2,11 @@
 
 import warnings
 
-import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from gmlib.errors import InputError
 from gmlib.evaluate.features import Extractor, ReferenceFeatures, References, comparable, extract, require_count
+from gmlib.isolated import Isolated
 from gmlib.shapes import Features, Image
 
 
@@ -129,7 +129,6 @@ def kernel_distance(
         )
     metric.update(reference, real=True)
     metric.update(samples, real=False)
-    with torch.random.fork_rng(devices=[]):  # subsets are drawn on the CPU, by the global generator
-        torch.default_generator.manual_seed(0)
+    with Isolated(Generator().manual_seed(0)):  # subsets are drawn on the CPU
         mean, _ = metric.compute()
     return float(mean)

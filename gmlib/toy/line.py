@@ -3,8 +3,9 @@
 import torch
 from torch.optim import Adam
 
+from gmlib.isolated import Isolated
 from gmlib.objectives import Adversarial, clip_weights_
-from gmlib.seeds import stream, substream
+from gmlib.seeds import stream
 from gmlib.shapes import require_alike, require_gradients, require_whole
 from gmlib.toy.discrete import Line, require_masses
 from gmlib.toy.points import PointCritic
@@ -34,8 +35,7 @@ def line_critic(
     require_whole(1, steps=steps)
     require_alike("n", p=p, q=q, points=points)
     require_masses(p, q, points)
-    with torch.random.fork_rng():
-        torch.manual_seed(substream(seed, "weights"))
+    with Isolated(stream(seed, "weights")):
         critic = PointCritic(1).to(points.dtype)
     optimiser = Adam(critic.parameters(), lr=lr, betas=(0.5, 0.9), fused=True)
     generator = stream(seed, "draws")

@@ -8,9 +8,10 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Batches
 from gmlib.errors import InputError
+from gmlib.isolated import Isolated
 from gmlib.objectives import Adversarial
 from gmlib.parallel import shard
-from gmlib.seeds import stream, substream
+from gmlib.seeds import stream
 from gmlib.shapes import Image, Labels, require_whole
 from gmlib.toy.points import PointCritic, PointGenerator
 from gmlib.train.gan import fit_gan, generate
@@ -145,8 +146,7 @@ def play_ring(
         InputError: if there are no frames, rounds or samples, or as for `fit_gan`.
     """
     require_whole(1, frames=frames, rounds=rounds, samples=samples, n_critic=n_critic, pack=pack)
-    with torch.random.fork_rng():
-        torch.manual_seed(substream(seed, "weights"))
+    with Isolated(stream(seed, "weights")):
         generator, critic = PointGenerator(), PointCritic(2 * pack)
     networks: dict[str, nn.Module] = {"generator": generator, "critic": critic}
     optimisers: dict[str, torch.optim.Optimizer] = {

@@ -69,6 +69,7 @@ class State:
         self.seconds = 0.0  # spent in training, up to the last `tick`
         self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row
         self.started = time.perf_counter()
+        self.dropout: Generator | None = None  # source of dropout's randomness; None for torch's global generator
 
     def result(self) -> dict[str, nn.Module]:
         """Give what training has made so far.
@@ -148,7 +149,7 @@ class State:
             "batches": self.batches.state_dict(),
             "averages": {name: network.state_dict() for name, network in self.averages.items()},
             "generator": self.generator.get_state(),
-            "global_generator": _global_generator(self.generator.device).get_rng_state(),  # dropout draws from it
+            "global_generator": self._dropout_state(),  # the name dates from when dropout drew from it in every run
             "history": [dict(row) for row in self.history.rows],
             "epoch": self.epoch,
             "step": self.step,
@@ -158,6 +159,12 @@ class State:
             "seconds": self.tick(),
             "totals": self.totals,
         }
+
+    def _dropout_state(self) -> Tensor:
+        """Return the state of the generator that dropout draws from."""
+        if self.dropout is None:
+            return _global_generator(self.generator.device).get_rng_state()
+        return self.dropout.get_state()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the run that gave this state.
@@ -178,7 +185,10 @@ class State:
             average.load_state_dict(state["averages"][name])
         self.batches.load_state_dict(state["batches"])
         self.generator.set_state(state["generator"])
-        _global_generator(self.generator.device).set_rng_state(state["global_generator"])
+        if self.dropout is None:
+            _global_generator(self.generator.device).set_rng_state(state["global_generator"])
+        else:
+            self.dropout.set_state(state["global_generator"])
         self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
         self.history = History(state["history"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]

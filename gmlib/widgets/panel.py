@@ -27,7 +27,7 @@ SAMPLES = 16
 PAUSE = 0.5  # seconds between two pictures, at least
 SHARE = 2  # and so many times as long as drawing one takes
 LONGEST = 10  # times as many epochs as the recipe has
-ALONE = Lock()  # dropout draws from torch's one global generator, so that one panel trains at a time
+ALONE = Lock()  # one panel trains at a time: two would slow each other down
 
 CURVES: dict[type[Recipe], dict[str, dict[str, str]]] = {
     VAERecipe: {

@@ -82,6 +82,25 @@ def test_trained_to_its_end_it_is_what_fit_gives(few_digits, always, recipe, cha
     assert made.run.recipe.settings() == replace(recipe, epochs=2, **chosen).settings()
 
 
+def test_a_cell_that_draws_while_it_trains_and_the_training_leave_each_other_alone(few_digits, always):
+    expected = GAN.fit(seed=3)
+    made = TrainingPanel(GAN, {"lr": (2e-4, 2e-3)}, shown={"before": expected}, seed=3, device="cpu")
+
+    def cell() -> list[torch.Tensor]:
+        torch.manual_seed(1)
+        return [torch.rand(3), torch.randn(50)]
+
+    alone, differ = cell(), 0
+    made.train.click()
+    while made.thread.is_alive():
+        differ += not all(torch.equal(a, b) for a, b in zip(cell(), alone, strict=True))
+    assert status(made).startswith("Done after 2 of 2 epochs.")
+    assert differ == 0
+    for name, network in expected.networks.items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(made.run.networks[name].state_dict()[key], value), key
+
+
 def test_it_stops_when_asked_and_keeps_what_it_has_learnt(panel, always):
     pictures = set()
 
