@@ -14,6 +14,8 @@ import pytest
 from tests.rendered import SITE, is_current
 from tests.test_page import audit
 
+pytestmark = pytest.mark.xdist_group("pages")
+
 RESOURCES = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src"}
 
 
