@@ -20,7 +20,8 @@ pytestmark = pytest.mark.xdist_group("site")
 INSPECT = """async () => {
     const all = (selector) => [...document.querySelectorAll(selector)];
     for (const image of all("img")) image.loading = "eager"; // those that wait to be reached
-    await Promise.all(all("img").map((image) => image.decode().catch(() => {})));
+    const decoded = all("img").map((image) => image.decode().catch(() => {}));
+    await Promise.race([Promise.all(decoded), new Promise((done) => setTimeout(done, 10000))]); // what is late counts as missing
     return {
         formulas: all(".math").length,
         typeset: all(".math > math").filter((m) => m.textContent).length,
