@@ -41,6 +41,8 @@ def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
             f"got labels {y.dtype} of shape {tuple(y.shape)} on {y.device}, expected int64 of shape ({len(x)},) on {x.device}: "
             "give one label per image, and move or convert them with .to()"
         )
+    if x.ndim not in (2, 4):
+        raise InputError(f"got x of shape {tuple(x.shape)}, expected vectors (b, f) or images (b, c, h, w): reshape it")
     try:
         one_hot = F.one_hot(y, num_classes).to(x.dtype)
     except RuntimeError as error:  # torch has looked at the values, so gmlib need not look first

@@ -1,5 +1,7 @@
 """Ways from one point to another: through latents, or through images."""
 
+from numbers import Integral
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -76,15 +78,15 @@ def interpolate_spherical(
 
 def _require_ends(start: Tensor, end: Tensor, steps: int) -> None:
     """Refuse ends that do not belong together."""
-    if start.shape != end.shape:
+    if start.shape != end.shape or not start.ndim:
         raise InputError(
             f"got a start of shape {tuple(start.shape)} and an end of shape {tuple(end.shape)}, "
-            "expected the same shape: one end for each start, of the same model"
+            "expected the same shape (n, ...): one end for each start, of the same model"
         )
     if start.dtype != end.dtype or start.device != end.device or not start.is_floating_point():
         raise InputError(
             f"got a start of {start.dtype} on {start.device} and an end of {end.dtype} on {end.device}, "
             "expected floats of one dtype on one device: convert them with .to()"
         )
-    if steps < 2:
+    if not isinstance(steps, Integral) or steps < 2:
         raise InputError(f"got {steps} steps, expected at least 2: the two ends")

@@ -30,7 +30,7 @@ def require_latent_dim(latent_dim: int) -> None:
     Raises:
         InputError: if that is below 1.
     """
-    if latent_dim < 1:
+    if not isinstance(latent_dim, Integral) or latent_dim < 1:
         raise InputError(f"got latent_dim {latent_dim}, expected 1 or more: z needs a number to vary")
 
 
@@ -59,6 +59,8 @@ def require_alike(axes: str, **given: Tensor) -> None:
     Raises:
         InputError: if the shapes differ, or have another number of axes.
     """
+    for name, tensor in given.items():
+        _require_tensor(tensor, name)
     shapes = [tuple(tensor.shape) for tensor in given.values()]
     names = axes.split()
     if len(set(shapes)) > 1 or len(shapes[0]) != len(names):
@@ -163,6 +165,7 @@ def require_image(
         InputError: if the shape, the dtype or the range is another, or as for `require_ready`. The range is looked at on
             the CPU only: elsewhere the device would have to be waited for.
     """
+    _require_tensor(x, "images")
     if x.ndim != 4 or any(one not in (None, other) for one, other in zip(size, x.shape[1:], strict=True)):
         expected = ", ".join(name if one is None else str(one) for name, one in zip("chw", size, strict=True))
         raise InputError(
@@ -182,3 +185,9 @@ def require_image(
             )
         if not 0 <= low <= high <= 1:
             raise InputError(f"got images with values from {low:g} to {high:g}, expected [0, 1]: divide bytes by 255")
+
+
+def _require_tensor(given: Any, what: str) -> None:
+    """Refuse lists, numbers and arrays."""
+    if not isinstance(given, Tensor):
+        raise InputError(f"got {what} of type {type(given).__name__}, expected a tensor: use torch.as_tensor")

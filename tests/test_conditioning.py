@@ -54,3 +54,8 @@ def test_labels_that_the_model_does_not_know(refused):
 def test_labels_on_another_device(refused, unchecked):
     with refused("labels torch.int64 of shape (3,) on meta", "on cpu"):
         append_label(torch.ones(3, 5), Y.to("meta"), 4)
+
+
+def test_what_is_neither_vector_nor_image(refused, unchecked):
+    with refused("got x of shape (3, 4, 5)", "(b, f)"):
+        append_label(torch.ones(3, 4, 5), Y, 4)

@@ -71,5 +71,9 @@ def test_ends_that_are_no_floats_of_one_kind(refused, unchecked):
         for start, end in ((z, z.double()), (z.long(), z.long()), (z, z.to("meta"))):
             with refused("expected floats of one dtype on one device"):
                 between(start, end)
+    with refused("got 2.5 steps", "at least 2"):
+        interpolate(z, z, 2.5)
+    with refused("(n, ...)"):
+        interpolate(torch.tensor(1.0), torch.tensor(2.0))
     with refused("(3, 1, 2, 2)", "interpolate for images"):
         interpolate_spherical(torch.rand(3, 1, 2, 2), torch.rand(3, 1, 2, 2))

@@ -246,6 +246,7 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
         raise InputError(
             f"got extent {extent:g} and {cells} cells, expected both above 0 and finite: a plane to sum over"
         )
+    require_whole(1, cells=cells)
     if not isinstance(vae.decoder, BernoulliDecoder):
         raise InputError("got a decoder whose pixels hear of each other, expected independent ones: use log_likelihood")
     if vae.latent_dim != 2 or vae.num_classes:

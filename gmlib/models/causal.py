@@ -371,6 +371,7 @@ def gated_stacks(
     stack has no skip connections, and nothing is dropped.
     """
     require_whole(1, channels=channels, layers=layers)
+    require_whole(0, above=0 if above is None else above)
     r, s, both = require_odd(kernel) // 2, require_odd(inner) // 2, 2 * channels
     gate = partial(Map, condition=condition, gated=True, mixed=True, dropout=dropout)
     up = 0, ShiftedConv2d(1, both, range(-r, 0), range(-r, r + 1))

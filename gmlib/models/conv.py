@@ -6,7 +6,7 @@ from torch import nn
 
 from gmlib.conditioning import append_label
 from gmlib.models.mlp import hidden_layers, last
-from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim
+from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim, require_whole
 
 
 def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]:
@@ -44,10 +44,11 @@ class ConvEncoder(nn.Module):
             strided: whether both convolutions halve the image, 4×4 with 32 and 64 channels, or keep it, 3×3 with 8.
 
         Raises:
-            InputError: if the latent size is below 1.
+            InputError: if a size is too small.
         """
         super().__init__()
         require_latent_dim(latent_dim)
+        require_whole(0, num_classes=num_classes)
         self.num_classes = num_classes
         first, second, kernel, stride, side = (32, 64, 4, 2, 7) if strided else (8, 8, 3, 1, 28)
         conv = partial(nn.Conv2d, kernel_size=kernel, stride=stride, padding=1, bias=not batch_norm)
@@ -97,10 +98,13 @@ class ConvDecoder(nn.Module):
             width: channels of 7×7 that the hidden layer becomes; half of them of 14×14 follow.
 
         Raises:
-            InputError: if the latent size is below 1.
+            InputError: if a size is too small.
         """
         super().__init__()
         require_latent_dim(latent_dim)
+        require_whole(0, num_classes=num_classes)
+        require_whole(1, channels=channels)
+        require_whole(2, width=width)  # half of it follows
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.channels = channels

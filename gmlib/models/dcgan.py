@@ -4,7 +4,16 @@ from torch import nn
 
 from gmlib.conditioning import append_label
 from gmlib.models.conv import normed
-from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent, require_latent_dim
+from gmlib.shapes import (
+    Image,
+    Labels,
+    Latent,
+    PerImage,
+    require_image,
+    require_latent,
+    require_latent_dim,
+    require_whole,
+)
 
 
 def initialise(network: nn.Module) -> nn.Module:
@@ -49,10 +58,12 @@ class DCGenerator(nn.Module):
             channels: of the images; 3 where they are stacks of three digits.
 
         Raises:
-            InputError: if the latent size is below 1.
+            InputError: if a size is too small.
         """
         super().__init__()
         require_latent_dim(latent_dim)
+        require_whole(0, num_classes=num_classes)
+        require_whole(1, channels=channels, width=width)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
 
@@ -106,8 +117,13 @@ class DCCritic(nn.Module):
             batch_norm: whether hidden planes are normalised over the batch; the first and the score never are.
             dropout: part of each hidden plane that is dropped in training.
             channels: of the images; m where it judges packs of m.
+
+        Raises:
+            InputError: if a size is too small.
         """
         super().__init__()
+        require_whole(0, num_classes=num_classes)
+        require_whole(1, channels=channels, width=width)
         self.num_classes = num_classes
         self.channels = channels
 

@@ -7,7 +7,16 @@ from torch import nn
 
 from gmlib.conditioning import append_label
 from gmlib.errors import InputError
-from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent, require_latent_dim
+from gmlib.shapes import (
+    Image,
+    Labels,
+    Latent,
+    PerImage,
+    require_image,
+    require_latent,
+    require_latent_dim,
+    require_whole,
+)
 
 
 def layer_sizes(hidden: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -81,10 +90,11 @@ class MLPEncoder(nn.Module):
             batch_norm: whether hidden layers are normalised over the batch.
 
         Raises:
-            InputError: if the latent size is below 1.
+            InputError: if a size is too small.
         """
         super().__init__()
         require_latent_dim(latent_dim)
+        require_whole(0, num_classes=num_classes)
         self.num_classes = num_classes
         self.net = nn.Sequential(
             *hidden_layers(784 + num_classes, hidden, batch_norm),  # 784 -> hidden
@@ -121,10 +131,11 @@ class MLPDecoder(nn.Module):
             batch_norm: whether hidden layers are normalised over the batch.
 
         Raises:
-            InputError: if the latent size is below 1.
+            InputError: if a size is too small.
         """
         super().__init__()
         require_latent_dim(latent_dim)
+        require_whole(0, num_classes=num_classes)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.net = nn.Sequential(
@@ -170,10 +181,12 @@ class MLPGenerator(nn.Module):
             channels: of the images; 3 where they are stacks of three digits.
 
         Raises:
-            InputError: if the latent size is below 1.
+            InputError: if a size is too small.
         """
         super().__init__()
         require_latent_dim(latent_dim)
+        require_whole(0, num_classes=num_classes)
+        require_whole(1, channels=channels)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.channels = channels
@@ -220,8 +233,13 @@ class MLPCritic(nn.Module):
             batch_norm: whether hidden layers are normalised over the batch.
             dropout: part of each hidden layer that is dropped in training.
             channels: of the images; m where it judges packs of m.
+
+        Raises:
+            InputError: if a size is too small.
         """
         super().__init__()
+        require_whole(0, num_classes=num_classes)
+        require_whole(1, channels=channels)
         self.num_classes = num_classes
         self.channels = channels
         self.net = nn.Sequential(

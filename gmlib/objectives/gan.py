@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gmlib.errors import InputError
 from gmlib.shapes import Image, Labels, PerImage, require_alike, require_gradients
 
 
@@ -102,6 +103,8 @@ def r1_penalty(
     """
     require_gradients()
     require_alike("b c h w", real=real)
+    if not real.is_floating_point():
+        raise InputError(f"got images of {real.dtype}, expected floats: a slope needs them")
     x = real.detach().requires_grad_()
     scores = critic(x, y)
     require_alike("b", scores=scores)

@@ -92,6 +92,10 @@ def gradient_penalty(
             f"got real images of shape {tuple(real.shape)} and fake ones of shape {tuple(fake.shape)}, "
             "expected the same (b, c, h, w): each point lies between a real and a fake image"
         )
+    if not real.is_floating_point() or real.dtype != fake.dtype:
+        raise InputError(
+            f"got images of {real.dtype} and {fake.dtype}, expected floats of one dtype: convert them with .to()"
+        )
     one_an_image = (len(real), 1, 1, 1)
     if eps is None:
         eps = torch.rand(one_an_image, device=real.device, dtype=real.dtype)

@@ -3,6 +3,7 @@
 import math
 
 from gmlib.errors import InputError
+from gmlib.shapes import require_whole
 
 
 def dirac_game(
@@ -33,10 +34,11 @@ def dirac_game(
 
     Source: Mescheder, Geiger & Nowozin 2018: the Dirac-GAN.
     """
-    if not gamma >= 0 or not rate > 0 or rounds < 1:
+    if not 0 <= gamma < math.inf or not 0 < rate < math.inf or rounds < 1:
         raise InputError(
             f"got gamma {gamma:g}, rate {rate:g} and {rounds} rounds, expected gamma 0 or more, a rate above 0 and 1 round or more"
         )
+    require_whole(1, rounds=rounds)
     theta, psi = start
     path = [(theta, psi)]
     for _ in range(rounds):

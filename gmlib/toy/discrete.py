@@ -180,9 +180,10 @@ def gaussian_masses(points: Line, mean: Float[Tensor, "*b"] | float, sd: float) 
     """
     if not sd > 0:
         raise InputError(f"got sd {sd}, expected a standard deviation above 0; `torch.eye(n)[i]` is a point mass")
-    if points.ndim != 1 or len(points) < 2:
+    if points.ndim != 1 or len(points) < 2 or not points.is_floating_point():
         raise InputError(
-            f"got points of shape {tuple(points.shape)}, expected (n,) with n at least 2: use torch.linspace"
+            f"got points of shape {tuple(points.shape)} and {points.dtype}, expected floats of shape (n,) with n at least 2: "
+            "use torch.linspace"
         )
     mean = torch.as_tensor(mean, dtype=points.dtype)
     steps = points.diff()
@@ -223,6 +224,11 @@ def require_masses(p: Tensor, q: Tensor, points: Tensor | None = None) -> None:
     if p.shape[-1] != q.shape[-1]:
         raise InputError(
             f"got p on {p.shape[-1]} points and q on {q.shape[-1]}, expected the same points: 0 where one has none"
+        )
+    pairs = zip(reversed(p.shape[:-1]), reversed(q.shape[:-1]), strict=False)
+    if any(a != b and 1 not in (a, b) for a, b in pairs):
+        raise InputError(
+            f"got p of shape {tuple(p.shape)} and q of shape {tuple(q.shape)}, expected equally many distributions, or one"
         )
     if points is not None and points.shape != p.shape[-1:]:
         raise InputError(

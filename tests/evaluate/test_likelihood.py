@@ -383,6 +383,8 @@ def test_no_integral_of_grey_images_or_over_nothing(refused, unchecked):
     ):
         with refused(text, "expected"):
             integrated_log_likelihood(vae, wrong)
+    with refused("got cells 2.5", "a whole number"):
+        integrated_log_likelihood(vae, image, cells=2.5)
     with refused("values other than 0 and 1", "Digits.binarised()"):
         integrated_log_likelihood(vae, 0.5 * image)
     for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0), (math.inf, 10)):

@@ -146,6 +146,11 @@ def test_a_causal_network_takes_images_and_conditions_of_theirs(refused, uncheck
             make(2, 0, layers=layers)
 
 
+def test_rows_above_that_are_fewer_than_none(refused, unchecked):
+    with refused("got above -1", "at least 0"):
+        gated_stacks(0, layers=2, above=-1)
+
+
 def test_uniforms_that_are_none(refused, unchecked):
     pixels, z = decoder(NETWORKS["plain"], num_classes=0), torch.zeros(2, 3, dtype=torch.float64)
     with refused("got uniforms from", "[0, 1)"):

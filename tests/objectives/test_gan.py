@@ -191,6 +191,8 @@ def test_penalties_of_critics_and_images_of_other_shapes(refused, unchecked, pen
     for keep in (lambda s: s[:, None], lambda s: s.sum(), lambda s: s[:, None].expand(5, 3)):
         with refused("scores of shape", "one number per image"):
             penalty(lambda x, y, keep=keep: keep(x.flatten(1).sum(1)), x, x)
+    with refused("torch.int64", "floats"):
+        penalty(lambda x, y: x.flatten(1).sum(1), x.long(), x.long())
     with refused("of shape (5, 24)", "(b, c, h, w)"):
         penalty(lambda x, y: x.sum(1), x.flatten(1), x.flatten(1))
 

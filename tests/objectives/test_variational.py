@@ -264,7 +264,7 @@ def test_no_bound_of_nothing(refused, unchecked):
             relaxed_elbo(randn(8), randn(8), weight, free_nats)
 
 
-@pytest.mark.parametrize("logvar", [-34.0, -90.0, -170.0])
+@pytest.mark.parametrize("logvar", [-90.0, -170.0])
 def test_gaussian_log_prob_of_a_tiny_variance_is_finite_in_float32(logvar):
     """At the mean it is -log sigma - log(2 pi) / 2: 1 / sigma² alone would be infinite, and 0 times that no number."""
     mu = torch.tensor([[0.7, -1.3]])

@@ -56,3 +56,9 @@ def test_only_the_penalty_brings_it_to_rest():
 def test_no_game(refused, gamma, rate, rounds):
     with refused(f"got gamma {gamma:g}, rate {rate:g} and {rounds} rounds"):
         dirac_game(gamma, rate=rate, rounds=rounds)
+
+
+def test_steps_and_rounds_that_make_no_game(refused, unchecked):
+    for wrong in ({"gamma": math.inf}, {"gamma": 0.1, "rate": math.inf}, {"gamma": 0.1, "rounds": 2.5}):
+        with refused("got", "expected"):
+            dirac_game(**wrong)

@@ -283,7 +283,11 @@ def test_no_points_no_grid_and_no_mean(refused, unchecked):
     for nothing in (torch.zeros(0), torch.tensor(1.0)):
         with refused(f"got p of shape {tuple(nothing.shape)}", "at least one point"):
             kl_divergence(nothing, nothing)
-    with refused("expected (n,)"):
+    with refused("got points of shape (1,)", "at least 2"):
         gaussian_masses(torch.zeros(1), 0.0, 1.0)
+    with refused("torch.int64", "floats"):  # a mean of 0.5 would be taken for 0
+        gaussian_masses(torch.arange(-10, 11), 0.5, 1.0)
+    with refused("(2, 2)", "(3, 2)", "equally many"):
+        kl_divergence(torch.full((2, 2), 0.5), torch.full((3, 2), 0.5))
     with refused("nan", "tails"):
         gaussian_masses(GRID, float("nan"), 1.0)
