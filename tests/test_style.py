@@ -36,7 +36,7 @@ LAYERS = [
     {"figures", "run", "progress", "toy"},
     {"experiment"},
     {"recipes", "display"},
-    {"report", "verdicts", "widgets"},
+    {"chapters", "report", "verdicts", "widgets"},
     {"cli"},
     {""},  # gmlib itself
 ]
