@@ -502,10 +502,26 @@ def freeze(root: Path) -> None:
     ]
     if problems:
         raise BookError("\n".join([*problems, "Nothing was frozen."]))
-    for chapter, text in frozen.items():
-        chapter.write_text(text, encoding="utf-8")
-    shutil.copy(root / "_build" / "report.json", root / "book" / "status.json")
+    report = (root / "_build" / "report.json").read_text(encoding="utf-8")
+    replace_all({**frozen, root / "book" / "status.json": report})
     say(f"froze {len(frozen)} chapters")
+
+
+def replace_all(texts: dict[Path, str]) -> None:
+    """Write several files, all of them or none: a disk that fills up or Ctrl-C leaves the earlier ones.
+
+    Args:
+        texts: what to write, by file.
+    """
+    new = {path: path.with_name(f".{path.name}.new") for path in texts}
+    try:
+        for path, text in texts.items():
+            new[path].write_text(text, encoding="utf-8")
+        for path, temporary in new.items():
+            os.replace(temporary, path)
+    finally:
+        for temporary in new.values():
+            temporary.unlink(missing_ok=True)
 
 
 def hygiene(root: Path) -> None:

@@ -327,6 +327,26 @@ def test_the_zip_holds_every_page_and_says_that_it_is_the_copy(tmp_path):
     assert (tmp_path / "book" / "a.html").read_text() == offer
 
 
+def test_several_files_are_replaced_all_or_none(tmp_path, monkeypatch):
+    files = {tmp_path / name: f"new {name}" for name in ("a", "b")}
+    for path in files:
+        path.write_text("old")
+    write = Path.write_text
+
+    def interrupted(path, text, **options):
+        write(path, text[:2], **options)
+        if text == "new b":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build.replace_all(files)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "b": "old"}
+    build.replace_all(files)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new a", "b": "new b"}
+
+
 def test_freeze_refuses_code_that_changed_since_the_run(repository, capsys):
     root = repository(**{"01-x": chapter("new")})
     put_executed(root, "01-x", chapter("old"))
