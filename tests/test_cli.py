@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gmlib import recipes
-from gmlib.cli import main
+from gmlib.cli import has_mnist, main
 from gmlib.data import MNIST_MD5
 from gmlib.errors import InputError
 from gmlib.figures import image_grid
@@ -222,6 +222,14 @@ def test_evaluate_measures_on_official_digits_where_they_are_at_hand(
     assert (status, err) == (0, "")
     assert re.search(r"^fid +20\.250 +1\.500 +20\.250 +1\.500$", out, re.M)
     assert "not at hand" not in out
+
+
+def test_an_empty_variable_is_not_set(without_mnist, monkeypatch):
+    monkeypatch.setenv("GMLIB_DATA", "")
+    assert has_mnist(None) is False
+    monkeypatch.setenv("GMLIB_DATA", "nowhere")
+    with pytest.raises(InputError):
+        has_mnist(None)
 
 
 def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path):
@@ -583,7 +591,7 @@ def test_a_record_that_is_no_record(mistake, trained, tmp_path, record):
 
 
 def test_a_terminal_with_fewer_letters(monkeypatch):
-    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="cp1251")
     monkeypatch.setattr(sys, "stdout", narrow)
     with pytest.raises(SystemExit) as left:
         main(["show", "dcgan"])

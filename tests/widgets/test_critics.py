@@ -36,12 +36,11 @@ def kept() -> dict[str, torch.Tensor]:
     return {kind: scores.double() for kind, scores in trained_scores().items()}
 
 
-@pytest.mark.parametrize(("kind", "leash", "theta"), [("clipped", 4, 20), ("clipped", 0, 7), ("penalty", 2, 20)])
+# with a weight of 10 rounding errors grow over 300 steps, so that two kinds of processor differ; with 100 they do not
+@pytest.mark.parametrize(("kind", "leash", "theta"), [("clipped", 4, 20), ("clipped", 0, 7), ("penalty", 3, 20)])
 def test_shipped_critics_are_those_that_the_chapter_trains(kept, kind, leash, theta):
     scores = trained(leashes()[kind][leash], THETAS[theta])
-    # under a penalty rounding errors grow over 300 steps: two kinds of processor differ by a twentieth
-    tolerance = {"clipped": 1e-3, "penalty": 0.1}[kind]
-    assert (scores - kept[kind][leash, theta]).abs().max() < tolerance * scores.abs().max()
+    assert (scores - kept[kind][leash, theta]).abs().max() < 1e-3 * scores.abs().max()
 
 
 def test_every_leash_and_every_place_has_its_curve(kept):
