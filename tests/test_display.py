@@ -46,7 +46,7 @@ def test_show_keeps_every_line_that_runs_and_the_comments():
     assert "# the bound is maximised, so its negative is minimised" in show(fit_vae).markdown
     # what is left of a class still defines all of its methods
     namespace = ast.parse(code(show(models.VAE).markdown)).body[0].body
-    assert [node.name for node in namespace] == ["__init__", "forward", "log_weights"]
+    assert [node.name for node in namespace] == ["__init__", "forward", "log_weights", "_posterior"]
     assert code(show(models.VAE.forward).markdown).startswith("def forward(")  # without its indentation
 
 
