@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
+from gmlib.evaluate.mode import eval_mode
 from gmlib.files import write_whole
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
@@ -115,7 +116,8 @@ class Run:
         z = draw(torch.randn, (n, self.latent_dim), generator, next(self._drawer.parameters()).device)
         if "vae" not in self.networks or mean:
             return self.decode(z, labels)
-        return self.vae.decoder.sample(z, labels, generator=generator)
+        with eval_mode(self.vae):
+            return self.vae.decoder.sample(z, labels, generator=generator)
 
     @torch.no_grad()
     def latents(self, digits: Digits) -> Latent:
@@ -127,7 +129,8 @@ class Run:
         Returns:
             Means of q(z|x), `(n, latent_dim)`.
         """
-        return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
+        with eval_mode(self.vae):
+            return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
 
     @torch.no_grad()
     def decode(self, z: Latent, labels: Labels | None = None) -> Image:
@@ -149,12 +152,14 @@ class Run:
                     "got latents to decode, expected draws: a pixel has no probability before those above it are drawn, so use "
                     "sample, without mean (--mean)"
                 )
-            return self.vae.decoder.mean(z, labels)
+            with eval_mode(self.vae):
+                return self.vae.decoder.mean(z, labels)
         if labels is not None and len(labels) != len(z):
             raise InputError(f"got {len(labels)} labels for {len(z)} latents, expected one label a latent")
         parts = z.split(1000)  # the hidden planes of ten thousand images would take gigabytes
         given = [None] * len(parts) if labels is None else labels.split(1000)
-        return torch.cat([self.generator(part, own) for part, own in zip(parts, given, strict=True)])
+        with eval_mode(self.generator):
+            return torch.cat([self.generator(part, own) for part, own in zip(parts, given, strict=True)])
 
     def save(self, folder: Path, root: Path | str | None = None, watch: Watch = iter) -> "Run":
         """Write `NAME.safetensors` and `NAME.json`, and measure what was written: the networks that the recipe keeps.
