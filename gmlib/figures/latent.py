@@ -28,6 +28,8 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
     """
     require_panels(planes)
     for title, (mu, labels) in planes.items():
+        if not isinstance(mu, Tensor) or not isinstance(labels, Tensor):
+            raise InputError(f"got means and labels for {title!r} that are no tensors: use torch.as_tensor")
         if mu.ndim != 2 or mu.shape[1] != 2 or labels.shape != mu.shape[:1]:
             raise InputError(
                 f"got means of shape {tuple(mu.shape)} and labels of shape {tuple(labels.shape)} for {title!r}, expected (n, 2) "
