@@ -73,7 +73,8 @@ def require_tensors(**given: Any) -> None:
     for name, value in given.items():
         if not isinstance(value, Tensor):
             raise InputError(
-                f"got {name} as a {type(value).__name__}, expected a tensor: use torch.as_tensor for an array and torch.stack for a list"
+                f"got {name} as a {type(value).__name__}, expected a tensor: use torch.as_tensor for an array, torch.stack for a list, "
+                "and grey() or labels of Digits"
             )
 
 

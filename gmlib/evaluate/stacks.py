@@ -8,6 +8,7 @@ from gmlib.evaluate.features import require_tensors
 from gmlib.shapes import Image, Labels
 
 STACKS = 26_000  # samples that are counted: by chance alone, so many draws miss no mode of a thousand
+MOST = 6  # digits of a stack: a million modes
 
 
 def read_stacks(images: Image) -> Labels:
@@ -28,6 +29,10 @@ def read_stacks(images: Image) -> Labels:
             f"got images of shape {tuple(images.shape)}, expected (batch, channels, 28, 28): stacks of digits"
         )
     channels = images.shape[1]
+    if channels > MOST:
+        raise InputError(
+            f"got stacks of {channels} digits, expected at most {MOST}: more have too many modes to be counted"
+        )
     digits = predict(images.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, channels))
     return digits @ 10 ** torch.arange(channels - 1, -1, -1, device=digits.device)
 
