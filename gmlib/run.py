@@ -18,6 +18,7 @@ from gmlib.evaluate.mode import eval_mode
 from gmlib.files import write_whole
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
+from gmlib.numbers import whole
 from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent, Watch
 from gmlib.train.history import History
@@ -107,7 +108,7 @@ class Run:
         Raises:
             InputError: if n is below 1, or probabilities are asked of a GAN, which has none.
         """
-        if n < 1:
+        if (whole(n) or 0) < 1:
             raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
         if "vae" not in self.networks and mean:
             raise InputError(
