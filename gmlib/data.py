@@ -18,8 +18,9 @@ from torch import Generator, Tensor
 
 from gmlib.errors import InputError, one_line
 from gmlib.files import read_arrays, unreadable
+from gmlib.numbers import count_of, whole
 from gmlib.parallel import require_divisible, shard
-from gmlib.seeds import stream
+from gmlib.seeds import require_device, require_seed, stream
 from gmlib.shapes import Bytes, Image, Labels
 
 SPLITS = ("train", "validation", "test")
@@ -53,6 +54,9 @@ class Digits:
 
     def __post_init__(self) -> None:
         """Refuse what is not a set of digits."""
+        for name, given in (("images", self.images), ("labels", self.labels)):
+            if not isinstance(given, Tensor):
+                raise InputError(f"got {name} as a {type(given).__name__}, expected a tensor: use torch.as_tensor")
         if self.images.dtype != torch.uint8 or tuple(self.images.shape[1:]) != (1, 28, 28):
             raise InputError(
                 f"got images {self.images.dtype} of shape {tuple(self.images.shape)}, "
@@ -125,13 +129,28 @@ def binarise(images: Bytes, generator: Generator) -> Image:
     A byte is compared with a uniform draw from 0 to 254, so that the probability is exactly value / 255.
 
     Args:
-        images: uint8 `(n, 1, 28, 28)`.
+        images: uint8 `(n, 1, 28, 28)`. Their order in memory changes nothing.
         generator: source of randomness, on the device of the images.
 
     Returns:
         `(n, 1, 28, 28)` of zeros and ones.
+
+    Raises:
+        InputError: if the images have another dtype or shape, or the generator is on another device.
     """
-    noise = torch.empty_like(images).random_(0, 255, generator=generator)
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+        kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise InputError(
+            f"got images of {kind}, expected torch.uint8 with ink at 255: give Digits.images, or draw probabilities "
+            "with torch.bernoulli"
+        )
+    if images.ndim != 4:
+        raise InputError(
+            f"got images of shape {tuple(images.shape)}, expected (n, 1, 28, 28): unsqueeze(1) adds the channel"
+        )
+    require_device(generator, images.device)
+    # not empty_like, which lies in memory as the images do, and is filled in the order of the memory
+    noise = torch.empty(images.shape, dtype=torch.uint8, device=images.device).random_(0, 255, generator=generator)
     return (noise < images).float()
 
 
@@ -145,8 +164,17 @@ def join_channels(x: Shaped[Tensor, "b c h w"], m: int) -> Shaped[Tensor, "b_m m
     Returns:
         `(b / m, m c, h, w)`.
 
+    Raises:
+        InputError: if x is no batch of images, or m is no divisor of b.
+
     Source: Lin, Khetan, Fanti & Oh 2018 for packs; Metz, Poole, Pfau & Sohl-Dickstein 2017 for stacks of digits.
     """
+    m = count_of("m", m)
+    if x.ndim != 4 or len(x) % m:
+        raise InputError(
+            f"got images of shape {tuple(x.shape)} to join by {m}, expected (b, c, h, w) with b a multiple of {m}: "
+            "cut the batch, or unsqueeze(1) to add the channel"
+        )
     return x.unflatten(0, (-1, m)).flatten(1, 2)
 
 
@@ -169,22 +197,22 @@ class Batches:
             seed: fixes order and draws.
 
         Raises:
-            InputError: if the batch size is below 1 or above the number of images, or the processes cannot share it.
+            InputError: if the batch size is below 1, above the number of images or no whole number, the stack is below 1, or the
+                processes cannot share a batch.
         """
-        if stack < 1:
-            raise InputError(f"got stacks of {stack} digits, expected at least 1 an image")
-        if not 1 <= batch_size <= len(digits) // stack:
+        stack, size = count_of("stack", stack), whole(batch_size)
+        if size is None or not 1 <= size <= len(digits) // stack:
             stacks = f" in stacks of {stack}" if stack > 1 else ""
             raise InputError(
-                f"got batch size {batch_size} for {len(digits)} digits{stacks} of {digits.name}, "
+                f"got batch size {batch_size!r} for {len(digits)} digits{stacks} of {digits.name}, "
                 f"expected 1 to {len(digits) // stack}: choose a smaller batch or more data"
             )
-        require_divisible(batch_size)
+        require_divisible(size)
         self.digits = digits
-        self.batch_size = batch_size
+        self.batch_size = size
         self.stack = stack
         self.binarised = binarised
-        self.seed = seed
+        self.seed = require_seed(seed)
         self.epoch = 0
         self.position = 0  # batches already given in this epoch
         self.generator = stream(seed, "binarisation", digits.images.device)
@@ -206,7 +234,7 @@ class Batches:
         """
         images, labels, mine = self.digits.images, self.digits.labels, shard()
         shuffle = stream(self.seed, f"order of epoch {self.epoch}")
-        order = torch.randperm(len(images), generator=shuffle).to(images.device)
+        order = torch.randperm(len(images), generator=shuffle, device="cpu").to(images.device)
         for index in order.split(self.batch_size * self.stack)[self.position : len(self)]:
             self.position += 1
             batch = join_channels(images.index_select(0, index), self.stack)

@@ -3,13 +3,16 @@
 import hashlib
 import inspect
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, cast, get_args, get_origin
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -27,6 +30,7 @@ from gmlib.models.causal import CausalNetwork
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.pixel import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
+from gmlib.numbers import count_of, plain_number, whole
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.run import Run, versions
 from gmlib.seeds import require_seed, stream, substream
@@ -74,6 +78,60 @@ def _changed(thing: Any) -> dict[str, Any]:
     return {f.name: value for f in fields(thing) if (value := getattr(thing, f.name)) != f.default}
 
 
+def as_setting(name: str, value: Any, kind: Any) -> Any:
+    """Turn a setting into numbers of Python, and refuse what its field cannot mean.
+
+    A recipe is compared, hashed and written as JSON by its settings: 3, np.int64(3) and, where a number may have a fraction,
+    3.0 are one setting.
+
+    Args:
+        name: of the field.
+        value: of a number, a tuple of numbers, a `partial` or a dataclass with numbers in it, or anything else.
+        kind: the field's type.
+
+    Returns:
+        The value with every number as a Python number of the field's type; anything else as it is.
+
+    Raises:
+        InputError: if it is an array, or no number where the field takes numbers, or one that is too small, too large or
+            not finite.
+    """
+    value = plain_number(value)
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if isinstance(value, np.ndarray | Tensor):
+        raise InputError(f"got {name} as an array, expected Python numbers: convert it with tuple(values.tolist())")
+    if isinstance(value, list | tuple):
+        if not value:
+            raise InputError(f"got {name} {value!r}, expected at least one number: give it")
+        (within,) = {get_args(each)[0] for each in kinds if get_origin(each) is tuple} or {Any}
+        return tuple(as_setting(name, each, within) for each in value)
+    if isinstance(value, partial):
+        args = [as_setting(name, each, Any) for each in value.args]
+        keywords = {key: as_setting(key, each, Any) for key, each in value.keywords.items()}
+        same = [*map(type, (*args, *keywords.values()))] == [*map(type, (*value.args, *value.keywords.values()))]
+        return value if same else partial(value.func, *args, **keywords)  # two partials are equal only if they are one
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: (getattr(value, f.name), f.type) for f in fields(value)}
+        return replace(value, **{key: as_setting(f"{name}.{key}", *each) for key, each in parts.items()})
+    if value is None and NoneType in kinds:
+        return None
+    if bool in kinds:
+        if value not in (0, 1):
+            raise InputError(f"got {name} {value!r}, expected True or False: choose one of them")
+        return bool(value)
+    if float in kinds:
+        below = 1.0 if name in ("ema", "dropout", "betas") else math.inf
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
+            expected = "finite" if below == math.inf else f"below {below:g}"
+            raise InputError(f"got {name} {value!r}, expected a number of at least 0 and {expected}: choose another")
+        return float(value)
+    if int in kinds:
+        if name == "latent_dim" and whole(value) is not None:
+            return whole(value)  # the networks know which size they need
+        return count_of(name, value, 0 if name in ("latent_dim", "num_classes", "finer_samples") else 1)
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
     """What is trained and how: the part that every kind of model shares.
@@ -96,6 +154,12 @@ class Recipe(ABC):
     about: str = field(default="", compare=False)
     paper: str = field(default="", compare=False)
     departures: tuple[Departure, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        """Take every setting as Python's numbers."""
+        for f in fields(self):
+            if f.name not in ("parent", "departures"):
+                object.__setattr__(self, f.name, as_setting(f.name, getattr(self, f.name), f.type))
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
@@ -488,8 +552,15 @@ def measure_drawn(
 
     Returns:
         What `measure_samples` finds.
+
+    Raises:
+        InputError: if there are fewer training digits than test digits.
     """
-    n, frequencies = len(test), train.labels.bincount(minlength=10) / len(train)
+    n, frequencies = len(test), train.labels.bincount(minlength=10).float() / len(train)
+    if len(train) < n:
+        raise InputError(
+            f"got {n} test digits and {len(train)} training digits, expected at least as many of these: the floor is taken of {n}"
+        )
     floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
     labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
     given = {"labels": labels, "floor_labels": floor.labels} if run.num_classes else {}

@@ -35,7 +35,7 @@ def whole(value: Any) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def require_count(name: str, value: Any, least: int = 1) -> int:
+def count_of(name: str, value: Any, least: int = 1) -> int:
     """Return a count as a Python integer, and refuse what is none.
 
     Args:

@@ -14,9 +14,11 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
+from gmlib.evaluate.mode import eval_mode
 from gmlib.files import replacing, to_json
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
+from gmlib.numbers import whole
 from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent, Watch
 from gmlib.train.history import History
@@ -111,7 +113,7 @@ class Run:
         Raises:
             InputError: if n is below 1, or probabilities are asked of a GAN, which has none.
         """
-        if n < 1:
+        if (whole(n) or 0) < 1:
             raise InputError(f"got n = {n} samples, expected 1 or more: ask for at least one")
         if "vae" not in self.networks and mean:
             raise InputError(
@@ -124,7 +126,8 @@ class Run:
         z = draw(torch.randn, (n, self.latent_dim), generator, device)
         if "vae" not in self.networks or mean:
             return self.decode(z, labels)
-        return self.vae.decoder.sample(z, labels, generator=generator)
+        with eval_mode(self.vae):
+            return self.vae.decoder.sample(z, labels, generator=generator)
 
     @torch.no_grad()
     def latents(self, digits: Digits) -> Latent:
@@ -136,7 +139,8 @@ class Run:
         Returns:
             Means of q(z|x), `(n, latent_dim)`.
         """
-        return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
+        with eval_mode(self.vae):
+            return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
 
     @torch.no_grad()
     def decode(self, z: Latent, labels: Labels | None = None) -> Image:
@@ -158,12 +162,14 @@ class Run:
                     "got latents to decode, expected draws: a pixel has no probability before those above it are drawn, so use "
                     "sample, without mean (--mean)"
                 )
-            return self.vae.decoder.mean(z, labels)
+            with eval_mode(self.vae):
+                return self.vae.decoder.mean(z, labels)
         if labels is not None and len(labels) != len(z):
             raise InputError(f"got {len(labels)} labels for {len(z)} latents, expected one label a latent")
         parts = z.split(1000)  # the hidden planes of ten thousand images would take gigabytes
         given = [None] * len(parts) if labels is None else labels.split(1000)
-        return torch.cat([self.generator(part, own) for part, own in zip(parts, given, strict=True)])
+        with eval_mode(self.generator):
+            return torch.cat([self.generator(part, own) for part, own in zip(parts, given, strict=True)])
 
     def save(self, folder: Path | str, root: Path | str | None = None, watch: Watch = iter) -> "Run":
         """Write `NAME.safetensors` and `NAME.json`, and measure what was written: the networks that the recipe keeps.

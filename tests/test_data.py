@@ -13,7 +13,7 @@ import torch
 
 from gmlib import Batches, Digits, binarise, mnist
 from gmlib import data as data_module
-from gmlib.data import MNIST_MD5
+from gmlib.data import MNIST_MD5, join_channels
 from gmlib.digits5k import split_by_class
 
 # digits
@@ -408,3 +408,61 @@ def test_full_mnist_is_split_apart_from_the_embedded_digits():
     embedded = {image.tobytes() for split in full for image in mnist(split).images.numpy()}
     assert not embedded & {image.tobytes() for image in full["train"].images.numpy()}
     assert embedded <= {image.tobytes() for image in full["validation"].images.numpy()}
+
+
+# what is no set of images, and images in another order of memory
+
+
+def test_binarise_refuses_what_is_no_bytes(unchecked, refused, made_up):
+    """Grey floats lie below every draw but 0, so that hardly a pixel would be ink."""
+    generator = torch.Generator()
+    with refused("torch.float32", "torch.uint8"):
+        binarise(made_up.grey(), generator)
+    with refused("ndarray", "torch.uint8"):
+        binarise(made_up.images.numpy(), generator)
+    with refused("torch.int64", "torch.uint8"):
+        binarise(made_up.images.long(), generator)
+    with refused("(64, 28, 28)", "(n, 1, 28, 28)"):
+        binarise(made_up.images[:, 0], generator)
+    for name, value in (("images", list(made_up.images)), ("labels", made_up.labels.tolist())):
+        with refused(f"got {name} as a list"):
+            Digits(**{"images": made_up.images, "labels": made_up.labels, "name": "x"} | {name: value})
+
+
+LAYOUTS = {
+    "transposed": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+    "images last": lambda x: x.permute(1, 2, 3, 0).contiguous().permute(3, 0, 1, 2),
+    "channels last": lambda x: x.repeat(1, 3, 1, 1).to(memory_format=torch.channels_last)[:, :1],
+    "reversed": lambda x: x.flip(0).contiguous().flip(0),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_order_in_memory_does_not_change_a_draw(made_up, layout):
+    images = torch.randint(256, made_up.images.shape, generator=torch.Generator().manual_seed(2)).to(torch.uint8)
+    plain = Digits(images, made_up.labels, "x")
+    other = Digits(LAYOUTS[layout](images), made_up.labels, "x")
+    assert torch.equal(other.images, plain.images)
+    assert torch.equal(other.binarised(), plain.binarised())
+    pairs = zip(Batches(other, 16, binarised=True), Batches(plain, 16, binarised=True), strict=True)
+    assert all(torch.equal(a, b) for (a, _), (b, _) in pairs)
+
+
+def test_draws_are_those_of_every_earlier_version():
+    """Shipped ELBOs were measured on them."""
+    found = mnist("test").binarised().flatten(1).to(torch.uint8).numpy().tobytes()
+    assert hashlib.sha256(found).hexdigest() == "07fddc24c235e4c696642e81e34a9fb2c2a787455f6425b82690c915d813d482"
+
+
+@pytest.mark.parametrize(
+    ("shape", "m"), [((6, 28, 28), 2), ((5, 1, 28, 28), 2), ((6, 1, 28, 28), 0), ((6, 1, 28, 28), 1.5)]
+)
+def test_what_cannot_be_joined(unchecked, refused, shape, m):
+    with refused("got "):
+        join_channels(torch.zeros(shape), m)
+
+
+@pytest.mark.parametrize(("size", "stack"), [(2.5, 1), (None, 1), (True, 1), (8, 0), (8, 1.5)])
+def test_batches_of_no_number(unchecked, refused, made_up, size, stack):
+    with refused("got "):
+        Batches(made_up, size, binarised=True, stack=stack)

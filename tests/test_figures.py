@@ -480,3 +480,75 @@ def test_another_thread_leaves_pyplot_and_its_style_alone():
     other.join(timeout=10)
     assert not other.is_alive()
     assert figure.axes
+
+
+# images that a figure would draw as something else
+
+
+DOORS = {
+    "tile": lambda x: tile(x, 2),
+    "image_grid": image_grid,
+    "image_grids": lambda x: image_grids({"one": torch.zeros(2, 1, 28, 28), "other": x}),
+    "rows_of_images": lambda x: rows_of_images({"one": x}),
+    "decoded_plane": lambda x: decoded_plane(x, [0.0, 1.0]),
+    "samples_and_curves": lambda x: samples_and_curves({"run": (x, History())}, {}),
+}
+WRONG = {
+    "no channel": (torch.zeros(4, 28, 28), "(4, 28, 28)"),
+    "array": (np.zeros((4, 1, 28, 28)), "ndarray"),
+    "list": ([torch.zeros(1, 28, 28)] * 4, "list"),
+    "bytes": (torch.zeros(4, 1, 28, 28, dtype=torch.uint8), "torch.uint8"),
+    "tanh": (torch.full((4, 1, 28, 28), -1.0), "from -1 to -1"),
+    "0 to 255": (torch.full((4, 1, 28, 28), 255.0), "from 255 to 255"),
+    "NaN": (torch.full((4, 1, 28, 28), torch.nan), "nan"),
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_no_batch_of_images_is_not_drawn(refused, door, wrong):
+    given, found = WRONG[wrong]
+    with refused(found):
+        DOORS[door](given)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_floats_of_other_precision_are_drawn(dtype):
+    np.testing.assert_allclose(sheet_of(image_grid(images(4).to(dtype))), tile(images(4), 10), atol=2e-3)
+
+
+def test_rows_of_images_of_one_size(refused):
+    with refused("[(1, 3, 4), (1, 5, 4)]", "one size"):
+        rows_of_images({"small": images(2), "large": images(2, h=5)})
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_points_that_are_not_of_the_plane(refused):
+    labels = torch.zeros(5, dtype=torch.int64)
+    with refused("(5, 50)", "(n, 2)"):
+        latent_planes({"plane": (torch.zeros(5, 50), labels)})
+    with refused("(4,)", "(n,)"):
+        latent_planes({"plane": (torch.zeros(5, 2), labels[:4])})
+    with refused("(5, 3)", "(n, 2)"):
+        clouds({"points": torch.zeros(5, 3)})
+    with refused("'a'", "1 are finite"):
+        histograms({"a": torch.tensor([1.0, torch.nan])}, x="x")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        *(
+            lambda: image_grids({}),
+            lambda: samples_and_curves({}, {}),
+            lambda: lines({}, x="x", y="y"),
+            lambda: forest({}),
+        ),
+        *(lambda: margins({}), lambda: latent_planes({}), lambda: clouds({}), lambda: histograms({}, x="x")),
+        *(lambda: gaps({}, lower="a", upper="b", x="x"), lambda: layer_spreads({}, y="y")),
+    ],
+)
+def test_nothing_is_not_drawn(refused, draw):
+    with refused("got nothing to draw"):
+        draw()

@@ -199,7 +199,9 @@ def test_hash_and_comparison_change_with_each_setting():
             return (*value, 7)
         if isinstance(value, bool):
             return not value
-        return value * 2 + 1 if isinstance(value, int | float) else torch.nn.Identity
+        if isinstance(value, float):
+            return value / 2 + 0.25
+        return value * 2 + 1 if isinstance(value, int) else torch.nn.Identity
 
     changed = {name: replace(VAE, **{name: other(value)}) for name, value in VAE.settings().items()}
     described = {"name", "about", "paper", "departures", "quick_epochs", "precision", "parent"}

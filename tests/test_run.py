@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from gmlib import InputError, mnist, recipes
+from gmlib import InputError, Run, mnist, pretrained, recipes
 from gmlib.evaluate import count_modes
 from gmlib.experiment import GANRecipe
 from gmlib.recipes import load_run
@@ -363,3 +363,30 @@ def test_stacks_and_packs_change_the_hash():
 def test_stacks_have_no_label(refused):
     with refused("got stacks of 3 digits and 10 classes", "no one label"):
         replace(SHORT_GAN, stack=3, num_classes=10).build()
+
+
+@pytest.mark.parametrize("name", ["vae", "cvae", "dcgan", "pixel_vae"])
+def test_a_run_in_train_mode_samples_in_eval_mode_and_is_left_as_it_was(name):
+    """Batch norm would use the statistics of the batch, and move its own."""
+    expected, run = pretrained(name), pretrained(name)
+    network = run.vae if "vae" in run.networks else run.generator
+    before = {key: value.clone() for key, value in network.train().state_dict().items()}
+    n = 3
+    labels = torch.arange(n) if run.num_classes else None
+    digits = mnist("test")[:n]
+
+    def results(run: Run) -> list[torch.Tensor]:
+        found = [run.sample(n, labels, generator=torch.Generator().manual_seed(0))]
+        if name != "pixel_vae":
+            found.append(run.decode(torch.ones(n, run.latent_dim), labels))
+        return found + ([run.latents(digits)] if "vae" in run.networks else [])
+
+    assert all(torch.equal(a, b) for a, b in zip(results(run), results(expected), strict=True))
+    assert network.training
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("n", [2.5, 0, True, None])
+def test_a_number_of_samples_that_is_none(unchecked, refused, n):
+    with refused(f"got n = {n} samples"):
+        pretrained("vae").sample(n)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.evaluate.features import Extractor, extract
+from gmlib.evaluate.features import Extractor, extract, require_tensors
 from gmlib.shapes import Image, Labels
 
 Frequencies = Float[Tensor, " classes"]  # shares of the digits in the reference: they sum to 1
@@ -63,6 +63,7 @@ def agreement(predicted: Labels, labels: Labels) -> float:
     Raises:
         InputError: if there are none, not as many of both, or they are no digits.
     """
+    require_tensors(predicted=predicted, labels=labels)
     if predicted.shape != labels.shape:
         raise InputError(
             f"got {len(labels)} labels for {len(predicted)} samples, expected one label a sample: "
@@ -116,6 +117,7 @@ def digits_covered(predicted: Labels, frequencies: Frequencies) -> int:
 
 
 def _shares(predicted: Tensor, frequencies: Tensor) -> Tensor:
+    require_tensors(predicted=predicted, frequencies=frequencies)
     total = float(frequencies.double().sum())
     if frequencies.ndim != 1 or not (frequencies >= 0).all() or not abs(total - 1) < 1e-5:
         raise InputError(
@@ -128,6 +130,10 @@ def _shares(predicted: Tensor, frequencies: Tensor) -> Tensor:
 def _counts(digits: Tensor, classes: int) -> Tensor:
     if not len(digits):
         raise InputError("got no samples, expected at least one: draw some")
+    if digits.ndim != 1 or digits.is_floating_point():
+        raise InputError(
+            f"got digits of {digits.dtype} and shape {tuple(digits.shape)}, expected whole numbers (b,): predict gives them"
+        )
     low, high = int(digits.min()), int(digits.max())
     if not 0 <= low <= high < classes:
         raise InputError(f"got digits from {low} to {high}, expected 0 to {classes - 1}: map them first")

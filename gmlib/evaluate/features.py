@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gmlib.errors import InputError
 from gmlib.evaluate.mode import eval_mode
+from gmlib.numbers import count_of
 from gmlib.shapes import Features, Image, require_image
 
 Extractor = Callable[[Tensor], Tensor]  # images (b, 1, 28, 28) to features (b, f)
@@ -25,7 +26,7 @@ def extract(images: Image, features: Extractor | None = None, chunk: int = 500) 
     features of chance.
 
     Args:
-        images: `(b, 1, 28, 28)` with values in [0, 1].
+        images: `(b, 1, 28, 28)` with values in [0, 1]; a network takes them in the dtype of its weights.
         features: maps images to vectors, `(b, f)`: a network or any function, on the device of the images. None takes
             the shipped classifier's, as everywhere below: the 128 numbers before its last layer.
         chunk: images at a time.
@@ -34,9 +35,10 @@ def extract(images: Image, features: Extractor | None = None, chunk: int = 500) 
         `(b, f)`, on the device of the images.
 
     Raises:
-        InputError: if there are no images, their shape, dtype or range is another, or what comes out is no
-            vector an image.
+        InputError: if there are no images, their type, shape or range is another, the chunk is below 1, or what comes out is
+            not one vector per image.
     """
+    require_tensors(images=images)
     if features is None:
         from gmlib.evaluate.classifier import shipped_classifier  # it is measured with what stands in this file
 
@@ -44,7 +46,10 @@ def extract(images: Image, features: Extractor | None = None, chunk: int = 500) 
     require_image(images.cpu(), (1, 28, 28))  # that looks at the range on the CPU only
     if not len(images):
         raise InputError("got no images, expected at least one: draw some")
+    chunk = count_of("chunk", chunk)
     network: Any = getattr(features, "__self__", features)
+    if isinstance(network, nn.Module) and (weight := next(network.parameters(), None)) is not None:
+        images = images.to(weight.dtype)
     with eval_mode(network) if isinstance(network, nn.Module) else nullcontext():
         parts = [features(part) for part in images.split(chunk)]
     for part, found in zip(images.split(chunk), parts, strict=True):
@@ -54,6 +59,23 @@ def extract(images: Image, features: Extractor | None = None, chunk: int = 500) 
                 f"expected floats of shape ({len(part)}, width): flatten what the extractor gives"
             )
     return torch.cat(parts)
+
+
+def require_tensors(**given: Any) -> None:
+    """Refuse lists and arrays.
+
+    Args:
+        **given: by the names of their arguments.
+
+    Raises:
+        InputError: if one of them is no tensor.
+    """
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise InputError(
+                f"got {name} as a {type(value).__name__}, expected a tensor: use torch.as_tensor for an array, torch.stack for a list, "
+                "and grey() or labels of Digits"
+            )
 
 
 def comparable(samples: Features, reference: ReferenceFeatures) -> tuple[Features, ReferenceFeatures]:
@@ -70,8 +92,9 @@ def comparable(samples: Features, reference: ReferenceFeatures) -> tuple[Feature
         The same two, in float64.
 
     Raises:
-        InputError: if they are no matrices of the same width, one is empty, or a number in them is not finite.
+        InputError: if they are no tensors `(n, width)` of the same width, one is empty, or a number in them is not finite.
     """
+    require_tensors(samples=samples, reference=reference)
     if samples.ndim != 2 or reference.ndim != 2 or samples.shape[1] != reference.shape[1]:
         raise InputError(
             f"got features of shapes {tuple(samples.shape)} and {tuple(reference.shape)}, expected (n, width) twice "

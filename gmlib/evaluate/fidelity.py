@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 from gmlib.errors import InputError
 from gmlib.evaluate.features import Extractor, ReferenceFeatures, References, comparable, extract, require_count
 from gmlib.isolated import Isolated
+from gmlib.numbers import whole
 from gmlib.shapes import Features, Image
 
 
@@ -117,8 +118,9 @@ def kernel_distance(
 
     samples, reference = comparable(samples, reference)
     require_count(2, "the estimate is made of pairs, so draw more images", samples=samples, reference=reference)
-    if subsets < 1 or subset_size < 2:
+    if (whole(subsets) or 0) < 1 or (whole(subset_size) or 0) < 2:
         raise InputError(f"got {subsets} subsets of {subset_size} images, expected at least 1 of 2: choose more")
+    subsets, subset_size = int(subsets), int(subset_size)
     size = min(subset_size, len(samples), len(reference))
     if size == len(samples) == len(reference):
         subsets = 1

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gmlib.errors import InputError
 from gmlib.evaluate.features import Extractor, ReferenceFeatures, References, comparable, extract, require_count
+from gmlib.numbers import whole
 from gmlib.shapes import Features, Image
 
 CHUNK = 250  # rows of the distance matrix at a time: all of 10,000 × 10,000 would be 800 MB
@@ -137,7 +138,7 @@ def _squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 def _squared_radii(points: Tensor, k: int, name: str) -> Tensor:
     """Give each point's squared distance to its k-th nearest other, and as much more as rounding could move a tie."""
-    if k < 1:
+    if (whole(k) or 0) < 1:
         raise InputError(f"got k = {k}, expected which neighbour to look at, at least 1: choose another")
     advice = f"each needs a neighbour number {k} among the others, so draw more or lower k"
     require_count(k + 1, advice, **{name: points})

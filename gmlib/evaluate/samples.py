@@ -2,9 +2,10 @@
 
 import torch
 
+from gmlib.errors import InputError
 from gmlib.evaluate.classifier import Classifier, shipped_classifier
 from gmlib.evaluate.conditional import Frequencies, agreement, digits_covered, histogram_kl
-from gmlib.evaluate.features import ReferenceFeatures, References, extract
+from gmlib.evaluate.features import ReferenceFeatures, References, extract, require_tensors
 from gmlib.evaluate.fidelity import frechet_distance, kernel_distance
 from gmlib.evaluate.neighbours import density_coverage, manifold_overlap
 from gmlib.shapes import Features, Image, Labels
@@ -23,7 +24,8 @@ def measure_samples(
     Args:
         samples: `(b, 1, 28, 28)` in [0, 1].
         reference: test digits, grey or binarised like the samples.
-        floor: as many training digits, grey or binarised like the samples.
+        floor: training digits, grey or binarised like the samples, and equally many: most measures depend on the number
+            of images.
         frequencies: of each digit in the training data, `(10,)`.
         labels: the digits that conditional samples were asked to be, `(b,)`.
         floor_labels: what the training digits are, where `labels` are given.
@@ -31,7 +33,16 @@ def measure_samples(
     Returns:
         "fid", "kid", "precision", "recall", "density", "coverage", "digits", "histogram_kl", with labels
         "label_accuracy" too, and for each its twin "…_floor"; four decimals.
+
+    Raises:
+        InputError: if samples and floor differ in number, or images or labels are none.
     """
+    require_tensors(samples=samples, reference=reference, floor=floor)
+    if len(samples) != len(floor):
+        raise InputError(
+            f"got {len(samples)} samples and {len(floor)} digits for the floor, expected the same number: most measures "
+            "depend on it, so draw as many, or cut the longer set"
+        )
     classifier = shipped_classifier()
     real = extract(reference, classifier.features)
     found = _measure(extract(samples, classifier.features), real, frequencies, labels, classifier)

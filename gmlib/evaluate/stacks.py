@@ -4,9 +4,11 @@ import torch
 
 from gmlib.errors import InputError
 from gmlib.evaluate.conditional import histogram_kl, predict
+from gmlib.evaluate.features import require_tensors
 from gmlib.shapes import Image, Labels
 
 STACKS = 26_000  # samples that are counted: by chance alone, so many draws miss no mode of a thousand
+MOST = 6  # digits of a stack: a million modes
 
 
 def read_stacks(images: Image) -> Labels:
@@ -21,13 +23,18 @@ def read_stacks(images: Image) -> Labels:
     Raises:
         InputError: if the images are no stacks.
     """
+    require_tensors(images=images)
     if images.ndim != 4 or tuple(images.shape[2:]) != (28, 28):
         raise InputError(
             f"got images of shape {tuple(images.shape)}, expected (batch, channels, 28, 28): stacks of digits"
         )
     channels = images.shape[1]
+    if channels > MOST:
+        raise InputError(
+            f"got stacks of {channels} digits, expected at most {MOST}: more have too many modes to be counted"
+        )
     digits = predict(images.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, channels))
-    return digits @ 10 ** torch.arange(channels - 1, -1, -1)
+    return digits @ 10 ** torch.arange(channels - 1, -1, -1, device=digits.device)
 
 
 def count_modes(images: Image) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from gmlib.figures.style import COLOURS, INK, drawing
+from gmlib.figures.style import COLOURS, INK, drawing, require_panels
 from gmlib.train.history import History
 
 Line = tuple[Sequence[float], Sequence[float]]  # x and y
@@ -158,6 +158,7 @@ def gaps(pairs: dict[str, tuple[float, float]], *, lower: str, upper: str, x: st
     Returns:
         The figure.
     """
+    require_panels(pairs)
     lows, highs = zip(*pairs.values(), strict=True)
     rows = range(len(pairs))
     with drawing(height=0.45 * len(pairs) + 1.2) as (figure, axes):

@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.figures.grids import tile
-from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
+from gmlib.figures.grids import require_drawable, tile
+from gmlib.figures.style import DIGIT_COLOURS, INK, drawing, require_panels
 from gmlib.shapes import Image
 
 
@@ -22,7 +22,20 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if there is no panel, or means and labels are no `(n, 2)` and `(n,)`.
     """
+    require_panels(planes)
+    for title, (mu, labels) in planes.items():
+        if not isinstance(mu, Tensor) or not isinstance(labels, Tensor):
+            raise InputError(f"got means and labels for {title!r} that are no tensors: use torch.as_tensor")
+        if mu.ndim != 2 or mu.shape[1] != 2 or labels.shape != mu.shape[:1]:
+            raise InputError(
+                f"got means of shape {tuple(mu.shape)} and labels of shape {tuple(labels.shape)} for {title!r}, expected (n, 2) "
+                "and (n,): a plane shows two latents, and one label for each of them"
+            )
+    planes = {title: (mu.detach().float().cpu(), labels.cpu()) for title, (mu, labels) in planes.items()}
     with drawing(1, len(planes), height=7.2 / len(planes) + 0.4, sharex=True, sharey=True) as (figure, axes):
         for ax, (title, (mu, labels)) in zip(axes[0], planes.items(), strict=True):
             for digit in range(10):
@@ -50,8 +63,9 @@ def decoded_plane(images: Image, ticks: Sequence[float]) -> Figure:
         The figure.
 
     Raises:
-        InputError: if there are not m · m images.
+        InputError: if there are not m · m images, or they are none, as in `require_drawable`.
     """
+    images = require_drawable(images)
     if len(images) != len(ticks) ** 2:
         raise InputError(
             f"got {len(images)} images for {len(ticks)} ticks, expected {len(ticks) ** 2}: decode every pair of ticks once"
@@ -59,7 +73,7 @@ def decoded_plane(images: Image, ticks: Sequence[float]) -> Figure:
     with drawing(height=6.4, width=6.2) as (figure, axes):
         ax = axes[0, 0]
         m = len(ticks)
-        sheet = tile(images.detach().cpu(), m, gap=0)
+        sheet = tile(images, m, gap=0)
         ax.imshow(sheet.numpy(), cmap="gray_r", vmin=0, vmax=1, extent=(0, m, 0, m))
         shown = range(1, m, max(1, m // 6))
         for axis in (ax.xaxis, ax.yaxis):

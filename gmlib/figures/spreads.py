@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from torch import Tensor
 
-from gmlib.figures.style import COLOURS, INK, drawing
+from gmlib.errors import InputError
+from gmlib.figures.style import COLOURS, INK, drawing, require_panels
 
 
 def histograms(panels: dict[str, Tensor], *, x: str, bins: int = 60) -> Figure:
@@ -18,7 +19,17 @@ def histograms(panels: dict[str, Tensor], *, x: str, bins: int = 60) -> Figure:
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if there is no panel, a set is empty, or a number is NaN or infinite.
     """
+    require_panels(panels)
+    for title, values in panels.items():
+        if not values.numel() or not values.isfinite().all():
+            raise InputError(
+                f"got {values.numel()} numbers for {title!r}, of which {int(values.isfinite().sum())} are finite, expected at "
+                "least one, and all of them finite: look for what diverged"
+            )
     everything = torch.cat([values.detach().flatten().double().cpu() for values in panels.values()])
     edges = torch.linspace(float(everything.min()), float(everything.max()), bins + 1, dtype=torch.float64).tolist()
     with drawing(1, len(panels), sharex=True, sharey=True) as (figure, axes):
@@ -39,7 +50,11 @@ def layer_spreads(panels: dict[str, dict[str, Tensor]], *, y: str) -> Figure:
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if there is no panel.
     """
+    require_panels(panels)
     at = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
     with drawing(1, len(panels), sharey=True) as (figure, axes):
         for ax, (title, layers) in zip(axes[0], panels.items(), strict=True):
@@ -72,7 +87,14 @@ def clouds(panels: dict[str, Tensor], *, marks: Tensor | None = None, limit: flo
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if there is no panel, or points are no `(n, 2)`.
     """
+    require_panels(panels)
+    for points in (*panels.values(), *([] if marks is None else [marks])):
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise InputError(f"got points of shape {tuple(points.shape)}, expected (n, 2): points of the plane")
     with drawing(1, len(panels), height=7.0 / len(panels) + 0.4, sharex=True, sharey=True) as (figure, axes):
         for ax, (title, points) in zip(axes[0], panels.items(), strict=True):
             ax.plot(*points.T.tolist(), ".", markersize=2, color=COLOURS[0], alpha=0.5)

@@ -1,12 +1,14 @@
 """One look for all figures: quiet axes, colours that stay apart for every eye, a white ground that prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+
+from gmlib.errors import InputError
 
 # Okabe & Ito 2008: told apart with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A8A")
@@ -37,6 +39,19 @@ RC: Any = {
 ALONE = RLock()  # the style is set for all of matplotlib, so that one thread draws at a time
 
 
+def require_panels(panels: Sized) -> None:
+    """Refuse to draw nothing.
+
+    Args:
+        panels: of a figure.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if not len(panels):
+        raise InputError("got nothing to draw, expected at least one panel: give its title and what it shows")
+
+
 @contextmanager
 def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **kwargs: Any) -> Iterator:
     """Open a figure in this style, which pyplot forgets at once, so that it shows once and leaks nothing.
@@ -51,6 +66,7 @@ def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: floa
     Yields:
         The figure, and its axes as an array of shape (rows, columns).
     """
+    require_panels(range(min(rows, columns)))
     with ALONE, plt.rc_context(RC):
         figure = plt.figure(figsize=(width, height), layout="constrained")
         # at once, else a notebook may show what another thread is drawing under a cell that ends meanwhile

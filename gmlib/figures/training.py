@@ -5,7 +5,7 @@ import math
 from matplotlib.figure import Figure
 
 from gmlib.figures.grids import tile
-from gmlib.figures.style import drawing
+from gmlib.figures.style import drawing, require_panels
 from gmlib.shapes import Image
 from gmlib.train.history import History
 
@@ -25,8 +25,12 @@ def samples_and_curves(
 
     Returns:
         The figure.
+
+    Raises:
+        InputError: if there is no run, or its samples are no images, as in `tile`.
     """
-    sheets = [tile(images.detach().cpu(), columns) for images, _ in runs.values()]
+    require_panels(runs)
+    sheets = [tile(images, columns) for images, _ in runs.values()]
     width = min(7.0, 4.5 * len(sheets))
     tall = width / len(sheets) * max(sheet.shape[0] / sheet.shape[1] for sheet in sheets)
     height = tall + 0.35 + 1.6 * len(curves)

@@ -29,7 +29,7 @@ def ring_centres() -> Tensor:
     Returns:
         Eight points on a circle of radius 1, `(8, 2)`.
     """
-    angles = 2 * math.pi * torch.arange(MODES) / MODES
+    angles = 2 * math.pi * torch.arange(MODES, dtype=torch.float32) / MODES
     return torch.stack([angles.cos(), angles.sin()], 1)
 
 
@@ -48,7 +48,7 @@ def ring_points(n: int, generator: Generator) -> Tensor:
     """
     require_whole(1, n=n)
     modes = torch.randint(MODES, (n,), generator=generator)
-    return ring_centres()[modes] + SPREAD * torch.randn(n, 2, generator=generator)
+    return ring_centres()[modes] + SPREAD * torch.randn(n, 2, generator=generator, dtype=torch.float32)
 
 
 def modes_found(points: Tensor) -> tuple[int, float]:
@@ -155,7 +155,7 @@ def play_ring(
     }
     batches = RingBatches(256, rounds * n_critic, seed)
     state = State(networks, optimisers, batches, stream(seed, "noise"))
-    z = torch.randn(samples, generator.latent_dim, generator=stream(seed, "looks"))
+    z = torch.randn(samples, generator.latent_dim, generator=stream(seed, "looks"), dtype=torch.float32)
     seen = [generate(state, z).flatten(1)]
     fit_gan(
         state,

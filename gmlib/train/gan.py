@@ -159,7 +159,8 @@ def validation_fid(state: State, validation: Digits) -> float:
         FID in the features of the shipped classifier. So few images make it larger than the FID of 10,000.
     """
     generator, digits = state.networks["generator"], validation[:JUDGED].to("cpu")
-    z = torch.randn(len(digits), cast(int, generator.latent_dim), generator=stream(0, "validation samples"))
+    latent_dim, cpu = cast(int, generator.latent_dim), torch.device("cpu")
+    z = parallel.draw(torch.randn, (len(digits), latent_dim), stream(0, "validation samples"), cpu)
     return round(fid(generate(state, z, digits.labels if generator.num_classes else None), digits.grey()), 4)
 
 
@@ -176,7 +177,7 @@ def validate(state: State, validation: Digits) -> Row:
     if state.batches.stack == 1:
         return {"validation_fid": validation_fid(state, validation)}
     latent_dim = cast(int, state.networks["generator"].latent_dim)
-    z = torch.randn(JUDGED, latent_dim, generator=stream(0, "validation samples"))
+    z = parallel.draw(torch.randn, (JUDGED, latent_dim), stream(0, "validation samples"), torch.device("cpu"))
     return {"validation_modes": count_modes(generate(state, z))["modes"]}
 
 
@@ -284,7 +285,7 @@ def fit_gan(
             if objective.clip:
                 clip_weights_(critic, objective.clip)
             state.since += 1
-            generator_notes = torch.zeros(2, device=x.device)  # the generator's loss and steps
+            generator_notes = torch.zeros(2, device=x.device, dtype=torch.float32)  # the generator's loss and steps
 
             if state.since >= critic_steps(state.rounds, n_critic, lead):
                 for _ in range(n_generator):

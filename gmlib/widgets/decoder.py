@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from gmlib.errors import InputError
+from gmlib.evaluate.mode import eval_mode
 from gmlib.models.mlp import MLPDecoder
 from gmlib.models.vae import BernoulliDecoder
 from gmlib.widgets.packing import as_text, short
@@ -19,7 +20,7 @@ def packed(decoder: nn.Module) -> dict[str, Any]:
     """Pack a decoder for a page.
 
     Args:
-        decoder: of a VAE with fully connected layers, in eval mode.
+        decoder: of a VAE with fully connected layers; it is read in eval mode, and put back.
 
     Returns:
         JSON: its number of classes, and its layers from first to last, each with weights, scales and biases.
@@ -32,7 +33,8 @@ def packed(decoder: nn.Module) -> dict[str, Any]:
         raise InputError(
             f"got a {kind}, expected an MLPDecoder: the page's arithmetic knows fully connected layers only"
         )
-    layers = folded(decoder.logits.net)
+    with eval_mode(decoder):
+        layers = folded(decoder.logits.net)
     return {"classes": decoder.num_classes, "layers": [packed_layer(layer.weight, layer.bias) for layer in layers]}
 
 

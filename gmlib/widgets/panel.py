@@ -16,6 +16,7 @@ from gmlib.evaluate.mode import eval_mode
 from gmlib.experiment import GANRecipe, Recipe, VAERecipe
 from gmlib.figures.style import png
 from gmlib.figures.training import samples_and_curves
+from gmlib.numbers import plain_number
 from gmlib.progress import headline
 from gmlib.run import Run
 from gmlib.seeds import require_seed, stream
@@ -75,7 +76,7 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
             InputError: if the recipe is of another kind, a setting or a value of it cannot be chosen, or no run is shown.
         """
         _require_fitting(recipe, shown)
-        require_seed(seed)
+        seed = require_seed(seed)
         length = recipe.length(profile)
         self.recipe, self.profile, self.seed = recipe, profile, seed
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -190,7 +191,7 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         """Decode the same latents each time; networks that are in training are left as they were."""
         network = run.vae if "vae" in run.networks else run.generator
         device = next(network.parameters()).device
-        z = torch.randn(SAMPLES, run.latent_dim, generator=stream(self.seed, "panel")).to(device)
+        z = torch.randn(SAMPLES, run.latent_dim, generator=stream(self.seed, "panel"), dtype=torch.float32).to(device)
         labels = torch.arange(SAMPLES, device=device) % run.num_classes if run.num_classes else None
         with eval_mode(network):
             return run.decode(z, labels)
@@ -205,6 +206,9 @@ def _control(recipe: Recipe, name: str, values: Sequence[float] | Mapping[str, A
             f"{nearest(name, known)}"
         )
     named = dict(values) if isinstance(values, Mapping) else {_written(name, value): value for value in values}
+    for value in named.values():
+        changed: dict[str, Any] = {name: value}
+        replace(recipe, **changed)  # which refuses what is no such setting
     if known[name] not in named.values():
         raise InputError(
             f"got {name} from {', '.join(named) or 'nothing'}, expected {recipe.name}'s own {known[name]} among them: the panel begins "
@@ -215,6 +219,7 @@ def _control(recipe: Recipe, name: str, values: Sequence[float] | Mapping[str, A
 
 def _written(name: str, value: float) -> str:
     """Write a number as the reader chooses it, and refuse what is none."""
+    value = plain_number(value)
     if not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise InputError(
             f"got {value!r} for {name}, expected numbers from 0 on: give values of another kind as names to values"

@@ -6,8 +6,10 @@ from matplotlib.figure import Figure
 from torch import Generator
 
 from gmlib.errors import InputError
+from gmlib.evaluate.mode import eval_mode
 from gmlib.figures.grids import image_grids
 from gmlib.models.pixel import SIZE, PixelDecoder
+from gmlib.numbers import whole
 from gmlib.parallel import draw
 from gmlib.run import Run
 from gmlib.shapes import Image
@@ -37,12 +39,12 @@ def pixel_by_pixel(run: Run, reader: Run, images: int = 4, *, generator: Generat
     Raises:
         InputError: if the runs are of another kind, or images are too few or too many.
     """
-    if not 1 <= images <= 6:
+    if not 1 <= (whole(images) or 0) <= 6:
         raise InputError(f"got {images} images, expected 1 to 6: each takes 13 kB of the page")
     drawer, other = _decoder(run, latent=True), _decoder(reader, latent=False)
     z = draw(torch.randn, (images, run.latent_dim), generator, torch.device("cpu"))
     u = draw(torch.rand, (images, *SIZE), generator, torch.device("cpu"))
-    with torch.no_grad():
+    with torch.no_grad(), eval_mode(drawer), eval_mode(other):
         x = drawer.sample(z, uniforms=u)
         logits = [drawer.logits(x, z), other.logits(x, z[:, :0])]
     return Explorer(

@@ -8,6 +8,7 @@ from torch import Tensor
 from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
+from gmlib.numbers import whole
 from gmlib.run import Run
 from gmlib.shapes import Image
 from gmlib.widgets.decoder import packed
@@ -36,7 +37,7 @@ def latent_plane(run: Run, digits: Digits, points: int = 1000) -> Explorer:
             f"got a run with {run.latent_dim} latents and {run.num_classes} classes, expected 2 latents and no classes: "
             "a plane has two directions, and nowhere to put a label"
         )
-    if points < 1 or len(digits) < 1:
+    if (whole(points) or 0) < 1 or len(digits) < 1:
         raise InputError(f"got {points} points of {len(digits)} digits, expected at least one of each")
     decoder = packed(run.vae.decoder)
     some = digits[:: -(-len(digits) // points)]

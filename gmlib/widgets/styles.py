@@ -33,6 +33,8 @@ def class_and_style(run: Run) -> Explorer:
         "styles.js",
         state={"version": 1, "decoder": packed(run.vae.decoder), "extent": EXTENT},
         chosen={"label": 4, "z": [0.0, 0.0]},
-        poster=image_grid(run.decode(torch.zeros(10, 2), torch.arange(10)), columns=5, title="z = (0, 0)"),
+        poster=image_grid(
+            run.decode(torch.zeros(10, 2, dtype=torch.float32), torch.arange(10)), columns=5, title="z = (0, 0)"
+        ),
         alt="The ten digits from 0 to 9, decoded with the same latent: all lean a little to the right and are about equally wide.",
     )

@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 from gmlib.errors import InputError
 from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate, interpolate_spherical
+from gmlib.numbers import whole
 from gmlib.parallel import draw
 from gmlib.run import Run
 from gmlib.widgets.explorer import Explorer
@@ -35,7 +36,7 @@ def ways_between(run: Run, pairs: int = 4, *, generator: Generator | None = None
         raise InputError(
             f"got a run with {run.num_classes} classes, expected none: a way leads between latents, not labels"
         )
-    if not 1 <= pairs <= 8:
+    if not 1 <= (whole(pairs) or 0) <= 8:
         raise InputError(f"got {pairs} pairs, expected 1 to 8: each takes about 45 kB of the page")
     start, end = draw(torch.randn, (2, pairs, run.latent_dim), generator, torch.device("cpu"))
     ways = {"straight line": interpolate(start, end, STEPS), "great circle": interpolate_spherical(start, end, STEPS)}

@@ -4,7 +4,21 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from gmlib import mnist, pretrained
+from gmlib.evaluate import (
+    count_modes,
+    coverage,
+    density,
+    fid,
+    kernel_distance,
+    kid,
+    label_accuracy,
+    measure_samples,
+    precision_recall,
+    predict,
+)
 from gmlib.evaluate.features import comparable, extract, require_count
+from gmlib.experiment import measure_drawn
 
 
 def pixels(images):
@@ -128,3 +142,72 @@ def test_the_smaller_set_is_named(refused):
     require_count(2, "draw more", samples=torch.ones(2, 1), reference=torch.ones(3, 1))
     with refused("2 images (samples)", "at least 3", "draw more"):
         require_count(3, "draw more", reference=torch.ones(3, 1), samples=torch.ones(2, 1))
+
+
+# images of other types, at the door of every measure
+
+REAL, TRAIN = mnist("test").grey()[:200], mnist("train").grey()[:200]
+LABELS = mnist("test").labels[:200]
+MEASURES = {
+    "fid": lambda x: fid(x, TRAIN),
+    "fid, reference": lambda x: fid(TRAIN, x),
+    "kid": lambda x: kid(x, TRAIN),
+    "precision and recall": lambda x: sum(precision_recall(x, TRAIN)),
+    "density": lambda x: density(x, TRAIN),
+    "coverage": lambda x: coverage(x, TRAIN),
+    "accuracy": lambda x: label_accuracy(x, LABELS),
+    "predict": lambda x: predict(x).sum().item(),
+    "stacks": lambda x: count_modes(x)["modes"],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", MEASURES)
+def test_images_of_other_precision_are_taken(name, dtype):
+    expected = MEASURES[name](REAL)
+    tolerance = 1e-9 if dtype == torch.float64 else 0.05  # grey values to 3 or 2 digits
+    assert MEASURES[name](REAL.to(dtype)) == pytest.approx(expected, rel=tolerance, abs=tolerance)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", MEASURES)
+def test_lists_and_arrays_are_refused(refused, name):
+    for given, kind in ((REAL.numpy(), "ndarray"), (list(REAL), "list")):
+        with refused(kind, "torch.as_tensor"):
+            MEASURES[name](given)
+
+
+def test_a_network_gets_images_in_its_own_precision(images):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 2)).double()
+    assert extract(images, network).dtype == torch.float64
+    assert extract(images.double(), pixels).dtype == torch.float64  # a function may take what it likes
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_numbers_that_are_no_numbers_of_images(refused, images):
+    for chunk in (0, -5, 2.5):
+        with refused(f"got chunk {chunk}"):
+            extract(images, pixels, chunk)
+    with refused("got k = 2.5"):
+        density(REAL, TRAIN, k=2.5)
+    with refused("got 2.5 subsets"):
+        kernel_distance(torch.rand(9, 2), torch.rand(9, 2), subsets=2.5)
+    with refused("stacks of 9 digits"):
+        count_modes(REAL[:9].view(1, 9, 28, 28))
+    for labels in (LABELS.tolist(), LABELS.float()):
+        with refused("got "):
+            label_accuracy(REAL, labels)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_floor_of_another_number_is_refused(refused):
+    shares = torch.full((10,), 0.1)
+    with refused("150 samples and 200 digits", "the same number"):
+        measure_samples(REAL[:150], REAL, TRAIN, shares)
+    assert "fid_floor" in measure_samples(REAL[:150], REAL, TRAIN[:150], shares)
+
+
+def test_a_floor_needs_as_many_training_digits(refused):
+    test = mnist("test")
+    with refused("500 test digits and 300 training digits"):
+        measure_drawn(pretrained("vae"), test, mnist("train")[:300])

@@ -268,3 +268,11 @@ def test_the_chapters_hold_the_module_as_it_is(chapter):
     made = MAKERS[name]()
     assert made._css in page, "the style changed since the chapter was run: `make update`"
     assert made._esm.strip() in kept, "the module changed since the chapter was run: `make update`"
+
+
+def test_a_run_in_train_mode_is_shown_in_eval_mode():
+    digits, run = mnist("test"), pretrained("vae")
+    expected = widgets.latent_plane(run, digits).state
+    run.vae.train()
+    assert widgets.latent_plane(run, digits).state == expected
+    assert run.vae.training

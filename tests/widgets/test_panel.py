@@ -186,6 +186,10 @@ def test_what_cannot_be_trained_here_is_refused(few_digits, refused):
     for wrong in (-1, float("inf"), float("nan")):
         with refused(f"got {wrong!r} for lr", "numbers from 0 on"):
             TrainingPanel(VAE, {"lr": (1e-2, wrong)}, shown=shown)
+    for name, wrong in (("lr", float("nan")), ("batch_size", 2.5), ("batch_size", 0), ("beta", None)):
+        own = VAE.settings()[name]
+        with refused(f"got {name} "):
+            TrainingPanel(VAE, {name: {"own": own, "other": wrong}}, shown=shown)
     for recipe in (recipes.PIXEL_VAE, recipes.CLASSIFIER, recipes.STACKED_DCGAN):
         with refused(f"got the recipe {recipe.name}", "recipes.VAE"):
             TrainingPanel(recipe, {}, shown=shown)
