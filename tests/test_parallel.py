@@ -106,7 +106,7 @@ critic = nn.Sequential(nn.Conv2d(1, 4, 5, stride=2), nn.LeakyReLU(0.2), nn.Flatt
 normed = sync_batch_norm(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, bias=False), nn.BatchNorm2d(4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 144, 1), nn.Flatten(0)))
 real, _ = next(iter(Batches(digits, 128, binarised=False, seed=4)))
 real = real.to(torch.get_default_dtype())
-fake = generator(draw(torch.randn, (len(real), 8), noise, real.device))
+fake = generator(draw(torch.randn, (len(real), 8), noise, real.device).to(real.dtype))
 for name, network in (("critic", critic), ("critic with batch norm", normed)):
     eps = draw(torch.rand, (len(real), 1, 1, 1), noise, real.device)
     penalty = gradient_penalty(lambda x, y: network(x), real, fake.detach(), eps=eps)
