@@ -90,7 +90,7 @@ WRONG = [
         ("quick_epochs", 0),
         ("quick_epochs", 2.5),
         ("samples", 0),
-        ("latent_dim", -1),
+        ("latent_dim", 2.0),
         ("num_classes", 1.5),
     ],
     *[("beta", -1), ("beta", float("nan")), ("free_nats", -1), ("kl_warmup", float("nan")), ("ema", 1.0)],

@@ -78,7 +78,7 @@ def steps(dtype: str) -> None:
     normed = sync_batch_norm(normed)
     real, _ = next(iter(Batches(digits, 128, binarised=False, seed=4)))
     real = real.to(torch.get_default_dtype())
-    fake = generator(draw(torch.randn, (len(real), 8), noise, real.device))
+    fake = generator(draw(torch.randn, (len(real), 8), noise, real.device).to(real.dtype))
     for name, network in (("critic", critic), ("critic with batch norm", normed)):
         eps = draw(torch.rand, (len(real), 1, 1, 1), noise, real.device)
         penalty = gradient_penalty(lambda x, y, network=network: network(x), real, fake.detach(), eps=eps)

@@ -186,10 +186,6 @@ def test_what_cannot_be_trained_here_is_refused(few_digits, refused):
     for wrong in (-1, float("inf"), float("nan")):
         with refused(f"got {wrong!r} for lr", "numbers from 0 on"):
             TrainingPanel(VAE, {"lr": (1e-2, wrong)}, shown=shown)
-    for name, wrong in (("lr", float("nan")), ("batch_size", 2.5), ("batch_size", 0), ("beta", None)):
-        own = VAE.settings()[name]
-        with refused(f"got {name} "):
-            TrainingPanel(VAE, {name: {"own": own, "other": wrong}}, shown=shown)
     for recipe in (recipes.PIXEL_VAE, recipes.CLASSIFIER, recipes.STACKED_DCGAN):
         with refused(f"got the recipe {recipe.name}", "recipes.VAE"):
             TrainingPanel(recipe, {}, shown=shown)
@@ -201,3 +197,12 @@ def test_what_cannot_be_trained_here_is_refused(few_digits, refused):
         TrainingPanel(VAE, {}, shown=shown, profile="slow")
     with refused("got seed -1"):
         TrainingPanel(VAE, {}, shown=shown, seed=-1)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("lr", float("nan")), ("batch_size", 2.5), ("batch_size", 0), ("beta", None)]
+)
+def test_a_choice_that_no_recipe_can_have_is_refused_before_it_is_shown(few_digits, refused, name, wrong):
+    with refused(f"got {name} "):
+        TrainingPanel(VAE, {name: {"own": VAE.settings()[name], "other": wrong}}, shown={"": VAE.fit()})
