@@ -169,9 +169,13 @@ def test_everything_on_the_api_page_exists():
     page = ROOT / "book" / "api.md"
     if not page.is_file():
         pytest.skip("book/api.md is not written yet")
-    for name in re.findall(r"^\.\. (?:auto\w+|py:data):: ([\w.]+)", page.read_text(), re.M):
+    entry = r"^\.\. (?:auto\w+|py:data):: ([\w.]+)(?:\n   :members: ([\w, ]+))?"
+    for name, members in re.findall(entry, page.read_text(), re.M):
         owner, _, leaf = name.rpartition(".")
-        assert hasattr(importlib.import_module(owner), leaf), name
+        thing = getattr(importlib.import_module(owner), leaf, None)
+        assert thing is not None, name
+        for member in filter(None, members.split(", ")):
+            assert hasattr(thing, member) or member in getattr(thing, "__annotations__", {}), f"{name}.{member}"
 
 
 # what is committed
