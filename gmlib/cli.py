@@ -20,7 +20,7 @@ from gmlib.data import mnist_folder
 from gmlib.device import choose_device
 from gmlib.display import show
 from gmlib.errors import InputError, nearest
-from gmlib.experiment import Recipe, require_measurable
+from gmlib.experiment import require_measurable
 from gmlib.files import require_writable, to_json, write_whole
 from gmlib.progress import Progress, TensorBoard
 from gmlib.report import compared, expected, metrics_table
@@ -41,6 +41,24 @@ DATA_HELP = "folder of the four MNIST files [default: $GMLIB_DATA]"
 NOT_AT_HAND = "the official test digits are not at hand: name their folder with --data to measure on them too"
 
 Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it, or classifier")]
+
+
+class StoppedError(InputError):
+    """Ctrl-C in training: what is kept, and how to go on."""
+
+    def __init__(self, folder: Path, again: str = "the same command and --resume") -> None:
+        """Look at what the folder keeps.
+
+        Args:
+            folder: of the run.
+            again: how a run with checkpoints goes on.
+        """
+        self.folder = folder
+        super().__init__(
+            f"stopped; {folder} keeps the run up to its last checkpoint: go on with {again}"
+            if checkpoints(folder)
+            else "stopped before the first step was done: nothing was kept, start again with the same command"
+        )
 
 
 @app.command("list")
@@ -103,58 +121,23 @@ def train(
         precision: in which the networks compute.
         tensorboard: whether TensorBoard gets the numbers of each epoch.
     """
+    recipe, root = recipes.by_name(name), path_of("--data", data)
     folder = path_of("--out", out) or Path("runs") / f"{name}-{profile}-{seed}"
-    root = path_of("--data", data)
-    train_one(
-        recipes.by_name(name), profile, seed, epochs, root, download, folder, resume, device, precision, tensorboard
-    )
-
-
-def train_one(
-    recipe: Recipe,
-    profile: str,
-    seed: int,
-    epochs: int | None,
-    data: Path | None,
-    download: bool,
-    out: Path,
-    resume: bool,
-    device: str,
-    precision: str | None = None,
-    tensorboard: bool = False,
-    again: str = "the same command and --resume",
-) -> None:
-    """Train a recipe and write the run, with what would stop it at the end checked at the beginning.
-
-    Args:
-        recipe: what to train.
-        profile: "quick" or "full".
-        seed: of the run.
-        epochs: in place of the recipe's.
-        data: folder of the full data.
-        download: whether the full data may be fetched.
-        out: folder of the run.
-        resume: whether to go on with what is there.
-        device: where to train.
-        precision: in which the networks compute.
-        tensorboard: whether TensorBoard gets the numbers of each epoch.
-        again: how an interrupted run goes on, for the message.
-    """
     recipe.length(profile)
     if epochs is not None:
         if epochs < 1:
             raise InputError(f"got --epochs {epochs}, expected 1 or more: omit it for the recipe's own number")
         recipe = replace(recipe, epochs=epochs) if profile == "full" else replace(recipe, quick_epochs=epochs)
-    for option, given in {"--download": download, "--data": data}.items():
+    for option, given in {"--download": download, "--data": root}.items():
         if given and profile != "full":
             raise InputError(
                 f"got {option} with the quick profile, whose digits are embedded: omit it, or add --profile full"
             )
     if download:
-        data = mnist_folder(data, download=True)
+        root = mnist_folder(root, download=True)
     where = parallel.init(choose_device(device))
     progress = Progress(recipe.length(profile), typer.echo if parallel.rank() == 0 else lambda row: None)
-    board = TensorBoard(out) if tensorboard and parallel.rank() == 0 else None
+    board = TensorBoard(folder) if tensorboard and parallel.rank() == 0 else None
 
     def on_epoch(state: State) -> None:
         progress.epoch(state)
@@ -163,14 +146,14 @@ def train_one(
 
     try:
         if parallel.rank() == 0:
-            require_measurable(recipe, profile, data)
+            require_measurable(recipe, profile, root)
         run = recipe.fit(
             profile,
             seed,
-            root=data,
+            root=root,
             device=where,
             precision=precision,
-            out=out,
+            out=folder,
             resume=resume,
             on_step=progress.step,
             on_epoch=on_epoch,
@@ -178,21 +161,17 @@ def train_one(
         progress.close()
         if parallel.rank() > 0:
             return  # the first process measures and writes
-        run = run.save(out, data, watch)
+        run = run.save(folder, root, watch)
     except KeyboardInterrupt:
-        raise InputError(
-            f"stopped; {out} keeps the run up to its last checkpoint: go on with {again}"
-            if checkpoints(out)
-            else "stopped before the first step was done: nothing was kept, start again with the same command"
-        ) from None
+        raise StoppedError(folder) from None
     finally:
         progress.close()
         if board:
             board.close()
         parallel.shutdown()
     typer.echo(metrics_table(run.metrics))
-    look = f"; look at it with: gmlib sample {out}" if recipe.name in recipes.ALL else ""
-    typer.echo(f"wrote {out / recipe.name}.safetensors and .json{look}")
+    look = f"; look at it with: gmlib sample {folder}" if name in recipes.ALL else ""
+    typer.echo(f"wrote {folder / name}.safetensors and .json{look}")
 
 
 @app.command()
@@ -416,18 +395,10 @@ def retrain(
             typer.echo(f"{name} is done: {folder / name}")
         else:
             typer.echo(f"training {name}")
-            train_one(
-                recipe,
-                "full",
-                0,
-                None,
-                root,
-                False,
-                folder / name,
-                True,
-                device,
-                again="the same command, gmlib retrain",
-            )
+            try:
+                train(name, "full", 0, None, data, False, str(folder / name), True, device)
+            except StoppedError as stop:
+                raise StoppedError(stop.folder, "the same command, gmlib retrain") from None
 
 
 def watch(steps: Iterable[Any]) -> Iterable[Any]:
@@ -479,7 +450,7 @@ def find_run(source: str) -> Run:
 
 
 def no_run(source: str, known: set[str]) -> str:
-    """Say that a name is neither a shipped recipe nor a folder, and which one may be meant.
+    """Return the sentence for a name that is neither a shipped recipe nor a folder, with the nearest name.
 
     Args:
         source: what was given.
@@ -507,13 +478,13 @@ def main(arguments: list[str] | None = None) -> Any:
     Returns:
         What the command gave.
     """
-    os.environ["MPLBACKEND"] = "agg"  # pictures go to files, whatever the shell asks for
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files, so a window is never needed
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the shell
             setattr(sys, name, io.StringIO())
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows fewer letters shows question marks
+            stream.reconfigure(errors="replace")  # a terminal without a letter shows a question mark
     try:
         return app(arguments)
     except InputError as error:

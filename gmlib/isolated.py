@@ -73,7 +73,7 @@ class Isolated(TorchFunctionMode):
     def _dropout(
         self, func: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Tensor:
-        """Drop numbers or channels as torch does on the CPU, with a mask in the order of the axes, whatever the memory format."""
+        """Drop numbers or channels as torch does on the CPU, with a mask in the order of the axes, for every memory format."""
         axes = DROPOUT[func]
         if not training or not 0 < p < 1 or (axes and input.ndim <= axes):
             return func(input, p, training, inplace)

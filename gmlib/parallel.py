@@ -106,7 +106,7 @@ def _join(backend: str) -> None:
     def meet() -> None:
         try:
             dist.init_process_group(backend)
-        except Exception as error:  # whatever it is, the main thread has to know
+        except Exception as error:  # of any kind: the main thread has to know
             failed.append(error)
 
     thread = Thread(target=meet, daemon=True)
@@ -184,7 +184,7 @@ def draw(
     require_device(generator, device)
     count = world_size() if isinstance(generator, BatchGenerator) else 1
     whole = [size * count if i == dim else size for i, size in enumerate(shape)]
-    noise = sampler(whole, generator=generator, device=device, dtype=torch.float32)  # whatever the default dtype is
+    noise = sampler(whole, generator=generator, device=device, dtype=torch.float32)  # not the default dtype
     return noise.chunk(count, dim)[rank() if count > 1 else 0]
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from gmlib.errors import DivergedError, InputError
+from gmlib.numbers import count_of
 
 Image = Float[Tensor, "b c h w"]  # values in [0, 1]
 Latent = Float[Tensor, "b d"]  # z, or the mean or log-variance of q(z|x)
@@ -45,8 +46,7 @@ def require_whole(least: int, **counts: int) -> None:
         InputError: if one of them is below, or no whole number.
     """
     for name, count in counts.items():
-        if not isinstance(count, Integral) or count < least:
-            raise InputError(f"got {name} {count!r}, expected a whole number of at least {least}: choose another")
+        count_of(name, count, least)
 
 
 def require_alike(axes: str, **given: Tensor) -> None:

@@ -160,7 +160,7 @@ def shipped_classifier() -> Classifier:
         InputError: if its weights are missing or damaged.
     """
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
-    # it serves the whole process, whatever is set where it is loaded first
+    # it serves the whole process, so it does not depend on the settings where it is loaded first
     with torch.inference_mode(mode=False), Isolated(Generator()):
         classifier = Classifier()
     try:

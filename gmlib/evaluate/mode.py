@@ -14,7 +14,7 @@ def eval_mode(network: nn.Module) -> Iterator[None]:
     """Put a network into eval mode for a while: no dropout, and batch norm by its running statistics.
 
     Args:
-        network: each of its modules goes back to its own mode, whatever happens in between.
+        network: each of its modules goes back to its own mode, also after an error.
 
     Yields:
         Nothing.

@@ -100,7 +100,7 @@ def gradient_penalty(
     if eps is None:
         eps = torch.rand(one_an_image, device=real.device, dtype=real.dtype)
     if eps.shape != one_an_image:
-        raise InputError(f"got eps of shape {tuple(eps.shape)}, expected {one_an_image}: one number an image")
+        raise InputError(f"got eps of shape {tuple(eps.shape)}, expected {one_an_image}: one number per image")
     between = (eps * real.detach() + (1 - eps) * fake.detach()).requires_grad_()
     scores = critic(between, y)
     require_alike("b", scores=scores)

@@ -72,10 +72,10 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 @contextmanager
 def judging(critic: nn.Module) -> Iterator[None]:
-    """Take no gradients of a critic's weights for a while: it judges, and learns nothing.
+    """Take no gradients of a critic's weights for a while: its scores train the generator alone.
 
     Args:
-        critic: each of its weights takes gradients again if it did before, whatever happens in between.
+        critic: each of its weights takes gradients again if it did before, also after an error.
 
     Yields:
         Nothing.

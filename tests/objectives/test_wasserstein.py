@@ -219,7 +219,7 @@ def test_penalty_refuses_images_that_do_not_pair(real, fake, unchecked):
 
 @pytest.mark.parametrize("shape", [(7, 1, 4, 5), (7, 3, 4, 5), (7, 3, 1, 1), (1, 1, 1, 1), (5,), (7,)])
 def test_penalty_refuses_any_other_epsilon_than_one_an_image(real, fake, unchecked, shape):
-    with pytest.raises(ValueError, match=r"eps of shape .* expected \(7, 1, 1, 1\): one number an image"):
+    with pytest.raises(ValueError, match=r"eps of shape .* expected \(7, 1, 1, 1\): one number per image"):
         gradient_penalty(half_square, real, fake, eps=rand(*shape))
 
 
