@@ -199,6 +199,7 @@ def test_a_save_that_fails_leaves_the_earlier_run_as_it_was(run, tmp_path, monke
         elif fails == "metric":
             patch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {"fid": float("nan")})
         else:
+            patch.setattr("gmlib.experiment.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
             with torch.no_grad():
                 next(later.vae.parameters())[0] = 1e5  # float16 ends at 65,504
         with pytest.raises(error):
