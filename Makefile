@@ -40,7 +40,7 @@ test-release: setup  ## the slow proofs: the site in a browser, two processes, C
 
 check: setup  ## code, types, docstrings, chapters
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/audit.py claims benchmarks
+	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/audit.py claims benchmarks tools
 	$(BIN)/python book/build.py hygiene
 
 update: setup  ## run the chapters and store their outputs in the committed ones

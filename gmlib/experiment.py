@@ -1,8 +1,6 @@
 """An experiment as data: which networks, trained how, for how long."""
 
-import hashlib
 import inspect
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from gmlib.evaluate.conditional import label_accuracy
 from gmlib.evaluate.likelihood import log_likelihood, log_likelihood_by_label, mean_elbo, sum_out_labels
 from gmlib.evaluate.samples import measure_samples
 from gmlib.evaluate.stacks import STACKS, count_modes
+from gmlib.identity import digest
 from gmlib.isolated import Isolated, may_draw
 from gmlib.models.causal import CausalNetwork
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
@@ -294,8 +293,8 @@ class Recipe(ABC):
 
     @property
     def hash(self) -> str:
-        """sha256 of the sorted json of `differences`: a new field with a neutral default changes no hash."""
-        return hashlib.sha256(json.dumps(self.differences(), sort_keys=True).encode()).hexdigest()
+        """Hash of the settings, from explicit ids: see `gmlib.identity`."""
+        return digest(self)
 
     def build(self, generator: Generator | None = None) -> dict[str, nn.Module]:
         """Make fresh networks.

@@ -23,6 +23,7 @@ from gmlib.objectives.adversarial import (
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
 )
+from gmlib.restamped import current_hash
 from gmlib.run import Run, read_networks
 from gmlib.train.history import History
 
@@ -649,7 +650,7 @@ def load_run(folder: Path | str, name: str) -> Run:
         raise InputError(
             f"cannot read {path} ({reason}), expected the record of a finished run: {remedy(name, folder)}"
         ) from error
-    if record.get("recipe_hash") != recipe.hash:
+    if current_hash(record.get("recipe_hash")) != recipe.hash:
         raise InputError(
             f"{path} is of an earlier recipe {name} (hash {str(record.get('recipe_hash'))[:12]}, now {recipe.hash[:12]}): "
             f"{remedy(name, folder)}"

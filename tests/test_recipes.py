@@ -179,11 +179,11 @@ def test_the_vae_is_the_reports():
 # the hash
 
 
-def test_hash_is_that_of_the_differences():
+def test_hash_is_that_of_the_ids():
     plain = VAERecipe(hidden=3, latent_dim=2, lr=0.5, batch_size=4, epochs=1, quick_epochs=1)
-    required = '{"batch_size": 4, "epochs": 1, "hidden": 3, "latent_dim": 2, "lr": 0.5}'
+    required = '{"batch size": 4, "epochs": 1, "hidden layers": 3, "latent size": 2, "learning rate": 0.5}'
     assert plain.hash == hashlib.sha256(required.encode()).hexdigest()
-    text = required.replace("{", '{"batch_norm": true, ', 1)
+    text = required.replace("{", '{"batch norm": true, ', 1)
     assert replace(plain, batch_norm=True).hash == hashlib.sha256(text.encode()).hexdigest()
 
 

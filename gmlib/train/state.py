@@ -15,6 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gmlib.data import Batches
 from gmlib.errors import DivergedError, InputError, one_line
+from gmlib.restamped import current_hash
 from gmlib.train.history import History, Row
 
 FORMAT = 1  # of checkpoints; raised when an older gmlib could not read what a newer one writes
@@ -245,6 +246,8 @@ def unpack(content: bytes, state: State, about: dict[str, Any]) -> None:
         raise InputError(
             f"it was written by a newer gmlib (format {version}, this one reads up to {FORMAT}): update gmlib to go on with it"
         )
+    if "recipe_hash" in saved:
+        saved["recipe_hash"] = current_hash(saved["recipe_hash"])
     for key, value in about.items():
         if saved.get(key, value) != value:
             advice = "resume with what it was started with, or choose another --out"
