@@ -562,7 +562,7 @@ def measure_drawn(
         )
     floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
     labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
-    given = {"labels": labels, "floor_labels": floor.labels} if run.num_classes else {}
+    given: dict[str, Any] = {"labels": labels, "floor_labels": floor.labels} if run.num_classes else {}
     samples = run.sample(n, given.get("labels"), generator=stream(0, "samples"), mean=mean)
     real, others = (digits.binarised() if binarised else digits.grey() for digits in (test, floor))
     return measure_samples(samples, real, others, frequencies, **given)

@@ -14,8 +14,8 @@ from torch import Generator, Tensor, nn
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
-from gmlib.evaluate.mode import eval_mode
 from gmlib.files import replacing, to_json
+from gmlib.mode import eval_mode
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE
 from gmlib.numbers import whole

@@ -31,7 +31,7 @@ LAYERS = [
     {"numbers"},
     {"device", "files", "shapes", "seeds", "interpolation", "restamped"},
     {"digits5k", "parallel"},
-    {"conditioning", "data", "objectives"},
+    {"conditioning", "data", "mode", "objectives"},
     {"models"},
     {"evaluate"},
     {"train"},

@@ -17,8 +17,8 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError, one_line
 from gmlib.evaluate.conditional import label_accuracy
-from gmlib.evaluate.mode import require_training, train_mode
 from gmlib.isolated import Isolated
+from gmlib.mode import require_training, train_mode
 from gmlib.models.conv import normed
 from gmlib.shapes import Image, require_image
 

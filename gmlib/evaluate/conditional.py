@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gmlib.errors import InputError
 from gmlib.evaluate.features import Extractor, extract, require_tensors
-from gmlib.shapes import Image, Labels
+from gmlib.shapes import Features, Image, Labels
 
 Frequencies = Float[Tensor, " classes"]  # shares of the digits in the reference: they sum to 1
 
@@ -24,21 +24,38 @@ def label_accuracy(samples: Image, labels: Labels, classifier: Extractor | None 
     Returns:
         From 0 to 1.
     """
-    return agreement(predict(samples, classifier), labels)
+    logits = logits_of(samples, classifier)
+    return agreement(logits.argmax(1), labels, logits.shape[1])
 
 
 def predict(images: Image, classifier: Extractor | None = None) -> Labels:
-    """Read the digits in images.
+    """Return the class that a classifier predicts for each image.
 
     Args:
         images: `(b, 1, 28, 28)` in [0, 1].
-        classifier: maps images to logits, `(b, 10)`; None takes the shipped one.
+        classifier: maps images to logits, `(b, classes)`; None takes the shipped one, of MNIST.
 
     Returns:
-        The digit of the largest logit, `(b,)`.
+        The class of the largest logit, `(b,)`.
 
     Raises:
         InputError: if a logit is NaN: it would be the largest.
+    """
+    return logits_of(images, classifier).argmax(1)
+
+
+def logits_of(images: Image, classifier: Extractor | None = None) -> Features:
+    """Return the logits of a classifier.
+
+    Args:
+        images: `(b, 1, 28, 28)` in [0, 1].
+        classifier: maps images to logits, `(b, classes)`; None takes the shipped one, of MNIST.
+
+    Returns:
+        `(b, classes)`.
+
+    Raises:
+        InputError: if a logit is NaN.
     """
     if classifier is None:
         from gmlib.evaluate.classifier import shipped_classifier  # it is measured with what stands in this file
@@ -47,15 +64,16 @@ def predict(images: Image, classifier: Extractor | None = None) -> Labels:
     logits = extract(images, classifier)
     if logits.isnan().any():
         raise InputError("got logits that are NaN, expected numbers: look for what diverged in the classifier")
-    return logits.argmax(1)
+    return logits
 
 
-def agreement(predicted: Labels, labels: Labels) -> float:
-    """Part of the images whose predicted digit is their label.
+def agreement(predicted: Labels, labels: Labels, num_classes: int = 10) -> float:
+    """Return the share of images whose predicted class is their label.
 
     Args:
-        predicted: what the classifier read, `(b,)`.
+        predicted: class of the largest logit, `(b,)`.
         labels: what was asked for, `(b,)`.
+        num_classes: number of classes.
 
     Returns:
         From 0 to 1.
@@ -69,7 +87,7 @@ def agreement(predicted: Labels, labels: Labels) -> float:
             f"got {len(labels)} labels for {len(predicted)} samples, expected one label a sample: "
             "give the labels that the samples were drawn with"
         )
-    _counts(labels, 10)
+    _counts(labels, num_classes)
     return int((predicted.cpu() == labels.cpu()).sum()) / len(labels)
 
 

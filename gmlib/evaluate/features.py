@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.evaluate.mode import eval_mode
+from gmlib.mode import eval_mode
 from gmlib.numbers import count_of
 from gmlib.shapes import Features, Image, require_image
 

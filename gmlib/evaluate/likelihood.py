@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from gmlib.data import Digits
 from gmlib.errors import InputError
-from gmlib.evaluate.mode import eval_mode
+from gmlib.mode import eval_mode
 from gmlib.models.pixel import PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.variational import elbo, gaussian_log_prob

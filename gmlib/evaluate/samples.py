@@ -18,6 +18,8 @@ def measure_samples(
     frequencies: Frequencies,
     labels: Labels | None = None,
     floor_labels: Labels | None = None,
+    *,
+    classifier: Classifier | None = None,
 ) -> dict[str, float]:
     """Measure samples against real digits, and other real digits, as many, against the same: the floor.
 
@@ -26,9 +28,10 @@ def measure_samples(
         reference: test digits, grey or binarised like the samples.
         floor: training digits, grey or binarised like the samples, and equally many: most measures depend on the number
             of images.
-        frequencies: of each digit in the training data, `(10,)`.
+        frequencies: of each class in the training data, `(c,)`.
         labels: the digits that conditional samples were asked to be, `(b,)`.
         floor_labels: what the training digits are, where `labels` are given.
+        classifier: trained on the same set; None takes the shipped one, of MNIST.
 
     Returns:
         "fid", "kid", "precision", "recall", "density", "coverage", "digits", "histogram_kl", with labels
@@ -43,7 +46,7 @@ def measure_samples(
             f"got {len(samples)} samples and {len(floor)} digits for the floor, expected the same number: most measures "
             "depend on it, so draw as many, or cut the longer set"
         )
-    classifier = shipped_classifier()
+    classifier = classifier or shipped_classifier()
     real = extract(reference, classifier.features)
     found = _measure(extract(samples, classifier.features), real, frequencies, labels, classifier)
     least = _measure(extract(floor, classifier.features), real, frequencies, floor_labels, classifier)
@@ -64,4 +67,4 @@ def _measure(
     found = {"fid": frechet_distance(features, real), "kid": kernel_distance(features, real)}
     found |= {"precision": precision, "recall": recall, "density": density, "coverage": coverage}
     found |= {"digits": digits_covered(predicted, frequencies), "histogram_kl": histogram_kl(predicted, frequencies)}
-    return found if labels is None else found | {"label_accuracy": agreement(predicted, labels)}
+    return found if labels is None else found | {"label_accuracy": agreement(predicted, labels, len(frequencies))}

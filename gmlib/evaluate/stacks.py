@@ -3,22 +3,23 @@
 import torch
 
 from gmlib.errors import InputError
-from gmlib.evaluate.conditional import histogram_kl, predict
-from gmlib.evaluate.features import require_tensors
+from gmlib.evaluate.conditional import histogram_kl, logits_of
+from gmlib.evaluate.features import Extractor, require_tensors
 from gmlib.shapes import Image, Labels
 
 STACKS = 26_000  # samples that are counted: by chance alone, so many draws miss no mode of a thousand
 MOST = 6  # digits of a stack: a million modes
 
 
-def read_stacks(images: Image) -> Labels:
-    """Read the number that the digits of each stack make.
+def read_stacks(images: Image, classifier: Extractor | None = None) -> Labels:
+    """Return the number that the classes of each stack make, each class a figure of it.
 
     Args:
-        images: stacks `(b, c, 28, 28)` in [0, 1], a digit a channel.
+        images: stacks `(b, c, 28, 28)` in [0, 1], one digit per channel.
+        classifier: trained on the same set; None takes the shipped one, of MNIST.
 
     Returns:
-        Numbers from 0 to 10^c - 1, the first channel's digit first, `(b,)`.
+        Numbers from 0 to 10^c - 1 for ten classes, the first channel's class first, `(b,)`.
 
     Raises:
         InputError: if the images are no stacks.
@@ -33,16 +34,19 @@ def read_stacks(images: Image) -> Labels:
         raise InputError(
             f"got stacks of {channels} digits, expected at most {MOST}: more have too many modes to be counted"
         )
-    digits = predict(images.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, channels))
-    return digits @ 10 ** torch.arange(channels - 1, -1, -1, device=digits.device)
+    logits = logits_of(images.flatten(0, 1).unsqueeze(1), classifier)
+    digits = logits.argmax(1).unflatten(0, (-1, channels))
+    return digits @ logits.shape[1] ** torch.arange(channels - 1, -1, -1, device=digits.device)
 
 
-def count_modes(images: Image) -> dict[str, float]:
+def count_modes(images: Image, classifier: Extractor | None = None, num_classes: int = 10) -> dict[str, float]:
     r"""Count the numbers that stacks show, and say how unevenly.
 
     Args:
         images: stacks `(b, c, 28, 28)` in [0, 1], a digit a channel: three digits make a thousand modes. 26,000 by
             custom (after Srivastava et al. 2017), and other counts do not compare.
+        classifier: trained on the same set; None takes the shipped one, of MNIST.
+        num_classes: classes that it knows.
 
     Returns:
         "modes", numbers that come at least once, and "modes_kl", the KL divergence of their shares to 10^-c in nats,
@@ -54,6 +58,6 @@ def count_modes(images: Image) -> dict[str, float]:
 
     Source: Metz, Poole, Pfau & Sohl-Dickstein 2017, section 3.3.1.
     """
-    numbers, modes = read_stacks(images), 10 ** images.shape[1]
+    numbers, modes = read_stacks(images, classifier), num_classes ** images.shape[1]
     kl = histogram_kl(numbers, torch.full((modes,), 1 / modes, dtype=torch.float64))
     return {"modes": len(numbers.unique()), "modes_kl": round(kl, 4)}

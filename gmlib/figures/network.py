@@ -9,8 +9,8 @@ from matplotlib.patches import Polygon
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.evaluate.mode import eval_mode
 from gmlib.figures.style import COLOURS, INK, drawing
+from gmlib.mode import eval_mode
 
 LAYERS = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 

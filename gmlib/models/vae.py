@@ -1,12 +1,15 @@
 """The variational autoencoder: any encoder and any decoder, joined by one reparametrised draw."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from gmlib.errors import InputError
+from gmlib.mode import eval_mode
 from gmlib.models.pixel import PixelDecoder
+from gmlib.models.sampling import draw_latents, in_batches
 from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl
 from gmlib.parallel import draw
 from gmlib.shapes import (
@@ -40,8 +43,20 @@ class BernoulliDecoder(nn.Module):
         self.latent_dim = cast(int, logits.latent_dim)
         self.num_classes = cast(int, logits.num_classes)
 
+    def forward(self, z: Latent, y: Labels | None = None) -> Image:
+        """Return the logit of each pixel's probability of being 1.
+
+        Args:
+            z: latents `(b, latent_dim)`.
+            y: labels `(b,)`, or None.
+
+        Returns:
+            Logits `(b, 1, 28, 28)`.
+        """
+        return self.logits(z, y)
+
     def log_prob(self, x: Image, z: Latent, y: Labels | None = None) -> PerImage:
-        """Log p(x|z).
+        """Return log p(x|z).
 
         Args:
             x: binary images `(b, 1, 28, 28)`.
@@ -159,6 +174,76 @@ class VAE(nn.Module):
         # log p(z) - log q(z|x) by the draw's own eps: (z - mu) / sigma would lose it to rounding where sigma is small
         log_ratio = 0.5 * (eps**2 + logvar - z**2).sum(-1)
         return log_px.unflatten(0, (samples, len(x))) + log_ratio
+
+    @torch.no_grad()
+    def encode(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
+        """Return mean and log-variance of q(z|x), in eval mode and in batches that fit into memory.
+
+        Args:
+            x: binary images `(n, 1, 28, 28)`, on the device of the weights.
+            y: labels `(n,)` for a conditional model, otherwise None.
+
+        Returns:
+            mu and logvar, each `(n, latent_dim)`.
+
+        Raises:
+            InputError: if images or labels do not fit the model.
+        """
+        with eval_mode(self):
+            moments = in_batches(lambda x, y: torch.cat(self._posterior(x, y), 1), x, y)
+        mu, logvar = moments.split(self.latent_dim, 1) if self.latent_dim else (moments, moments)
+        return mu, logvar
+
+    @torch.no_grad()
+    def decode(self, z: Latent, y: Labels | None = None) -> Image:
+        """Return the probability that each pixel is 1, in eval mode and in batches that fit into memory.
+
+        Args:
+            z: latents `(n, latent_dim)`.
+            y: labels `(n,)` for a conditional model, otherwise None.
+
+        Returns:
+            Images `(n, 1, 28, 28)` in [0, 1].
+
+        Raises:
+            InputError: if the decoder is autoregressive: its pixels have no probability before the earlier ones are drawn.
+        """
+        if isinstance(self.decoder, PixelDecoder):
+            raise InputError(
+                "got latents to decode by an autoregressive decoder, expected draws: a pixel has no probability before the "
+                "earlier pixels are drawn, so use sample, without mean (--mean)"
+            )
+        with eval_mode(self):
+            return in_batches(self.decoder.mean, z, y)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        y: Labels | Sequence[int] | int | None = None,
+        *,
+        generator: Generator | None = None,
+        mean: bool = False,
+    ) -> Image:
+        """Draw images: z from N(0, I), then every pixel from p(x|z).
+
+        Args:
+            n: number of images.
+            y: labels `(n,)` for a conditional model, or one label for all images; None for an unconditional one.
+            generator: source of randomness, on the device of the weights; None takes torch's global one.
+            mean: return the probabilities of the pixels instead of drawing them.
+
+        Returns:
+            Images `(n, 1, 28, 28)`, zeros and ones unless `mean` is set.
+
+        Raises:
+            InputError: if n is below 1, labels do not fit, or `mean` is asked of an autoregressive decoder.
+        """
+        z, y = draw_latents(n, y, self, generator)
+        if mean:
+            return self.decode(z, y)
+        with eval_mode(self):
+            return in_batches(lambda z, y: self.decoder.sample(z, y, generator=generator), z, y)
 
     def _posterior(self, x: Image, y: Labels | None) -> tuple[Latent, Latent]:
         """Encode images: mean and log-variance of q(z|x), in the precision of the images."""

@@ -14,8 +14,8 @@ from gmlib import parallel
 from gmlib.data import Digits, join_channels
 from gmlib.errors import InputError
 from gmlib.evaluate.fidelity import fid
-from gmlib.evaluate.mode import eval_mode, require_training, train_mode
 from gmlib.evaluate.stacks import count_modes
+from gmlib.mode import eval_mode, require_training, train_mode
 from gmlib.objectives.adversarial import Adversarial
 from gmlib.objectives.wasserstein import clip_weights_
 from gmlib.seeds import stream

@@ -9,7 +9,7 @@ from gmlib import parallel
 from gmlib.data import Digits
 from gmlib.errors import InputError
 from gmlib.evaluate.likelihood import mean_elbo
-from gmlib.evaluate.mode import require_training, train_mode
+from gmlib.mode import require_training, train_mode
 from gmlib.models.vae import VAE
 from gmlib.objectives.variational import elbo, iwae_bound, relaxed_elbo
 from gmlib.shapes import require_whole

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from gmlib.errors import InputError
-from gmlib.evaluate.mode import eval_mode
+from gmlib.mode import eval_mode
 from gmlib.models.mlp import MLPDecoder
 from gmlib.models.vae import BernoulliDecoder
 from gmlib.widgets.packing import as_text, short

@@ -12,10 +12,10 @@ import ipywidgets
 import torch
 
 from gmlib.errors import InputError, nearest, one_line
-from gmlib.evaluate.mode import eval_mode
 from gmlib.experiment import GANRecipe, Recipe, VAERecipe
 from gmlib.figures.style import png
 from gmlib.figures.training import samples_and_curves
+from gmlib.mode import eval_mode
 from gmlib.numbers import plain_number
 from gmlib.progress import headline
 from gmlib.run import Run

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from torch import Generator
 
 from gmlib.errors import InputError
-from gmlib.evaluate.mode import eval_mode
 from gmlib.figures.grids import image_grids
+from gmlib.mode import eval_mode
 from gmlib.models.pixel import SIZE, PixelDecoder
 from gmlib.numbers import whole
 from gmlib.parallel import draw

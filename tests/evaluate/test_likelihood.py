@@ -11,7 +11,7 @@ import gmlib
 from gmlib.errors import InputError
 from gmlib.evaluate import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
 from gmlib.evaluate.likelihood import log_mean_weight, sum_out_labels
-from gmlib.evaluate.mode import eval_mode
+from gmlib.mode import eval_mode
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
 from gmlib.seeds import stream

@@ -1,0 +1,71 @@
+"""The generative adversarial network: a generator that draws images, and a critic that scores them."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Generator, nn
+
+from gmlib.errors import InputError
+from gmlib.mode import eval_mode
+from gmlib.models.sampling import draw_latents, in_batches
+from gmlib.shapes import Image, Labels, Latent, require_attributes
+
+
+class GAN(nn.Module):
+    """A generator G(z) and a critic, which the original paper calls the discriminator (Goodfellow et al. 2014)."""
+
+    def __init__(self, generator: nn.Module, critic: nn.Module | None = None) -> None:
+        """Join two networks.
+
+        Args:
+            generator: `(z, y) -> images`, with `latent_dim` and `num_classes`.
+            critic: `(x, y) -> (b,)`, one score per image; a trained model needs none to draw images.
+
+        Raises:
+            InputError: if the generator lacks one of both attributes.
+        """
+        require_attributes(generator, "latent_dim", "num_classes")
+        super().__init__()
+        self.generator = generator
+        self.critic = critic
+        self.latent_dim = cast(int, generator.latent_dim)
+        self.num_classes = cast(int, generator.num_classes)
+
+    @torch.no_grad()
+    def decode(self, z: Latent, y: Labels | None = None) -> Image:
+        """Return the generator's images for latents, in eval mode and in batches that fit into memory.
+
+        Args:
+            z: latents `(n, latent_dim)`.
+            y: labels `(n,)` for a conditional generator, otherwise None.
+
+        Returns:
+            G(z), images `(n, c, h, w)` in [0, 1].
+
+        Raises:
+            InputError: if the number of labels differs from the number of latents.
+        """
+        if y is not None and len(y) != len(z):
+            raise InputError(f"got {len(y)} labels for {len(z)} latents, expected the same number: give one per latent")
+        with eval_mode(self.generator):
+            return in_batches(self.generator, z, y)
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, y: Labels | Sequence[int] | int | None = None, *, generator: Generator | None = None
+    ) -> Image:
+        """Draw images: G(z) with z from N(0, I).
+
+        Args:
+            n: number of images.
+            y: labels `(n,)` for a conditional generator, or one label for all images; None for an unconditional one.
+            generator: source of randomness, on the device of the weights; None takes torch's global one.
+
+        Returns:
+            Images `(n, c, h, w)` in [0, 1].
+
+        Raises:
+            InputError: if n is below 1, or labels do not fit.
+        """
+        return self.decode(*draw_latents(n, y, self.generator, generator))

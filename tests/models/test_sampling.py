@@ -1,0 +1,91 @@
+"""Models that sample: every batch is drawn as one call would draw it, in eval mode, without gradients."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from gmlib import InputError
+from gmlib.models import GAN, VAE, BernoulliDecoder, MLPDecoder, MLPEncoder, MLPGenerator, sampling
+
+
+def small_vae(classes: int = 0) -> VAE:
+    torch.manual_seed(0)
+    return VAE(MLPEncoder(3, classes, hidden=8), BernoulliDecoder(MLPDecoder(3, classes, hidden=8)))
+
+
+def small_gan(classes: int = 0) -> GAN:
+    torch.manual_seed(0)
+    return GAN(MLPGenerator(3, classes, hidden=(8,), batch_norm=True))
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("make", [small_vae, small_gan])
+@pytest.mark.parametrize("classes", [0, 10])
+def test_batches_change_no_sample(make, classes, monkeypatch):
+    model, y = make(classes), torch.arange(20) % 10 if classes else None
+    whole = model.sample(20, y, generator=rng())
+    monkeypatch.setattr(sampling, "AT_ONCE", 7)
+    # the last bit of a product may depend on the number of rows
+    assert torch.allclose(model.sample(20, y, generator=rng()), whole, atol=1e-6)
+    assert whole.shape == (20, 1, 28, 28)
+    assert not torch.equal(model.sample(20, y, generator=rng(1)), whole)
+
+
+def test_batches_change_no_code(monkeypatch):
+    vae, x = small_vae(), (torch.rand(20, 1, 28, 28, generator=rng()) < 0.3).float()
+    whole = vae.encode(x)
+    assert [moment.shape for moment in whole] == [(20, 3)] * 2
+    vae.eval()
+    assert all(map(torch.allclose, whole, vae.encoder(x)))
+    monkeypatch.setattr(sampling, "AT_ONCE", 7)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(vae.encode(x), whole, strict=True))
+
+
+@pytest.mark.parametrize("make", [small_vae, small_gan])
+def test_a_model_stays_as_it_was(make):
+    model = make().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert not model.sample(9).requires_grad
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("make", [small_vae, small_gan])
+def test_one_label_is_for_all_images(make):
+    model = make(10)
+    assert torch.equal(model.sample(4, 7, generator=rng()), model.sample(4, [7] * 4, generator=rng()))
+    with pytest.raises(InputError, match="labels"):
+        model.sample(4, [7] * 3)
+    with pytest.raises(InputError, match="n = 0"):
+        model.sample(0, 7)
+
+
+def test_a_decoder_can_be_called():
+    vae, z = small_vae(), torch.randn(4, 3, generator=rng())
+    vae.eval()
+    assert torch.equal(vae.decoder(z).sigmoid(), vae.decode(z))
+
+
+MEMORY = """
+import resource, torch
+from gmlib import pretrained
+torch.set_num_threads(1)
+vae = pretrained("conv_vae").vae
+x = torch.zeros(20_000, 1, 28, 28)
+vae.sample(2), vae.encode(x[:2])
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = peak(); vae.encode(x); after = peak(); images = vae.sample(20_000)
+print(after - before, peak() - after - images.numel() * 4 / 2**20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone")
+def test_twenty_thousand_images_fit_into_memory():
+    """At most 500 MB above the result; in one call they took gigabytes."""
+    run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    assert all(float(megabytes) < 500 for megabytes in run.stdout.split())
