@@ -60,5 +60,7 @@ def draw_latents(
         y = torch.as_tensor(y, device=device)
         y = y.expand(n) if y.ndim == 0 else y
         if y.shape != (n,):
-            raise InputError(f"got labels of shape {tuple(y.shape)} for {n} samples, expected ({n},): give one per image")
+            raise InputError(
+                f"got labels of shape {tuple(y.shape)} for {n} samples, expected ({n},): give one per image"
+            )
     return draw(torch.randn, (n, cast(int, network.latent_dim)), generator, device), y
