@@ -2,11 +2,11 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from unittest.mock import patch
 
 import torch
@@ -68,7 +68,7 @@ def endless(recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
     """
     batches = Batches(digits(), recipe.batch_size, binarised=False)
     while True:
-        yield from batches
+        yield from cast(Iterable[tuple[Tensor, Tensor]], batches)
 
 
 def slow_binarise(images: Tensor, generator: Generator) -> Tensor:
@@ -171,7 +171,7 @@ def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
     for recipe in (vae, gan):
         # both loops are the usual one: only where images come from differs
         yield Decision("digits in memory, no work an image", recipe, usual(recipe, endless(recipe)), usual(recipe))
-    yield Decision("pixels drawn as bytes", vae, ours(vae), instead("gmlib.data.binarise", slow_binarise, vae))
+    yield Decision("pixels drawn as bytes", vae, ours(vae), instead("gmlib.data.batches.binarise", slow_binarise, vae))
     yield Decision(
         "likelihood as one product and one softplus",
         vae,

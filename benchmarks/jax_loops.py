@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from torch import nn
 
 from benchmarks.timing import Advance
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.experiment import GANRecipe, VAERecipe
 
 Kinds = tuple[tuple[str, float], ...]  # of the layers, each with the one number that it may have
@@ -119,7 +119,7 @@ def negative_elbo(kinds: dict[str, Kinds], weights: dict[str, Weights], x: Any, 
     return (kl - (x * logits - jax.nn.softplus(logits)).sum(1)).mean()
 
 
-def vae(recipe: VAERecipe, train: Digits) -> Advance:
+def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
     """Train a recipe's VAE in JAX.
 
     Args:
@@ -146,7 +146,7 @@ def vae(recipe: VAERecipe, train: Digits) -> Advance:
     return _scanned(step, {name: part[1] for name, part in parts.items()}, len(images), batch)
 
 
-def gan(recipe: GANRecipe, train: Digits) -> Advance:
+def gan(recipe: GANRecipe, train: ImageDataset) -> Advance:
     """Play a recipe's game in JAX, with an average of the generator.
 
     Args:

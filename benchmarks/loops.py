@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from benchmarks.timing import Advance
 from gmlib import mnist
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.experiment import GANRecipe, Recipe
 from gmlib.train import StopTraining
 from gmlib.train.folder import train_in
@@ -16,7 +16,7 @@ ENDLESS = 10**6  # epochs: more than any measurement sees
 
 
 @cache
-def digits(copies: int = 10) -> Digits:
+def digits(copies: int = 10) -> ImageDataset:
     """Give the embedded training digits several times over, so that epochs are as long as those of a full run.
 
     Args:
@@ -26,7 +26,9 @@ def digits(copies: int = 10) -> Digits:
         4,000 digits a copy.
     """
     once = mnist("train")
-    return Digits(once.images.repeat(copies, 1, 1, 1), once.labels.repeat(copies), once.name)
+    return ImageDataset(
+        once.images.repeat(copies, 1, 1, 1), once.require_labels().repeat(copies), once.classes, once.name
+    )
 
 
 def multiple(recipe: Recipe) -> int:
@@ -41,7 +43,7 @@ def multiple(recipe: Recipe) -> int:
     return recipe.n_critic if isinstance(recipe, GANRecipe) else 1
 
 
-def begin(recipe: Recipe, train: Digits | None = None) -> State:
+def begin(recipe: Recipe, train: ImageDataset | None = None) -> State:
     """Put together what a run starts with.
 
     Args:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.loops import digits
 from benchmarks.timing import Advance
-from gmlib.data import Digits, join_channels
+from gmlib.data import ImageDataset, join_channels
 from gmlib.experiment import GANRecipe, Recipe, VAERecipe
 from gmlib.models import VAE, CausalNetwork
 from gmlib.objectives import critic_wasserstein, elbo, generator_minimax, gradient_penalty, iwae_bound
@@ -23,7 +23,7 @@ from gmlib.objectives import critic_wasserstein, elbo, generator_minimax, gradie
 Batch = tuple[Tensor, Tensor]
 
 
-def usual_loader(train: Digits, batch_size: int, stack: int = 1) -> DataLoader:
+def usual_loader(train: ImageDataset, batch_size: int, stack: int = 1) -> DataLoader:
     """Load digits as tutorials do: torchvision's MNIST, ToTensor for each image, a DataLoader.
 
     Args:

@@ -96,9 +96,9 @@ def validation_features() -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Features of the validation digits `(n, f)`, their labels `(n,)`, and the frequencies of the digits in training.
     """
-    validation, train_labels = mnist("validation", "mnist"), mnist("train", "mnist").labels
+    validation, train_labels = mnist("validation", "mnist"), mnist("train", "mnist").require_labels()
     features = extract(validation.grey(), shipped_classifier().features)
-    return features, validation.labels, train_labels.bincount(minlength=10) / len(train_labels)
+    return features, validation.require_labels(), train_labels.bincount(minlength=10) / len(train_labels)
 
 
 def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:

@@ -95,7 +95,7 @@ def c04() -> Evidence:
         The evidence.
     """
     digits = mnist("train", "mnist")
-    frequencies = digits.labels.bincount().double()
+    frequencies = digits.require_labels().bincount().double()
     bright: dict[str, list[float]] = {}
     unsure: dict[str, list[float]] = {}
     for size in LATENTS:
@@ -188,13 +188,13 @@ def _nats(latent_dim: int, seed: int) -> Nats:
     x, rows = digits.binarised(), torch.arange(DIGITS)
     alone = log_likelihood(vae.vae, x, samples=DRAWS).double()
     by_label = log_likelihood_by_label(cvae.vae, x, DRAWS).double()
-    given = by_label[digits.labels, rows]
+    given = by_label[digits.require_labels(), rows]
     gain = given - alone
     return Nats(
         loss=final_elbo(cvae) - final_elbo(vae),
         given=gain.mean().item(),
         fair=(sum_out_labels(by_label) - alone).mean().item(),
-        by_digit=[gain[digits.labels == digit].mean().item() for digit in range(10)],
+        by_digit=[gain[digits.require_labels() == digit].mean().item() for digit in range(10)],
     )
 
 

@@ -106,15 +106,15 @@ def c06() -> Evidence:
         The evidence.
     """
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
-    chance = test.labels.bincount().max().item() / len(test)
-    linear = _accuracy(linear_plane_votes(), test.labels)
+    chance = test.require_labels().bincount().max().item() / len(test)
+    linear = _accuracy(linear_plane_votes(), test.require_labels())
     values = []
     for seed in SEEDS:
         run = train(SHORT, seed)
-        votes = neighbour_votes(run.latents(reference), reference.labels, run.latents(test))
-        values.append(_accuracy(votes, test.labels))
+        votes = neighbour_votes(run.latents(reference), reference.require_labels(), run.latents(test))
+        values.append(_accuracy(votes, test.require_labels()))
     effect, interval = mean_interval([value - linear for value in values])
-    pixels = _accuracy(pixel_votes(), test.labels)
+    pixels = _accuracy(pixel_votes(), test.require_labels())
     return Evidence(
         id="C06",
         claim="Digits cluster in the latent plane although no label was seen.",
@@ -157,11 +157,11 @@ def c07() -> Evidence:
     """
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     pairs = list(combinations(range(10), 2))
-    alike = likeness(classifier_votes(), test.labels)
-    in_pixels = likeness(pixel_votes(), test.labels)
+    alike = likeness(classifier_votes(), test.require_labels())
+    in_pixels = likeness(pixel_votes(), test.require_labels())
     values, borders, with_pixels = [], [], []
     for seed in SEEDS:
-        border = border_lengths(train(SHORT, seed).latents(reference), reference.labels)
+        border = border_lengths(train(SHORT, seed).latents(reference), reference.require_labels())
         borders.append({pair: int(border[pair] + border[pair[::-1]]) for pair in pairs})
         rho = spearmanr([borders[-1][pair] for pair in pairs], [alike[pair] for pair in pairs]).statistic
         values.append(round(float(rho), 4))
@@ -250,7 +250,7 @@ def pixel_votes() -> Tensor:
         Share of each digit, `(10000, 10)`.
     """
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
-    return neighbour_votes(reference.grey().flatten(1), reference.labels, test.grey().flatten(1))
+    return neighbour_votes(reference.grey().flatten(1), reference.require_labels(), test.grey().flatten(1))
 
 
 @torch.inference_mode()
@@ -286,7 +286,7 @@ def linear_plane_votes() -> Tensor:
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     x, y = reference.binarised().flatten(1), test.binarised().flatten(1)
     axes = torch.linalg.eigh(torch.cov(x.T))[1][:, -2:]
-    return neighbour_votes(x @ axes, reference.labels, y @ axes)
+    return neighbour_votes(x @ axes, reference.require_labels(), y @ axes)
 
 
 def border_lengths(reference: Tensor, labels: Tensor, cells: int = 200) -> Tensor:

@@ -4,7 +4,7 @@ The figures are not imported here (matplotlib takes its time): `from gmlib impor
 """
 
 from gmlib import evaluate, models, objectives, recipes, toy, train
-from gmlib.data import Batches, Digits, binarise, mnist
+from gmlib.data import Batches, ImageDataset, binarise, load, mnist
 from gmlib.display import parameters, results, show, table
 from gmlib.errors import InputError
 from gmlib.interpolation import interpolate, interpolate_spherical
@@ -13,7 +13,7 @@ from gmlib.run import Run
 
 __all__ = [
     "Batches",
-    "Digits",
+    "ImageDataset",
     "InputError",
     "Run",
     "binarise",
@@ -21,6 +21,7 @@ __all__ = [
     "evaluate",
     "interpolate",
     "interpolate_spherical",
+    "load",
     "load_run",
     "mnist",
     "models",

@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gmlib import parallel
-from gmlib.data import SPLITS, Batches, Digits, join_channels, mnist
+from gmlib.data import SPLITS, Batches, ImageDataset, join_channels, mnist
 from gmlib.device import choose_device
 from gmlib.errors import InputError, nearest
 from gmlib.evaluate.classifier import Classifier, fit_classifier, shipped_classifier
@@ -177,7 +177,7 @@ class Recipe(ABC):
         return set(self.build())
 
     @abstractmethod
-    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+    def start(self, networks: dict[str, nn.Module], train: ImageDataset, seed: int) -> State:
         """Put together what a run starts with.
 
         Args:
@@ -192,7 +192,7 @@ class Recipe(ABC):
     def start_with(
         self,
         networks: dict[str, nn.Module],
-        train: Digits,
+        train: ImageDataset,
         seed: int,
         *,
         averaged: str,
@@ -262,7 +262,9 @@ class Recipe(ABC):
         return metrics
 
     @abstractmethod
-    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
+    def measure_on(
+        self, test: ImageDataset, train: ImageDataset, networks: dict[str, nn.Module], watch: Watch
+    ) -> dict[str, float]:
         """Measure networks on one set of digits.
 
         Args:
@@ -464,7 +466,7 @@ class VAERecipe(Recipe):
             return {"vae": VAE(encoder, PixelDecoder(self.latent_dim, self.num_classes, self.pixels, plane))}
         return {"vae": VAE(encoder, BernoulliDecoder(self.decoder(**sizes)))}
 
-    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+    def start(self, networks: dict[str, nn.Module], train: ImageDataset, seed: int) -> State:
         """Put together what a run starts with: digits are binarised afresh at each step.
 
         Args:
@@ -486,7 +488,9 @@ class VAERecipe(Recipe):
         names = ("lr", "decay", "samples", "beta", "kl_warmup", "free_nats")
         return partial(fit_vae, **{name: getattr(self, name) for name in names})
 
-    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
+    def measure_on(
+        self, test: ImageDataset, train: ImageDataset, networks: dict[str, nn.Module], watch: Watch
+    ) -> dict[str, float]:
         """Measure a VAE: the likelihood of test digits, and how near to them its samples are.
 
         Args:
@@ -513,15 +517,15 @@ class VAERecipe(Recipe):
         grey = measure_drawn(run, test, train, mean=True)
         return found | {f"mean_{name}": value for name, value in grey.items()}
 
-    def _measure_likelihood(self, vae: VAE, test: Digits, watch: Watch) -> dict[str, float]:
+    def _measure_likelihood(self, vae: VAE, test: ImageDataset, watch: Watch) -> dict[str, float]:
         """Estimate log p(x), and log p(x|y) if there are labels."""
         x, draws = test.binarised(), self.likelihood_samples or IWAE_SAMPLES
         found: dict[str, float] = {"log_likelihood_samples": draws}
         if vae.num_classes:
             by_label = log_likelihood_by_label(vae, x, draws, watch=watch).double()
             nats = sum_out_labels(by_label)
-            found["test_log_likelihood_given_label"] = _mean(by_label[test.labels, torch.arange(len(x))])
-            found["bayes_accuracy"] = _mean(by_label.argmax(0) == test.labels)
+            found["test_log_likelihood_given_label"] = _mean(by_label[test.require_labels(), torch.arange(len(x))])
+            found["bayes_accuracy"] = _mean(by_label.argmax(0) == test.require_labels())
         else:
             nats = log_likelihood(vae, x, samples=draws, watch=watch)
         found["test_log_likelihood"] = _mean(nats)
@@ -538,7 +542,7 @@ class VAERecipe(Recipe):
 
 
 def measure_drawn(
-    run: Run, test: Digits, train: Digits, *, mean: bool = False, binarised: bool = False
+    run: Run, test: ImageDataset, train: ImageDataset, *, mean: bool = False, binarised: bool = False
 ) -> dict[str, float]:
     """Draw as many samples as there are test digits, labels as often as in training, and measure them.
 
@@ -555,7 +559,7 @@ def measure_drawn(
     Raises:
         InputError: if there are fewer training digits than test digits.
     """
-    n, frequencies = len(test), train.labels.bincount(minlength=10).float() / len(train)
+    n, frequencies = len(test), train.require_labels().bincount(minlength=10).float() / len(train)
     if len(train) < n:
         raise InputError(
             f"got {n} test digits and {len(train)} training digits, expected at least as many of these: the floor is taken of {n}"
@@ -632,7 +636,7 @@ class GANRecipe(Recipe):
         """
         return {"generator", "critic"} if self.ships_critic else {"generator"}
 
-    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+    def start(self, networks: dict[str, nn.Module], train: ImageDataset, seed: int) -> State:
         """Put together what a run starts with: digits stay grey, and each network has its optimiser.
 
         Convolutions of many channels run faster with the channels of a pixel side by side in memory.
@@ -660,7 +664,9 @@ class GANRecipe(Recipe):
         names = ("lr", "critic_lr", "decay", "objective", "n_critic", "n_generator", "warmup", "pack")
         return partial(fit_gan, **{name: getattr(self, name) for name in names})
 
-    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
+    def measure_on(
+        self, test: ImageDataset, train: ImageDataset, networks: dict[str, nn.Module], watch: Watch
+    ) -> dict[str, float]:
         """Measure how near to test digits a generator's samples are, grey ones to grey ones; of stacks, count the modes.
 
         Args:
@@ -694,7 +700,7 @@ class ClassifierRecipe(Recipe):
         """
         return {"classifier": Classifier()}
 
-    def start(self, networks: dict[str, nn.Module], train: Digits, seed: int) -> State:
+    def start(self, networks: dict[str, nn.Module], train: ImageDataset, seed: int) -> State:
         """Put together what a run starts with.
 
         Args:
@@ -715,7 +721,9 @@ class ClassifierRecipe(Recipe):
         """
         return partial(fit_classifier, lr=self.lr)
 
-    def measure_on(self, test: Digits, train: Digits, networks: dict[str, nn.Module], watch: Watch) -> dict[str, float]:
+    def measure_on(
+        self, test: ImageDataset, train: ImageDataset, networks: dict[str, nn.Module], watch: Watch
+    ) -> dict[str, float]:
         """Measure how many digits are recognised, grey and binarised.
 
         Args:
@@ -729,6 +737,6 @@ class ClassifierRecipe(Recipe):
         """
         classifier = cast(Classifier, networks["classifier"])
         return {
-            "test_accuracy": label_accuracy(test.grey(), test.labels, classifier),
-            "test_accuracy_binarised": label_accuracy(test.binarised(), test.labels, classifier),
+            "test_accuracy": label_accuracy(test.grey(), test.require_labels(), classifier),
+            "test_accuracy_binarised": label_accuracy(test.binarised(), test.require_labels(), classifier),
         }

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.errors import InputError
 from gmlib.files import replacing, to_json
 from gmlib.mode import eval_mode
@@ -130,7 +130,7 @@ class Run:
             return self.vae.decoder.sample(z, labels, generator=generator)
 
     @torch.no_grad()
-    def latents(self, digits: Digits) -> Latent:
+    def latents(self, digits: ImageDataset) -> Latent:
         """Encode digits, binarised once.
 
         Args:
@@ -140,7 +140,7 @@ class Run:
             Means of q(z|x), `(n, latent_dim)`.
         """
         with eval_mode(self.vae):
-            return self.vae.encoder(digits.binarised(), digits.labels if self.vae.num_classes else None)[0]
+            return self.vae.encoder(digits.binarised(), digits.require_labels() if self.vae.num_classes else None)[0]
 
     @torch.no_grad()
     def decode(self, z: Latent, labels: Labels | None = None) -> Image:

@@ -173,7 +173,7 @@ def require_image(
         )
     if not x.is_floating_point():
         raise InputError(
-            f"got images of dtype {x.dtype}, expected floats in [0, 1]: use Digits.grey() or Digits.binarised()"
+            f"got images of dtype {x.dtype}, expected floats in [0, 1]: use ImageDataset.grey() or ImageDataset.binarised()"
         )
     if network is not None:
         require_ready(x, network, "images")

@@ -48,13 +48,13 @@ def unchecked() -> Iterator[None]:
 @pytest.fixture
 def made_up():
     """64 made-up digits: a bar of ink whose height in the image tells the label."""
-    from gmlib import Digits
+    from gmlib import ImageDataset
 
     labels = torch.arange(64) % 10
     images = torch.full((64, 1, 28, 28), 8, dtype=torch.uint8)
     for image, label in zip(images, labels.tolist(), strict=True):
         image[:, 2 * label : 2 * label + 8, 6:22] = 240
-    return Digits(images, labels, "made-up/train")
+    return ImageDataset(images, labels, name="made-up/train")
 
 
 @pytest.fixture

@@ -269,7 +269,7 @@ def test_freeze_copies_outputs_by_id_and_nothing_that_belongs_to_one_machine(rep
         new_output("display_data", data={WIDGET: {"model_id": "2"}}),
     ]
     ran.cells[7].execution_count = 9
-    text = f"<Digits at 0x7f3a5c1d2e80> in {root}/_build/executed/book/a and {root}/data"
+    text = f"<ImageDataset at 0x7f3a5c1d2e80> in {root}/_build/executed/book/a and {root}/data"
     ran.cells[7].outputs = [new_output("execute_result", data={"text/plain": text}, execution_count=9)]
     ran.cells[7].metadata["papermill"] = {"duration": 1}
     ran.metadata |= {"widgets": {}, "papermill": {}, "kernelspec": {"name": "mine", "display_name": "mine"}}
@@ -281,7 +281,7 @@ def test_freeze_copies_outputs_by_id_and_nothing_that_belongs_to_one_machine(rep
     assert [cell.id for cell in frozen.cells] == [cell.id for cell in committed.cells]
     assert [cell.source for cell in frozen.cells] == [cell.source for cell in committed.cells]
     assert frozen.cells[5].outputs == [new_output("display_data", data={"text/plain": "IntSlider(value=0)"})]
-    assert frozen.cells[6].outputs[0].data["text/plain"] == "<Digits at 0x...> in book/a and data"
+    assert frozen.cells[6].outputs[0].data["text/plain"] == "<ImageDataset at 0x...> in book/a and data"
     assert frozen.cells[6].execution_count == frozen.cells[6].outputs[0].execution_count == 6
     assert "papermill" not in frozen.cells[6].metadata
     assert set(frozen.metadata) == {"kernelspec", "language_info"}

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from gmlib import recipes
 from gmlib.cli import has_mnist, main
-from gmlib.data import MNIST_MD5
+from gmlib.data.known import MNIST_MD5
 from gmlib.errors import InputError
 from gmlib.figures import image_grid
 from gmlib.figures.grids import tile
@@ -395,7 +395,8 @@ def test_what_was_downloaded_is_what_is_trained_on(gmlib, short, made_up, tmp_pa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "empty"))
     raw, asked = tmp_path / "cache" / "gmlib" / "MNIST" / "raw", []
-    monkeypatch.setattr("gmlib.data.MNIST_MD5", dict.fromkeys(MNIST_MD5, hashlib.md5(EMPTY).hexdigest()))
+    for name in MNIST_MD5:
+        monkeypatch.setitem(MNIST_MD5, name, hashlib.md5(EMPTY).hexdigest())
 
     def fetch(root: str, download: bool) -> None:
         fetched = Path(root) / "MNIST" / "raw"

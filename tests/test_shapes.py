@@ -38,7 +38,7 @@ def test_images_of_another_shape(refused, shape):
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
 def test_images_of_another_dtype(refused, dtype):
-    with refused(f"got images of dtype {dtype}", "expected floats in [0, 1]", "Digits.grey()"):
+    with refused(f"got images of dtype {dtype}", "expected floats in [0, 1]", "ImageDataset.grey()"):
         require_image(torch.zeros(4, 1, 28, 28, dtype=dtype), (1, 28, 28))
 
 

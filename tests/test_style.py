@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import gmlib
 from gmlib import recipes
 from gmlib.evaluate import fid
 from gmlib.experiment import VAERecipe
@@ -134,6 +135,7 @@ def test_everything_public_has_a_docstring(module):
 
 PUBLIC = [
     "gmlib",
+    "gmlib.data",
     "gmlib.objectives",
     "gmlib.models",
     "gmlib.train",
@@ -161,8 +163,15 @@ def test_the_public_list_is_on_the_api_page(package):
     text = page.read_text()
     documented = set(re.findall(r"^\.\. (?:auto\w+|py:\w+):: ([\w.]+)", text, re.M))
     sections = set(re.findall(r"^#+ (gmlib[\w.]*)$", text, re.M))
-    missing = {f"{package}.{name}" for name in importlib.import_module(package).__all__} - documented - sections
-    assert not missing
+    module = importlib.import_module(package)
+    missing = {f"{package}.{name}" for name in module.__all__} - documented - sections
+    # what gmlib itself has too may be documented under its short name
+    short = {name for name in missing if getattr(gmlib, leaf(name), None) is getattr(module, leaf(name))}
+    assert not {name for name in missing if name not in short or f"gmlib.{leaf(name)}" not in documented}
+
+
+def leaf(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def test_everything_on_the_api_page_exists():

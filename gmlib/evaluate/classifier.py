@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from gmlib import parallel
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.errors import InputError, one_line
 from gmlib.evaluate.conditional import label_accuracy
 from gmlib.isolated import Isolated
@@ -94,7 +94,7 @@ def fit_classifier(
     epochs: int,
     lr: float,
     bfloat16: bool = False,
-    validation: Digits | None = None,
+    validation: ImageDataset | None = None,
     on_step: Callable[["State"], None] | None = None,
     on_epoch: Callable[["State"], None] | None = None,
 ) -> "History":
@@ -121,6 +121,10 @@ def fit_classifier(
     while state.epoch < epochs:
         train_mode(classifier)
         for x, y in batches:
+            if y is None:
+                raise InputError(
+                    "got images without labels, expected one label per image: a classifier is trained on both"
+                )
             progress = (state.step + 1) / steps
             optimiser.param_groups[0]["lr"] = lr * min(progress / 0.2, (1 - progress) / 0.8)
             optimiser.zero_grad()
@@ -141,8 +145,9 @@ def fit_classifier(
         row: dict[str, float | None] = {"epoch": state.epoch + 1, "loss": state.noted()[0] / len(batches)}
         if validation is not None:
             judge = cast(Classifier, state.result()["classifier"])
-            row["validation_accuracy"] = label_accuracy(validation.grey(), validation.labels, judge)
-            row["validation_accuracy_binarised"] = label_accuracy(validation.binarised(), validation.labels, judge)
+            labels = validation.require_labels()
+            row["validation_accuracy"] = label_accuracy(validation.grey(), labels, judge)
+            row["validation_accuracy_binarised"] = label_accuracy(validation.binarised(), labels, judge)
         state.end_epoch(row)
         if on_epoch:
             on_epoch(state)

@@ -74,7 +74,7 @@ def require_tensors(**given: Any) -> None:
         if not isinstance(value, Tensor):
             raise InputError(
                 f"got {name} as a {type(value).__name__}, expected a tensor: use torch.as_tensor for an array, torch.stack for a list, "
-                "and grey() or labels of Digits"
+                "and grey() or labels of ImageDataset"
             )
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.errors import InputError
 from gmlib.mode import eval_mode
 from gmlib.models.pixel import PixelDecoder
@@ -35,7 +35,7 @@ def at_once(vae: VAE, images: Image) -> int:
 
 
 @torch.inference_mode()
-def mean_elbo(vae: VAE, digits: Digits, *, seed: int = 0, chunk: int | None = None) -> dict[str, float]:
+def mean_elbo(vae: VAE, digits: ImageDataset, *, seed: int = 0, chunk: int | None = None) -> dict[str, float]:
     """Average the ELBO and its two terms over digits, binarised once, with one draw of z an image.
 
     The network is put into eval mode for it, so that batch norm uses its running statistics, and back.
@@ -59,7 +59,7 @@ def mean_elbo(vae: VAE, digits: Digits, *, seed: int = 0, chunk: int | None = No
     totals = torch.zeros(3, dtype=torch.float64)
     with eval_mode(vae):
         for i in range(0, len(images), chunk):
-            y = digits.labels[i : i + chunk] if vae.num_classes else None
+            y = digits.require_labels()[i : i + chunk] if vae.num_classes else None
             log_px, kl = vae(images[i : i + chunk], y, generator)
             totals += torch.stack([elbo(log_px, kl), log_px, kl]).cpu().double().sum(1)
     means = [round(mean, 4) for mean in (totals / len(images)).tolist()]
@@ -109,7 +109,7 @@ def log_likelihood(
 
     Args:
         vae: the model, on the device of the images.
-        images: binary images `(n, 1, 28, 28)`, such as `Digits.binarised()`.
+        images: binary images `(n, 1, 28, 28)`, such as `ImageDataset.binarised()`.
         labels: `(n,)`, for a conditional model only; None sums them out.
         samples: k, draws of z an image (and a label, if they are summed out).
         generator: source of the draws, on the device of the images; None takes seed 0, so that two calls agree.
@@ -215,7 +215,7 @@ def _require_binary(images: Image) -> None:
     if not ((images == 0) | (images == 1)).all():
         raise InputError(
             "got images with values other than 0 and 1, expected binary ones, since grey values under a Bernoulli "
-            "are no likelihood: use Digits.binarised()"
+            "are no likelihood: use ImageDataset.binarised()"
         )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gmlib import parallel
-from gmlib.data import Digits, join_channels
+from gmlib.data import ImageDataset, join_channels
 from gmlib.errors import InputError
 from gmlib.evaluate.fidelity import fid
 from gmlib.evaluate.stacks import count_modes
@@ -148,7 +148,7 @@ def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
         return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
 
 
-def validation_fid(state: State, validation: Digits) -> float:
+def validation_fid(state: State, validation: ImageDataset) -> float:
     """Say how far samples are from validation digits: from the same z each time, asked for the digits' own labels.
 
     Args:
@@ -161,10 +161,10 @@ def validation_fid(state: State, validation: Digits) -> float:
     generator, digits = state.networks["generator"], validation[:JUDGED].to("cpu")
     latent_dim, cpu = cast(int, generator.latent_dim), torch.device("cpu")
     z = parallel.draw(torch.randn, (len(digits), latent_dim), stream(0, "validation samples"), cpu)
-    return round(fid(generate(state, z, digits.labels if generator.num_classes else None), digits.grey()), 4)
+    return round(fid(generate(state, z, digits.require_labels() if generator.num_classes else None), digits.grey()), 4)
 
 
-def validate(state: State, validation: Digits) -> Row:
+def validate(state: State, validation: ImageDataset) -> Row:
     """Judge a generator after an epoch.
 
     Args:
@@ -194,7 +194,7 @@ def fit_gan(
     warmup: bool = False,
     pack: int = 1,
     bfloat16: bool = False,
-    validation: Digits | None = None,
+    validation: ImageDataset | None = None,
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
 ) -> History:

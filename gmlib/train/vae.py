@@ -6,7 +6,7 @@ from typing import cast
 import torch
 
 from gmlib import parallel
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.errors import InputError
 from gmlib.evaluate.likelihood import mean_elbo
 from gmlib.mode import require_training, train_mode
@@ -29,7 +29,7 @@ def fit_vae(
     kl_warmup: float = 0.0,
     free_nats: float = 0.0,
     bfloat16: bool = False,
-    validation: Digits | None = None,
+    validation: ImageDataset | None = None,
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
 ) -> History:

@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gmlib.data import Digits
+from gmlib.data import ImageDataset
 from gmlib.errors import InputError
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
 from gmlib.numbers import whole
@@ -18,7 +18,7 @@ EXTENT = 3.0  # the plane runs from -EXTENT to EXTENT: nearly all of the prior
 START = (-0.5, -1.5)
 
 
-def latent_plane(run: Run, digits: Digits, points: int = 1000) -> Explorer:
+def latent_plane(run: Run, digits: ImageDataset, points: int = 1000) -> Explorer:
     """Drag a point through the latent plane, by mouse, sliders or arrow keys, and see what it decodes to.
 
     Args:
@@ -41,16 +41,16 @@ def latent_plane(run: Run, digits: Digits, points: int = 1000) -> Explorer:
         raise InputError(f"got {points} points of {len(digits)} digits, expected at least one of each")
     decoder = packed(run.vae.decoder)
     some = digits[:: -(-len(digits) // points)]
-    mu = run.latents(some)
+    mu, labels = run.latents(some), some.require_labels()
     state = {
         "version": 1,
         "decoder": decoder,
         "extent": EXTENT,
         "points": [[round(value, 2) for value in point] for point in mu.tolist()],
-        "labels": some.labels.tolist(),
+        "labels": labels.tolist(),
         "centres": [
-            [digit, *(round(value, 2) for value in mu[some.labels == digit].median(0).values.tolist())]
-            for digit in some.labels.unique().tolist()
+            [digit, *(round(value, 2) for value in mu[labels == digit].median(0).values.tolist())]
+            for digit in labels.unique().tolist()
         ],
         "colours": [to_hex(colour) for colour in DIGIT_COLOURS],
     }
@@ -59,7 +59,7 @@ def latent_plane(run: Run, digits: Digits, points: int = 1000) -> Explorer:
         "plane.js",
         state=state,
         chosen={"z": list(START)},
-        poster=_poster(mu, some.labels, run.decode(torch.tensor([START], dtype=mu.dtype))),
+        poster=_poster(mu, labels, run.decode(torch.tensor([START], dtype=mu.dtype))),
         alt="Left: embedded digits as points of the latent plane, in ten colours, crossed by two lines at the chosen point. "
         "Right: the digit that this point decodes to, a zero.",
     )

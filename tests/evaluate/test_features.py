@@ -80,7 +80,7 @@ def test_a_network_that_fails_is_left_as_it_was(images):
     [
         (torch.zeros(2, 784), ("(2, 784)", "(batch, 1, 28, 28)")),
         (torch.zeros(2, 3, 28, 28), ("(2, 3, 28, 28)", "(batch, 1, 28, 28)")),
-        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), ("torch.uint8", "Digits.grey()")),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), ("torch.uint8", "ImageDataset.grey()")),
         (torch.full((2, 1, 28, 28), 1.5), ("from 1.5 to 1.5", "[0, 1]")),
         (torch.full((2, 1, 28, 28), -1.0), ("from -1 to -1", "[0, 1]")),
         (torch.full((2, 1, 28, 28), torch.nan), ("nan", "[0, 1]")),

@@ -304,7 +304,7 @@ def test_likelihood_of_the_shipped_vae_lies_above_its_elbo():
 def test_log_likelihood_refuses_what_has_none(refused, unchecked):
     vae, conditional = tiny(), tiny(offsets=OFFSETS)
     images = IMAGE.expand(4, -1, -1, -1)
-    with refused("values other than 0 and 1", "Digits.binarised()"):
+    with refused("values other than 0 and 1", "ImageDataset.binarised()"):
         log_likelihood(vae, 0.5 * images)
     with refused("values are nan"):
         log_likelihood(vae, images + torch.nan)
@@ -385,7 +385,7 @@ def test_no_integral_of_grey_images_or_over_nothing(refused, unchecked):
             integrated_log_likelihood(vae, wrong)
     with refused("got cells 2.5", "a whole number"):
         integrated_log_likelihood(vae, image, cells=2.5)
-    with refused("values other than 0 and 1", "Digits.binarised()"):
+    with refused("values other than 0 and 1", "ImageDataset.binarised()"):
         integrated_log_likelihood(vae, 0.5 * image)
     for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0), (math.inf, 10)):
         with refused(f"extent {extent:g} and {cells} cells", "above 0"):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gmlib import Digits, mnist
+from gmlib import ImageDataset, mnist
 from gmlib.data import Batches, join_channels
 from gmlib.errors import DivergedError
 from gmlib.models import MLPCritic, MLPGenerator
@@ -31,7 +31,7 @@ def marked(made_up):
     """The made-up digits, each with a pixel of its own, so that no two are alike."""
     images = made_up.images.clone()
     images[:, 0, 0, 0] = torch.arange(64)
-    return Digits(images, made_up.labels, "marked/train")
+    return ImageDataset(images, made_up.labels, name="marked/train")
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ class Replay(nn.Module):
 
     latent_dim, num_classes = 3, 10
 
-    def __init__(self, digits: Digits, noise: float) -> None:
+    def __init__(self, digits: ImageDataset, noise: float) -> None:
         super().__init__()
         self.images, self.labels, self.noise = digits.grey(), digits.labels, noise
 

@@ -1,9 +1,8 @@
-"""Digits, batches and files: what is drawn, in which order, from which bytes."""
+"""Known sets: the embedded digits, and files that are verified by their checksums."""
 
 import gzip
 import hashlib
 import os
-import struct
 import urllib.error
 from pathlib import Path
 
@@ -11,156 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from gmlib import Batches, Digits, binarise, mnist
-from gmlib import data as data_module
-from gmlib.data import MNIST_MD5, join_channels
+import gmlib
+from gmlib import load, mnist
+from gmlib.data import KNOWN
+from gmlib.data.known import MNIST_MD5
 from gmlib.digits5k import split_by_class
-
-# digits
-
-
-def test_digits_refuse_what_is_not_a_set_of_digits(unchecked, refused):
-    images, labels = torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64)
-    with refused("torch.float32", "expected torch.uint8", "convert"):
-        Digits(images.float() / 255, labels, "x")
-    with refused("(3, 28, 28)", "(n, 1, 28, 28)", "convert"):
-        Digits(images[:, 0], labels, "x")
-    with refused("(3, 1, 32, 32)", "(n, 1, 28, 28)"):
-        Digits(images.new_zeros(3, 1, 32, 32), labels, "x")
-    with refused("torch.int32", "expected torch.int64", "one label an image"):
-        Digits(images, labels.int(), "x")
-    with refused("(2,)", "3 images", "(3,)"):
-        Digits(images, labels[:2], "x")
-    with refused("from 0 to 10", "0 to 9"):
-        Digits(images, torch.tensor([0, 10, 3]), "x")
-    with refused("from -1 to 3", "0 to 9"):
-        Digits(images, torch.tensor([0, -1, 3]), "x")
-
-
-def test_digits_are_taken_with_their_labels(made_up):
-    taken = made_up[made_up.labels == 3]
-    assert len(taken) == 7
-    assert set(taken.labels.tolist()) == {3}
-    assert torch.equal(taken.images, made_up.images[3::10])
-    assert taken.name == made_up.name
-    assert torch.equal(made_up[10:20].labels, torch.arange(10))
-
-
-def test_grey_is_the_byte_over_255():
-    images = torch.arange(256, dtype=torch.uint8).repeat(49).reshape(16, 1, 28, 28)
-    grey = Digits(images, torch.zeros(16, dtype=torch.int64), "x").grey()
-    torch.testing.assert_close(grey.double() * 255, images.double(), rtol=1e-6, atol=0)
-    assert (grey.min(), grey.max()) == (0, 1)
-
-
-def test_binarise_draws_each_byte_with_probability_value_over_255():
-    n = 40_000
-    images = torch.arange(256, dtype=torch.uint8).expand(n, 256)
-    images = torch.cat([images, torch.zeros(n, 784 - 256, dtype=torch.uint8)], 1).reshape(n, 1, 28, 28)
-    drawn = binarise(images, torch.Generator().manual_seed(1))
-    assert set(drawn.unique().tolist()) == {0.0, 1.0}
-    frequency = drawn.flatten(1)[:, :256].double().mean(0)
-    p = torch.arange(256).double() / 255
-    assert frequency[0] == 0
-    assert frequency[255] == 1
-    z = ((frequency - p) / (p * (1 - p) / n).sqrt())[1:255]
-    assert z.abs().max() < 5
-    # 254 independent frequencies: their chi-square has mean 254 and variance 508
-    assert abs(z.square().sum().item() - 254) < 5 * 508**0.5
-
-
-def test_binarised_is_fixed_by_its_seed(made_up):
-    assert torch.equal(made_up.binarised(3), made_up.binarised(3))
-    assert not torch.equal(made_up.binarised(3), made_up.binarised(4))
-
-
-# batches
-
-
-def numbered(n: int) -> Digits:
-    """Digits whose first two bytes are their number."""
-    images = torch.zeros(n, 1, 28, 28, dtype=torch.uint8)
-    images[:, 0, 0, 0], images[:, 0, 0, 1] = torch.arange(n) // 256, torch.arange(n) % 256
-    return Digits(images, torch.arange(n) % 10, "numbered")
-
-
-def epoch(batches: Batches) -> list[list[int]]:
-    found = []
-    for x, y in batches:
-        number = (x[:, 0, 0, 0] * 255 * 256 + x[:, 0, 0, 1] * 255).round().long()
-        assert torch.equal(y, number % 10)  # labels stay with their images
-        found.append(number.tolist())
-    return found
-
-
-def test_an_epoch_gives_each_image_at_most_once():
-    batches = Batches(numbered(300), 64, binarised=False)
-    for _ in range(3):
-        found = epoch(batches)
-        assert [len(batch) for batch in found] == [64] * 4
-        assert len(found) == len(batches)
-        assert len({number for batch in found for number in batch}) == 256
-    assert {number for batch in epoch(Batches(numbered(256), 64, binarised=False)) for number in batch} == set(
-        range(256)
-    )
-
-
-def test_order_depends_on_seed_and_epoch_only():
-    def orders(seed: int) -> list[list[list[int]]]:
-        batches = Batches(numbered(300), 64, binarised=False, seed=seed)
-        return [epoch(batches) for _ in range(3)]
-
-    first, second = orders(0), orders(1)
-    torch.manual_seed(99)  # the global generator has no say
-    assert orders(0) == first
-    assert len({str(order) for order in first + second}) == 6
-
-
-def test_grey_batches_are_the_bytes_over_255(made_up):
-    (x, y), *_ = Batches(made_up, 64, binarised=False)
-    assert torch.equal((x * 255).round().byte().flatten(1).sum(1).sort()[0], made_up.images.flatten(1).sum(1).sort()[0])
-    assert x.max() <= 1
-    assert torch.equal(y.sort()[0], made_up.labels.sort()[0])
-
-
-def test_binarised_batches_are_drawn_afresh_each_epoch():
-    images = torch.full((8, 1, 28, 28), 128, dtype=torch.uint8)
-    batches = Batches(Digits(images, torch.zeros(8, dtype=torch.int64), "half"), 8, binarised=True)
-    (one, _), *_ = batches
-    (two, _), *_ = batches
-    assert set(one.unique().tolist()) == {0.0, 1.0}
-    difference = (one != two).double().mean().item()
-    assert abs(difference - 0.5) < 5 * (0.25 / one.numel()) ** 0.5
-
-
-def test_batches_go_on_from_the_middle_of_an_epoch(made_up):
-    whole = Batches(made_up, 8, binarised=True, seed=5)
-    for _ in whole:
-        pass
-    for i, _ in enumerate(whole):  # the second epoch
-        if i == 2:
-            state = whole.state_dict()
-            break
-    fresh = Batches(made_up, 8, binarised=True, seed=5)
-    fresh.load_state_dict(state)
-    expected, found = [*whole, *whole], [*fresh, *fresh]  # what is left of this epoch, and the next
-    assert len(found) == len(expected) == 5 + 8
-    for (x, y), (x_found, y_found) in zip(expected, found, strict=True):
-        assert torch.equal(x, x_found)
-        assert torch.equal(y, y_found)
-
-
-@pytest.mark.parametrize("size", [0, 65])
-def test_batch_size_has_to_fit(made_up, refused, size):
-    with refused(f"batch size {size}", "64 digits of made-up/train", "expected 1 to 64"):
-        Batches(made_up, size, binarised=True)
-
+from tests.data.made import fill, idx
 
 # the embedded digits
 
 
 def test_embedded_digits_are_those_of_the_checksum():
-    with np.load(Path(data_module.__file__).with_name("digits5k.npz")) as file:
+    with np.load(Path(gmlib.__file__).with_name("digits5k.npz")) as file:
         images, labels = file["images"], file["labels"]
     assert (images.shape, images.dtype, labels.shape, labels.dtype) == ((5000, 28, 28), np.uint8, (5000,), np.uint8)
     assert (
@@ -174,7 +35,7 @@ def test_embedded_digits_are_those_of_the_checksum():
 
 
 def test_embedded_digits_that_are_gone_say_how_they_come_back(tmp_path, monkeypatch, refused):
-    monkeypatch.setattr("gmlib.data.files", lambda package: tmp_path)
+    monkeypatch.setattr("gmlib.data.known.resources", lambda package: tmp_path)
     with refused(f"cannot read {tmp_path / 'digits5k.npz'}", "python -m gmlib.digits5k"):
         mnist("test")
 
@@ -209,11 +70,6 @@ def test_unknown_split_or_source(refused, split, source):
 # the full set from files
 
 
-def idx(array: np.ndarray) -> bytes:
-    """IDX as its page describes it: 0, 0, type 8 (unsigned byte), dimensions; their sizes, big-endian; the bytes."""
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
-
-
 @pytest.fixture(scope="module")
 def contents() -> dict[str, bytes]:
     """Made-up files: 10,004 training images, of which the last four are not in validation, and five test images."""
@@ -233,13 +89,6 @@ def folder(contents, tmp_path, monkeypatch) -> Path:
     for name, content in contents.items():
         monkeypatch.setitem(MNIST_MD5, name, hashlib.md5(content).hexdigest())
     return fill(tmp_path / "data", contents)
-
-
-def fill(folder: Path, contents: dict[str, bytes]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        (folder / f"{name}.gz").write_bytes(gzip.compress(content, 1))
-    return folder
 
 
 def test_full_set_is_read_and_split(folder):
@@ -309,6 +158,7 @@ def test_whole_files_of_other_bytes_fail_the_checksum(folder, contents, refused,
     name = "t10k-images-idx3-ubyte"
     other = bytearray(contents[name])
     other[-1] ^= 1  # a single bit of a single pixel
+    (folder / f"{name}.gz").unlink()
     path = folder / (name if plain else f"{name}.gz")
     path.write_bytes(other if plain else gzip.compress(other))
     with refused(str(path), hashlib.md5(other).hexdigest(), f"expected {MNIST_MD5[name]}", "fetch it again"):
@@ -317,6 +167,7 @@ def test_whole_files_of_other_bytes_fail_the_checksum(folder, contents, refused,
 
 def test_a_plain_file_cut_short(folder, contents, refused):
     name = "t10k-images-idx3-ubyte"
+    (folder / f"{name}.gz").unlink()
     (folder / name).write_bytes(contents[name][:1000])
     with refused(str(folder / name), "1,000 bytes", "fetch it again"):
         mnist("test", "mnist", folder)
@@ -394,6 +245,126 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(folder, monkeypatch, 
         mnist("test", "mnist", folder)
 
 
+# known sets other than MNIST
+
+
+@pytest.fixture
+def fashion(contents, folder, tmp_path, monkeypatch) -> Path:
+    """A folder of other files, whose packed checksums are those of Fashion-MNIST, as torchvision leaves it."""
+    other = {name: content[:-1] + bytes([9]) for name, content in contents.items()}
+    raw = fill(tmp_path / "torchvision" / "FashionMNIST" / "raw", other)
+    for name in contents:
+        packed = (raw / f"{name}.gz").read_bytes()
+        monkeypatch.setitem(KNOWN["fashion_mnist"].packed, name, hashlib.md5(packed).hexdigest())
+    return raw
+
+
+def test_checksums_and_classes_are_those_of_torchvision():
+    from torchvision import datasets
+
+    for known in KNOWN.values():
+        theirs = getattr(datasets, known.folder)
+        assert {f"{name}.gz": md5 for name, md5 in known.packed.items()} == dict(theirs.resources)
+        names = [name.split(" - ")[0] for name in theirs.classes]  # "0 - zero"
+        assert list(known.classes) == names
+
+
+def test_a_known_set_by_name(fashion, tmp_path, monkeypatch):
+    train, validation, test = (load("fashion_mnist", split, fashion) for split in ("train", "validation", "test"))
+    assert [len(each) for each in (train, validation, test)] == [4, 10_000, 5]
+    assert train.labels.tolist() == [0, 1, 2, 9]
+    assert test.name == "fashion_mnist/test"
+    assert test.classes[:3] == ("T-shirt/top", "Trouser", "Pullover")
+    assert load("fashion_mnist", "test", tmp_path / "torchvision").digest == test.digest
+    monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "torchvision"))
+    assert load("fashion_mnist", "test").digest == test.digest
+    assert load("fashion_mnist", "test", classes=list("abcdefghij")).classes[9] == "j"
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["unpacked too", "packed"])
+def test_a_folder_of_a_known_set_is_that_set(fashion, folder, contents, tmp_path, plain):
+    if plain:  # as torchvision leaves them
+        for path in list(fashion.iterdir()):
+            path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    for path in (fashion, str(fashion.parent), tmp_path / "torchvision"):
+        found = load(path, "train")
+        assert found.name == "fashion_mnist/train"
+        assert (found.classes[9], len(found)) == ("Ankle boot", 4)
+    assert load(folder, "validation").name == "mnist/validation"
+    for name, content in contents.items():  # of MNIST unpacked files are known too, each in a folder of its own
+        below = tmp_path / "kaggle" / name
+        below.mkdir(parents=True)
+        (below / name.replace("-idx", ".idx")).write_bytes(content)
+    assert load(tmp_path / "kaggle", "test").digest == mnist("test", "mnist", folder).digest
+    assert load(tmp_path / "kaggle", "test").name == load("mnist", "test", tmp_path / "kaggle").name == "mnist/test"
+
+
+def test_other_files_under_a_known_name(fashion, folder, refused):
+    with refused("not the file of mnist but that of fashion_mnist", "load 'fashion_mnist'"):
+        load("mnist", "test", fashion)
+    path = fashion / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 9))
+    expected = KNOWN["fashion_mnist"].packed[path.stem]
+    with refused(
+        str(path), f"expected {expected}", "not the file of fashion_mnist", "in place of the name", "your own"
+    ):
+        load("fashion_mnist", "test", fashion)
+    assert load(fashion, "test").name == "own FashionMNIST/test"
+    with refused("not the file of kmnist"):
+        load("kmnist", "test", fashion)
+
+
+def test_unpacked_files_under_a_name_without_their_checksums(fashion, refused):
+    for path in list(fashion.iterdir()):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    with refused("unpacked file", "t10k-images-idx3-ubyte.gz", "in place of the name 'fashion_mnist'"):
+        load("fashion_mnist", "test", fashion)
+    assert load(fashion, "test").name == "own FashionMNIST/test"
+
+
+def test_the_folder_of_one_set_does_not_hide_another(fashion, folder, contents, monkeypatch, refused):
+    """GMLIB_DATA usually is the folder of MNIST's files."""
+    monkeypatch.setenv("GMLIB_DATA", str(folder))
+    with refused("four FashionMNIST files", "--data"):
+        load("fashion_mnist", "test")
+    fashion.parent.rename(folder / "FashionMNIST")
+    assert load("fashion_mnist", "test").name == "fashion_mnist/test"
+    assert load("mnist", "test").name == "mnist/test"
+
+
+def test_another_set_is_fetched_into_the_cache(fashion, folder, tmp_path, monkeypatch, refused):
+    contents = {path.name: path.read_bytes() for path in fashion.iterdir()}
+
+    def fetch(root: str, download: bool) -> None:
+        raw = Path(root) / "FashionMNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name, content in contents.items():
+            (raw / name).write_bytes(content)
+
+    monkeypatch.setattr("torchvision.datasets.FashionMNIST", fetch)
+    with refused("FashionMNIST/raw", "--download"):
+        load("fashion_mnist", "test")
+    assert load("fashion_mnist", "test", download=True).name == "fashion_mnist/test"
+    assert load("fashion_mnist", "test").name == "fashion_mnist/test"
+    assert [path.name for path in (tmp_path / "cache" / "gmlib").iterdir()] == ["FashionMNIST"]
+    contents["t10k-images-idx3-ubyte.gz"] = b"a page that asks for a login"
+    for path in (tmp_path / "cache" / "gmlib" / "FashionMNIST" / "raw").iterdir():
+        path.unlink()
+    with refused("could not download FashionMNIST"):
+        load("fashion_mnist", "test", download=True)
+
+
+def test_labels_changed_by_hand_make_a_set_of_ones_own(folder, contents, refused):
+    """Such as noisy labels: under the name they are refused, by the path they are another set."""
+    name = "train-labels-idx1-ubyte"
+    (folder / f"{name}.gz").write_bytes(gzip.compress(contents[name][:-1] + bytes([5])))
+    with refused("not the file of mnist", "in place of the name 'mnist'"):
+        load("mnist", "train", folder)
+    own = folder.rename(folder.parent / "mnist")
+    assert load(own, "train").name == "own mnist/train"
+
+
 # all of MNIST, where it is at hand
 
 
@@ -408,61 +379,3 @@ def test_full_mnist_is_split_apart_from_the_embedded_digits():
     embedded = {image.tobytes() for split in full for image in mnist(split).images.numpy()}
     assert not embedded & {image.tobytes() for image in full["train"].images.numpy()}
     assert embedded <= {image.tobytes() for image in full["validation"].images.numpy()}
-
-
-# what is no set of images, and images in another order of memory
-
-
-def test_binarise_refuses_what_is_no_bytes(unchecked, refused, made_up):
-    """Grey floats lie below every draw but 0, so that hardly a pixel would be ink."""
-    generator = torch.Generator()
-    with refused("torch.float32", "torch.uint8"):
-        binarise(made_up.grey(), generator)
-    with refused("ndarray", "torch.uint8"):
-        binarise(made_up.images.numpy(), generator)
-    with refused("torch.int64", "torch.uint8"):
-        binarise(made_up.images.long(), generator)
-    with refused("(64, 28, 28)", "(n, 1, 28, 28)"):
-        binarise(made_up.images[:, 0], generator)
-    for name, value in (("images", list(made_up.images)), ("labels", made_up.labels.tolist())):
-        with refused(f"got {name} as a list"):
-            Digits(**{"images": made_up.images, "labels": made_up.labels, "name": "x"} | {name: value})
-
-
-LAYOUTS = {
-    "transposed": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
-    "images last": lambda x: x.permute(1, 2, 3, 0).contiguous().permute(3, 0, 1, 2),
-    "channels last": lambda x: x.repeat(1, 3, 1, 1).to(memory_format=torch.channels_last)[:, :1],
-    "reversed": lambda x: x.flip(0).contiguous().flip(0),
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_order_in_memory_does_not_change_a_draw(made_up, layout):
-    images = torch.randint(256, made_up.images.shape, generator=torch.Generator().manual_seed(2)).to(torch.uint8)
-    plain = Digits(images, made_up.labels, "x")
-    other = Digits(LAYOUTS[layout](images), made_up.labels, "x")
-    assert torch.equal(other.images, plain.images)
-    assert torch.equal(other.binarised(), plain.binarised())
-    pairs = zip(Batches(other, 16, binarised=True), Batches(plain, 16, binarised=True), strict=True)
-    assert all(torch.equal(a, b) for (a, _), (b, _) in pairs)
-
-
-def test_draws_are_those_of_every_earlier_version():
-    """Shipped ELBOs were measured on them."""
-    found = mnist("test").binarised().flatten(1).to(torch.uint8).numpy().tobytes()
-    assert hashlib.sha256(found).hexdigest() == "07fddc24c235e4c696642e81e34a9fb2c2a787455f6425b82690c915d813d482"
-
-
-@pytest.mark.parametrize(
-    ("shape", "m"), [((6, 28, 28), 2), ((5, 1, 28, 28), 2), ((6, 1, 28, 28), 0), ((6, 1, 28, 28), 1.5)]
-)
-def test_what_cannot_be_joined(unchecked, refused, shape, m):
-    with refused("got "):
-        join_channels(torch.zeros(shape), m)
-
-
-@pytest.mark.parametrize(("size", "stack"), [(2.5, 1), (None, 1), (True, 1), (8, 0), (8, 1.5)])
-def test_batches_of_no_number(unchecked, refused, made_up, size, stack):
-    with refused("got "):
-        Batches(made_up, size, binarised=True, stack=stack)

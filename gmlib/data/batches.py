@@ -1,0 +1,123 @@
+"""Shuffled mini-batches, and several images as the channels of one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from gmlib.data.dataset import ImageDataset, binarise
+from gmlib.errors import InputError
+from gmlib.numbers import count_of, whole
+from gmlib.parallel import require_divisible, shard
+from gmlib.seeds import require_seed, stream
+from gmlib.shapes import Image, Labels
+
+
+def join_channels(x: Shaped[Tensor, "b c h w"], m: int) -> Shaped[Tensor, "b_m mc h w"]:
+    """Join every m consecutive images into one image, along its channels.
+
+    Args:
+        x: images `(b, c, h, w)`.
+        m: number of images to join, a divisor of b.
+
+    Returns:
+        `(b / m, m c, h, w)`.
+
+    Raises:
+        InputError: if x is not a batch of images, or m does not divide b.
+
+    Source: Lin, Khetan, Fanti & Oh 2018 for packs; Metz, Poole, Pfau & Sohl-Dickstein 2017 for stacks of digits.
+    """
+    m = count_of("m", m)
+    if x.ndim != 4 or len(x) % m:
+        raise InputError(
+            f"got images of shape {tuple(x.shape)} to join by {m}, expected (b, c, h, w) with b a multiple of {m}: "
+            "cut the batch, or unsqueeze(1) to add the channel"
+        )
+    return x.unflatten(0, (-1, m)).flatten(1, 2)
+
+
+class Batches:
+    """An infinite stream of shuffled mini-batches; each iteration yields one epoch. Its position can be saved and restored.
+
+    The whole set stays in memory as bytes. A batch is one gather, then scaled or binarised. Every image comes at most once
+    per epoch, in an order that depends only on the seed and the epoch. A last batch that is not full is dropped: its
+    images would have a larger weight, and batch norm cannot use a single image.
+    """
+
+    def __init__(
+        self, dataset: ImageDataset, batch_size: int, *, binarised: bool, stack: int = 1, seed: int = 0
+    ) -> None:
+        """Prepare the batches of epoch 0.
+
+        Args:
+            dataset: the images; batches are on its device.
+            batch_size: images per batch.
+            binarised: whether pixels are drawn anew for each batch (for likelihoods) or stay grey.
+            stack: number of images that are joined into one, each as one channel.
+            seed: fixes order and draws.
+
+        Raises:
+            InputError: if the batch size is below 1, above the number of images or not a whole number, the stack is below 1,
+                or a batch cannot be divided equally among the processes.
+        """
+        stack, size = count_of("stack", stack), whole(batch_size)
+        if size is None or not 1 <= size <= len(dataset) // stack:
+            stacks = f" in stacks of {stack}" if stack > 1 else ""
+            raise InputError(
+                f"got batch size {batch_size!r} for {len(dataset)} images{stacks} of {dataset.name}, "
+                f"expected 1 to {len(dataset) // stack}: choose a smaller batch or more data"
+            )
+        require_divisible(size)
+        self.dataset = dataset
+        self.batch_size = size
+        self.stack = stack
+        self.binarised = binarised
+        self.seed = require_seed(seed)
+        self.epoch = 0
+        self.position = 0  # batches of this epoch that have been yielded
+        self.generator = stream(seed, "binarisation", dataset.images.device)
+
+    def __len__(self) -> int:
+        """Return the number of batches per epoch.
+
+        Returns:
+            Full batches only.
+        """
+        return len(self.dataset) // (self.batch_size * self.stack)
+
+    def __iter__(self) -> Iterator[tuple[Image, Labels | None]]:
+        """Yield the rest of this epoch, then move on to the next epoch.
+
+        Yields:
+            Images `(b, stack, 28, 28)` in [0, 1]; and labels `(b,)`, of stacks the labels of their first images, or None if
+            the set has no labels. With several processes, each process gets its rows.
+        """
+        images, labels, mine = self.dataset.images, self.dataset.labels, shard()
+        shuffle = stream(self.seed, f"order of epoch {self.epoch}")
+        order = torch.randperm(len(images), generator=shuffle, device="cpu").to(images.device)
+        for index in order.split(self.batch_size * self.stack)[self.position : len(self)]:
+            self.position += 1
+            batch = join_channels(images.index_select(0, index), self.stack)
+            x = binarise(batch, self.generator) if self.binarised else batch.float() / 255
+            yield mine(x), None if labels is None else mine(labels[index[:: self.stack]])
+        self.epoch, self.position = self.epoch + 1, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position in the stream.
+
+        Returns:
+            Epoch, position and the generator's state.
+        """
+        return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a position.
+
+        Args:
+            state: the result of `state_dict`.
+        """
+        self.epoch, self.position = state["epoch"], state["position"]
+        self.generator.set_state(state["generator"])

@@ -1,0 +1,282 @@
+"""A set of images in memory, and the binarisation of its pixels."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from gmlib.errors import InputError
+from gmlib.numbers import whole
+from gmlib.seeds import require_device, stream
+from gmlib.shapes import Bytes, Image, Labels
+
+MOST_CLASSES = 10_000  # more names than this are not made up from labels: such labels are not class numbers
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class ImageDataset:
+    """Grey 28 × 28 images as bytes, with their labels if there are any, and the names of the classes.
+
+    `dataset[3]` and iteration return single images with their labels, so that `torch.utils.data.DataLoader(dataset)` works.
+    `dataset[:100]` and `dataset[dataset.labels == 3]` return sets.
+    """
+
+    images: Bytes
+    labels: Labels | None
+    classes: tuple[str, ...]
+    name: str
+
+    def __init__(
+        self,
+        images: Tensor | np.ndarray,
+        labels: Tensor | np.ndarray | None = None,
+        classes: Sequence[str] | None = None,
+        name: str = "own images",
+    ) -> None:
+        """Check the images, labels and names, and keep them.
+
+        Args:
+            images: uint8 `(n, 1, 28, 28)` or `(n, 28, 28)`, a tensor or a numpy array; 0 is background and 255 is ink.
+            labels: one integer per image, `(n,)`, from 0; kept as int64. None for images without labels.
+            classes: one name per class; None names the classes "0", "1", … up to the largest label.
+            name: source and split, as in "mnist5k/train"; it is written into the record of every run.
+
+        Raises:
+            InputError: if images, labels or names have another type, dtype, shape or range.
+        """
+        images = _images(images)
+        labels = None if labels is None else _labels(labels, len(images))
+        for field, value in {
+            "images": images,
+            "labels": labels,
+            "classes": _classes(classes, labels),
+            "name": name,
+        }.items():
+            object.__setattr__(self, field, value)
+
+    def __repr__(self) -> str:
+        classes = f"{self.num_classes} classes" if self.labels is not None else "no labels"
+        return f"ImageDataset({self.name!r}: {len(self)} images, {classes})"
+
+    def __len__(self) -> int:
+        """Return the number of images.
+
+        Returns:
+            n.
+        """
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice | Tensor | list[int]) -> "ImageDataset": ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one image, or a set of some of the images.
+
+        Args:
+            index: a position; or a slice, a list of positions, or a tensor of positions or of booleans.
+
+        Returns:
+            For a position, the float image `(1, 28, 28)` in [0, 1] and its label as an int, or the image alone if the set
+            has no labels. Otherwise an ImageDataset with the same name and classes.
+        """
+        position = whole(index)
+        if position is None:
+            labels = None if self.labels is None else self.labels[index]
+            return self._like(self.images[index], labels)
+        image = self.images[position].float() / 255
+        return image if self.labels is None else (image, int(self.labels[position]))
+
+    def _like(self, images: Tensor, labels: Tensor | None) -> "ImageDataset":
+        """Return a set of other images with the same name and classes."""
+        return ImageDataset(images, labels, None if labels is None else self.classes, self.name)
+
+    def to(self, device: torch.device | str) -> "ImageDataset":
+        """Move images and labels to a device.
+
+        Args:
+            device: the target.
+
+        Returns:
+            The same set on the device.
+        """
+        return self._like(self.images.to(device), None if self.labels is None else self.labels.to(device))
+
+    def grey(self) -> Image:
+        """Return the images as floats.
+
+        Returns:
+            `(n, 1, 28, 28)` in [0, 1].
+        """
+        return self.images.float() / 255
+
+    def binarised(self, seed: int = 0) -> Image:
+        """Draw each pixel once, with its grey value as the probability of ink: the fixed set for evaluation.
+
+        Args:
+            seed: fixes the draw.
+
+        Returns:
+            `(n, 1, 28, 28)` of zeros and ones.
+
+        Source: Salakhutdinov & Murray 2008, section 6.2.
+        """
+        return binarise(self.images, stream(seed, "binarised", self.images.device))
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes; 0 if the set has no labels."""
+        return len(self.classes)
+
+    @cached_property
+    def digest(self) -> str:
+        """A checksum of shape, images and labels: 16 hex digits that are the same on every device."""
+        found = hashlib.sha256(str(tuple(self.images.shape)).encode())
+        for tensor in (self.images, self.labels):
+            found.update(b"none" if tensor is None else tensor.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()[:16]
+
+    def require_labels(self) -> Labels:
+        """Return the labels, or refuse a set that has none.
+
+        Returns:
+            int64 `(n,)`.
+
+        Raises:
+            InputError: if the set has no labels.
+        """
+        if self.labels is None:
+            raise InputError(
+                f"got {self.name} without labels, expected one label per image: load the labels too, or choose "
+                "a model and measures that need none"
+            )
+        return self.labels
+
+
+def _tensor(given: Any, what: str) -> Tensor:
+    """Return a tensor as it is, and a numpy array as a tensor that owns its memory."""
+    if isinstance(given, np.ndarray):
+        try:
+            return torch.from_numpy(given.astype(given.dtype.newbyteorder("="), order="C"))
+        except TypeError as error:
+            raise InputError(
+                f"got {what} as an array of {given.dtype}, expected integers: convert them first"
+            ) from error
+    if not isinstance(given, Tensor):
+        raise InputError(
+            f"got {what} as a {type(given).__name__}, expected a tensor or a numpy array: use torch.as_tensor"
+        )
+    return given
+
+
+def _images(given: Any) -> Tensor:
+    """Return bytes of shape (n, 1, 28, 28)."""
+    images = _tensor(given, "images")
+    found = f"got images of {images.dtype} and shape {tuple(images.shape)}, expected torch.uint8"
+    if images.dtype != torch.uint8:
+        advice = "multiply by 255, round and " if images.is_floating_point() else ""
+        raise InputError(f"{found} from 0 for background to 255 for ink: {advice}convert them with .to(torch.uint8)")
+    if tuple(images.shape[1:]) not in ((28, 28), (1, 28, 28)):
+        raise InputError(
+            f"{found} of shape (n, 1, 28, 28) or (n, 28, 28): resize them, or load them from a folder of picture files, "
+            "which are made grey and resized"
+        )
+    return images.unsqueeze(1) if images.ndim == 3 else images
+
+
+def _labels(given: Any, n: int) -> Tensor:
+    """Return n labels as int64."""
+    labels = _tensor(given, "labels")
+    integers = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    if not integers or labels.shape != (n,):
+        raise InputError(
+            f"got labels of {labels.dtype} and shape {tuple(labels.shape)} for {n} images, expected integers of shape "
+            f"({n},): give one label per image"
+        )
+    labels = labels.to(torch.int64)
+    if n and (low := int(labels.min())) < 0:
+        raise InputError(f"got label {low}, expected labels from 0: number the classes 0, 1, 2, …")
+    return labels
+
+
+def _classes(given: Sequence[str] | None, labels: Tensor | None) -> tuple[str, ...]:
+    """Return one name per class, and refuse labels that have no name."""
+    if labels is None:
+        if given is not None:
+            raise InputError(
+                f"got {len(given)} class names for images without labels, expected both or neither: give labels too"
+            )
+        return ()
+    largest = int(labels.max()) if len(labels) else -1
+    if given is None:
+        if largest >= MOST_CLASSES:
+            raise InputError(
+                f"got label {largest} without class names, expected class numbers below {MOST_CLASSES:,}: "
+                "number the classes 0, 1, 2, …, or give their names"
+            )
+        return tuple(str(i) for i in range(largest + 1))
+    if isinstance(given, str) or not all(isinstance(one, str) for one in given):
+        raise InputError(f"got classes {given!r}, expected a list of names, such as ['a', 'b']: convert them with str")
+    if largest >= len(given):
+        raise InputError(
+            f"got label {largest} with {len(given)} class names, expected labels from 0 to {len(given) - 1}: "
+            "add the missing names, or number the labels from 0"
+        )
+    return tuple(given)
+
+
+def require_classes(dataset: ImageDataset) -> None:
+    """Refuse a set in which a class has no image: no measure per class could be computed on it.
+
+    Args:
+        dataset: usually the test set.
+
+    Raises:
+        InputError: if the set has no labels, or a class has no image.
+    """
+    counts = torch.bincount(dataset.require_labels(), minlength=dataset.num_classes).tolist()
+    empty = [repr(name) for name, count in zip(dataset.classes, counts, strict=True) if not count]
+    if empty:
+        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+        raise InputError(
+            f"got {dataset.name} without an image of class {', '.join(empty[:5])}{more}, expected at least one image of "
+            f"each of the {dataset.num_classes} classes: add images, or remove the class and its name"
+        )
+
+
+def binarise(images: Bytes, generator: Generator) -> Image:
+    """Draw each pixel with its grey value as the probability of ink.
+
+    A byte is compared with a uniform draw from 0 to 254, so that the probability is exactly value / 255.
+
+    Args:
+        images: uint8 `(n, 1, 28, 28)`. Their order in memory changes nothing.
+        generator: source of randomness, on the device of the images.
+
+    Returns:
+        `(n, 1, 28, 28)` of zeros and ones.
+
+    Raises:
+        InputError: if the images have another dtype or shape, or the generator is on another device.
+    """
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+        kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise InputError(
+            f"got images of {kind}, expected torch.uint8 with ink at 255: give ImageDataset.images, or draw "
+            "probabilities with torch.bernoulli"
+        )
+    if images.ndim != 4:
+        raise InputError(
+            f"got images of shape {tuple(images.shape)}, expected (n, 1, 28, 28): unsqueeze(1) adds the channel"
+        )
+    require_device(generator, images.device)
+    # not empty_like, which lies in memory as the images do, and is filled in the order of the memory
+    noise = torch.empty(images.shape, dtype=torch.uint8, device=images.device).random_(0, 255, generator=generator)
+    return (noise < images).float()

@@ -1,0 +1,197 @@
+"""Folders of picture files: which images, labels and classes come of them."""
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gmlib import load
+from gmlib.data.pictures import read_pictures
+
+
+def save(path: Path, array: np.ndarray, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array.astype(np.uint8)).save(path, **options)
+    return path
+
+
+def letters(folder: Path, classes: str = "abc", each: int = 3, size: tuple[int, int] = (28, 28)) -> Path:
+    """Pictures whose brightness is their class and number."""
+    for i, name in enumerate(classes):
+        for j in range(each):
+            save(folder / name / f"{j}.png", np.full(size, 10 * i + j))
+    return folder
+
+
+def brightness(images) -> list[int]:
+    return images[:, 0, 14, 14].tolist()
+
+
+def test_a_folder_per_class(tmp_path, caplog):
+    folder = letters(tmp_path / "letters")
+    with caplog.at_level(logging.INFO, "gmlib"):
+        found = read_pictures(folder)["all"]
+    assert found.classes == ("a", "b", "c")
+    assert brightness(found.images) == [
+        10 * int(label) + value % 10 for label, value in zip(found.labels, brightness(found.images), strict=True)
+    ]
+    assert sorted(brightness(found.images)) == [0, 1, 2, 10, 11, 12, 20, 21, 22]
+    assert found.labels.tolist() != sorted(found.labels.tolist())  # not class after class
+    assert f"{folder}: read 9 pictures of size 28×28; made grey and 28 × 28" in caplog.messages
+    assert found.digest == read_pictures(folder)["all"].digest
+
+
+def test_pictures_of_28_by_28_keep_every_byte(tmp_path):
+    array = np.random.default_rng(2).integers(256, size=(28, 28))
+    save(tmp_path / "a" / "x.png", array)
+    assert np.array_equal(read_pictures(tmp_path)["all"].images[0, 0].numpy(), array)
+
+
+@pytest.mark.parametrize("suffix", ["png", "JPG", "bmp", "gif", "webp", "tiff", "pgm"])
+def test_any_size_and_format(tmp_path, suffix, caplog):
+    left = np.zeros((60, 90))
+    left[:, :45] = 250
+    save(tmp_path / "a" / f"x.{suffix}", left)
+    save(tmp_path / "a" / "y.png", np.full((5, 7), 30))
+    with caplog.at_level(logging.INFO, "gmlib"):
+        images = read_pictures(tmp_path)["all"].images.float()
+    assert "read 2 pictures of 2 sizes" in caplog.text
+    image = max(images, key=lambda image: image.max())[0]
+    assert abs(image[:, :12].mean() - 250) < 4
+    assert image[:, 16:].mean() < 4
+    assert image[:, 12:16].std(0).max() < 12  # rows are rows
+
+
+def test_colour_becomes_grey_and_transparency_black(tmp_path):
+    colour = np.zeros((28, 28, 3))
+    colour[..., 1] = 100
+    save(tmp_path / "green" / "x.png", colour)
+    seen = np.full((28, 28, 4), 200)
+    seen[:, :14, 3], seen[:, 14:, 3] = 255, 0
+    save(tmp_path / "half" / "x.png", seen)
+    found = read_pictures(tmp_path)["all"]
+    green, half = found[found.labels == 0].images[0, 0], found[found.labels == 1].images[0, 0]
+    assert green.unique().tolist() == [59]  # 0.587 × 100
+    assert (half[:, :14].unique().tolist(), half[:, 14:].unique().tolist()) == ([200], [0])
+
+
+def test_a_photograph_is_turned_as_the_camera_says(tmp_path):
+    top = np.zeros((28, 28))
+    top[:8] = 250
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    save(tmp_path / "a" / "x.png", top, exif=exif)
+    image = read_pictures(tmp_path)["all"].images[0, 0].float()
+    assert (image[:20].mean(), image[20:].mean()) == (0, 250)
+
+
+def test_dark_ink_on_white_is_kept_and_said(tmp_path, caplog):
+    white = np.full((28, 28), 255)
+    white[10:14] = 0
+    save(tmp_path / "a" / "x.png", white)
+    images = read_pictures(tmp_path)["all"].images
+    assert images[0, 0, 0, 0] == 255
+    assert "bright ink on a dark background" in caplog.text
+    caplog.clear()
+    save(tmp_path / "a" / "x.png", 255 - white)
+    assert read_pictures(tmp_path)["all"].images[0, 0, 0, 0] == 0  # a changed file is read again
+    assert caplog.text == ""
+
+
+def test_what_systems_leave_behind_is_no_picture(tmp_path):
+    letters(tmp_path)
+    for name in (".DS_Store", "a/.hidden.png", "a/Thumbs.db", "__MACOSX/a.png", ".git/x.png", "notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"?")
+    found = read_pictures(tmp_path)["all"]
+    assert (len(found), found.classes) == (9, ("a", "b", "c"))
+
+
+def test_numbers_are_sorted_as_numbers(tmp_path):
+    for name in ("0", "2", "10"):
+        save(tmp_path / name / "x.png", np.full((28, 28), int(name)))
+    found = read_pictures(tmp_path)["all"]
+    assert found.classes == ("0", "2", "10")
+    assert dict(zip(found.labels.tolist(), brightness(found.images), strict=True)) == {0: 0, 1: 2, 2: 10}
+
+
+def test_train_test_and_validation(tmp_path):
+    letters(tmp_path / "Train")
+    letters(tmp_path / "test", "bc", 1)
+    parts = read_pictures(tmp_path)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 9, "test": 2}
+    assert parts["test"].classes == ("a", "b", "c")
+    assert sorted(parts["test"].labels.tolist()) == [1, 2]
+    letters(tmp_path / "val", "d", 2)
+    assert {len(part.classes) for part in read_pictures(tmp_path).values()} == {4}
+    assert load(tmp_path, "validation").labels.tolist() == [3, 3]
+    assert len(load(tmp_path, "train")) == 9
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"), [("train", "test/"), ("test", "train/"), ("validation", "train/ and test/")]
+)
+def test_a_part_is_missing(tmp_path, refused, present, missing):
+    letters(tmp_path / present)
+    with refused(str(tmp_path), f"{present}/", f"without {missing}", "add"):
+        read_pictures(tmp_path)
+
+
+def test_pictures_without_classes(tmp_path, refused):
+    for i in range(3):
+        save(tmp_path / f"{i}.png", np.full((28, 28), i))
+    found = read_pictures(tmp_path)["all"]
+    assert (len(found), found.labels) == (3, None)
+    save(tmp_path / "a" / "x.png", np.zeros((28, 28)))
+    with refused("0.png lies beside the class folders"):
+        read_pictures(tmp_path)
+
+
+def test_no_picture_at_all(tmp_path, refused):
+    with refused(f"got {tmp_path} without pictures", "one folder per class", "IDX"):
+        read_pictures(tmp_path)
+
+
+def test_a_class_without_pictures_keeps_its_name(tmp_path, refused):
+    from gmlib.data import require_classes
+
+    letters(tmp_path, each=6)
+    (tmp_path / "d").mkdir()
+    test = load(tmp_path, "test")
+    assert test.classes == ("a", "b", "c", "d")
+    with refused("'d'", "4 classes"):
+        require_classes(test)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_damaged_picture(tmp_path, refused, content):
+    letters(tmp_path)
+    (tmp_path / "b" / "1.png").write_bytes(content)
+    with refused(f"cannot read {tmp_path / 'b' / '1.png'}", "replace or remove it"):
+        read_pictures(tmp_path)
+
+
+def test_a_picture_cut_short(tmp_path, refused):
+    path = save(tmp_path / "a" / "x.png", np.random.default_rng(0).integers(256, size=(64, 64)))
+    path.write_bytes(path.read_bytes()[:2000])
+    with refused(f"cannot read {path}"):
+        read_pictures(tmp_path)
+
+
+def test_a_picture_of_16_bits(tmp_path, refused):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.full((28, 28), 60000, dtype=np.uint16)).save(tmp_path / "a" / "x.png")
+    with refused("mode I;16", "8 bits"):
+        read_pictures(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read everything")
+def test_a_picture_that_may_not_be_read(tmp_path, refused):
+    path = letters(tmp_path) / "a" / "0.png"
+    path.chmod(0)
+    with refused(f"cannot read {path}", "allow"):
+        read_pictures(tmp_path)
