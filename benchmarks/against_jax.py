@@ -5,7 +5,7 @@ from typing import cast
 from benchmarks.loops import digits, ours
 from benchmarks.timing import Effort, Row, median, spread
 from gmlib import recipes
-from gmlib.experiment import GANRecipe, VAERecipe
+from gmlib.experiments.recipe import GANRecipe, VAERecipe
 
 ABSENT = "JAX is not installed here: pip install 'gmlib[bench]'"
 NAMES = ("vae", "gan")

@@ -13,18 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from benchmarks.loops import begin, digits, multiple, ours
+from benchmarks.loops import digits, multiple, ours
 from benchmarks.timing import Advance, Effort, Row, median, spread
 from benchmarks.usual import usual, usual_stack
 from gmlib import recipes
 from gmlib.data import Batches
-from gmlib.experiment import Recipe
-from gmlib.models import plain_stack
+from gmlib.experiments.fit import training_loop
+from gmlib.experiments.recipe import Recipe
+from gmlib.models import PixelCNN
 from gmlib.progress import Progress
 from gmlib.train.folder import Folder
+from gmlib.train.state import State
 
 PLAIN = replace(
-    recipes.PIXEL_CNN, name="plain_stack", pixels=partial(plain_stack, channels=64, layers=7), batch_size=64, ema=0.0
+    recipes.PIXEL_CNN, name="plain_stack", pixelcnn=partial(PixelCNN, channels=64, layers=7), batch_size=64, ema=0.0
 )
 
 
@@ -147,10 +149,10 @@ def channels_first(recipe: Recipe) -> Advance:
     Returns:
         What trains so many steps more.
     """
-    state = begin(recipe)
-    for network in (*state.networks.values(), *state.averages.values()):
-        network.to(memory_format=torch.contiguous_format)
-    return ours(recipe, state=state)
+    model = recipe.build()
+    loop = training_loop(recipe, model, digits(), 0)
+    model.to(memory_format=torch.contiguous_format)
+    return ours(recipe, loop=loop)
 
 
 def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
@@ -164,9 +166,7 @@ def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
     """
     vae, gan, dcgan = recipes.VAE, recipes.GAN, recipes.DCGAN_PLAIN
     folder = Folder(Path(place.enter_context(tempfile.TemporaryDirectory())), {})
-    kept = begin(vae)
     place.enter_context(folder)
-    folder.open(kept, resume=False)
     progress = Progress(1, lambda row: None)
     for recipe in (vae, gan):
         # both loops are the usual one: only where images come from differs
@@ -187,15 +187,15 @@ def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
         )
         yield Decision("the critic rests in the generator's step", recipe, ours(recipe), learning_critic(recipe))
     yield Decision("channels of a pixel side by side", dcgan, ours(dcgan), channels_first(dcgan))
-    yield Decision("only what a mask leaves", PLAIN, ours(PLAIN), ours(replace(PLAIN, pixels=usual_stack)))
+    yield Decision("only what a mask leaves", PLAIN, ours(PLAIN), ours(replace(PLAIN, pixelcnn=usual_stack)))
     for recipe in (vae, gan, dcgan, PLAIN):
         yield Decision("bfloat16", recipe, ours(recipe, bfloat16=True), ours(recipe))
 
-    def keep(state: object) -> None:
-        folder.keep(kept)
-        progress.step(kept)
+    def keep(state: State) -> None:
+        folder.keep(state)
+        progress.step(state)
 
-    yield Decision("checkpoints and progress: what they cost", vae, ours(vae, state=kept, then=keep), ours(vae))
+    yield Decision("checkpoints and progress: what they cost", vae, ours(vae, then=keep), ours(vae))
 
 
 def measure(effort: Effort) -> list[Row]:

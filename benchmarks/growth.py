@@ -11,8 +11,8 @@ from benchmarks.timing import Advance, Effort, median
 from benchmarks.usual import usual, usual_loader
 from gmlib import recipes
 from gmlib.data import Batches
-from gmlib.experiment import Recipe
-from gmlib.models import PixelDecoder, gated_stacks
+from gmlib.experiments.recipe import Recipe
+from gmlib.models import GatedPixelCNN, PixelDecoder
 
 Lines = dict[str, tuple[list[float], list[float]]]  # name of each line to x and y, as `figures.lines` takes them
 BATCHES = (16, 32, 64, 128, 256, 512)
@@ -85,7 +85,7 @@ def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -
     for size in sizes:
         train, batch_size = digits()[:size], recipe.batch_size
         loops = {
-            "here": ours(recipe, state=begin(recipe, train)),
+            "here": ours(recipe, loop=begin(recipe, train)),
             "usual loop": usual(recipe, usual_loader(train, batch_size)),
         }
         points.append(point(effort, size, loops, batch_size, len(Batches(train, batch_size, binarised=True))))
@@ -104,8 +104,8 @@ def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Lines:
     """
     points = []
     for depth in depths:
-        recipe = replace(recipes.PIXEL_CNN, pixels=partial(gated_stacks, channels=32, layers=depth))
-        row = compare(effort, cast(PixelDecoder, recipe.build()["vae"].eval().decoder), 16, 10)
+        recipe = replace(recipes.PIXEL_CNN, pixelcnn=partial(GatedPixelCNN, channels=32, layers=depth))
+        row = compare(effort, cast(PixelDecoder, recipe.build().eval().decoder), 16, 10)
         points.append({"x": float(depth), "front": row["seconds"], "full passes": row[f"{PIXELS} passes"]})
     return lines(points)
 

@@ -13,7 +13,8 @@ from torch import nn
 
 from benchmarks.timing import Advance
 from gmlib.data import ImageDataset
-from gmlib.experiment import GANRecipe, VAERecipe
+from gmlib.experiments.recipe import GANRecipe, VAERecipe
+from gmlib.experiments.run import networks_of
 
 Kinds = tuple[tuple[str, float], ...]  # of the layers, each with the one number that it may have
 Weights = list[dict[str, Any]]
@@ -129,8 +130,8 @@ def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
     Returns:
         What trains so many steps more, in one call of compiled code a number of steps.
     """
-    network = recipe.build()["vae"]
-    parts = {"encoder": take_over(network.encoder), "decoder": take_over(network.decoder.logits)}  # type: ignore[union-attr, arg-type]
+    network = recipe.build()
+    parts = {"encoder": take_over(network.encoder), "decoder": take_over(network.decoder.logits)}
     kinds = {name: part[0] for name, part in parts.items()}
     images, batch = jnp.asarray(train.images.flatten(1).numpy()), recipe.batch_size
 
@@ -156,7 +157,7 @@ def gan(recipe: GANRecipe, train: ImageDataset) -> Advance:
     Returns:
         What trains so many steps more.
     """
-    networks = recipe.build()
+    networks = networks_of(recipe.build())
     (g, generator), (d, critic) = take_over(networks["generator"]), take_over(networks["critic"])
     images, batch, betas = jnp.asarray(train.images.flatten(1).numpy()), recipe.batch_size, recipe.betas or (0.9, 0.999)
     softplus = jax.nn.softplus

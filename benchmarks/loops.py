@@ -7,7 +7,8 @@ from functools import cache, partial
 from benchmarks.timing import Advance
 from gmlib import mnist
 from gmlib.data import ImageDataset
-from gmlib.experiment import GANRecipe, Recipe
+from gmlib.experiments.fit import training_loop
+from gmlib.experiments.recipe import GANRecipe, Recipe
 from gmlib.train import StopTraining
 from gmlib.train.folder import train_in
 from gmlib.train.state import State
@@ -43,31 +44,31 @@ def multiple(recipe: Recipe) -> int:
     return recipe.n_critic if isinstance(recipe, GANRecipe) else 1
 
 
-def begin(recipe: Recipe, train: ImageDataset | None = None) -> State:
-    """Put together what a run starts with.
+def begin(recipe: Recipe, train: ImageDataset | None = None) -> Callable[..., State]:
+    """Return the loop of a recipe with fresh networks.
 
     Args:
         recipe: what is trained.
         train: digits to train on; None takes `digits`.
 
     Returns:
-        The state before the first step.
+        `fit_vae` or the like, with all that the recipe says about it.
     """
-    return recipe.start(recipe.build(), digits() if train is None else train, 0)
+    return training_loop(recipe, recipe.build(), digits() if train is None else train, 0)
 
 
 def ours(
     recipe: Recipe,
     *,
-    state: State | None = None,
+    loop: Callable[..., State] | None = None,
     bfloat16: bool = False,
     then: Callable[[State], object] = lambda state: None,
 ) -> Advance:
-    """Train a recipe as `Recipe.fit` does, some steps at a time.
+    """Train a recipe as `gmlib.experiments.fit` does, some steps at a time.
 
     Args:
-        recipe: what is trained; a lead of its critic, which belongs to the beginning of a long run, is left out.
-        state: to go on with; None begins.
+        recipe: what is trained. The critic's warm-up is left out, which belongs to the beginning of a long run.
+        loop: its loop; None takes `begin`.
         bfloat16: whether networks compute in bfloat16.
         then: called after each step.
 
@@ -75,16 +76,22 @@ def ours(
         What trains so many steps more.
     """
     recipe = replace(recipe, warmup=False) if isinstance(recipe, GANRecipe) else recipe
-    run = state or begin(recipe)
+    train = loop or begin(recipe)
+    states: list[State] = []
 
     def advance(steps: int) -> None:
-        last = run.step + steps
+        last = steps + (states[0].step if states else 0)
+
+        def on_start(state: State) -> None:
+            if states:  # go on where the call before stopped
+                state.__dict__ = states[0].__dict__
+            states[:] = [state]
 
         def on_step(state: State) -> None:
             then(state)
             if state.step >= last:
                 raise StopTraining
 
-        train_in(None, run, partial(recipe.loop(), epochs=ENDLESS, bfloat16=bfloat16), on_step=on_step)
+        train_in(None, partial(train, epochs=ENDLESS, bfloat16=bfloat16), on_start=on_start, on_step=on_step)
 
     return advance

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.loops import multiple, ours
 from benchmarks.timing import Effort, Row, clock
-from gmlib.experiment import Recipe
-from gmlib.run import versions
+from gmlib.experiments.recipe import Recipe
+from gmlib.experiments.run import versions
 
 SIZE = 2048  # rows and columns: products this large do nothing but multiply and add
 QUIET = 1.5  # load average above which others work on the machine too

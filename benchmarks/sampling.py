@@ -8,9 +8,9 @@ from torch import Generator
 
 from benchmarks.factors import PLAIN
 from benchmarks.timing import Effort, Row, clock, median
-from gmlib import recipes
+from gmlib import recipes, zoo
+from gmlib.experiments.run import Run
 from gmlib.models import PixelDecoder
-from gmlib.run import Run
 
 PIXELS = 784
 IMAGES = 256  # at once, of every model
@@ -23,8 +23,8 @@ def decoders() -> dict[str, PixelDecoder]:
     Returns:
         A plain stack and those that ship.
     """
-    shipped = {name: cast(PixelDecoder, recipes.pretrained(name).vae.decoder) for name in ("pixel_vae", "pixel_cnn")}
-    return {"plain_stack": cast(PixelDecoder, PLAIN.build()["vae"].eval().decoder), **shipped}
+    shipped = {name: cast(PixelDecoder, zoo.pretrained(name).model.decoder) for name in ("pixel_vae", "pixel_cnn")}
+    return {"plain_stack": cast(PixelDecoder, PLAIN.build().eval().decoder), **shipped}
 
 
 def compare(effort: Effort, decoder: PixelDecoder, count: int, passes: int) -> dict[str, float]:
@@ -44,7 +44,7 @@ def compare(effort: Effort, decoder: PixelDecoder, count: int, passes: int) -> d
     @torch.no_grad()
     def full() -> None:
         for _ in range(passes):
-            decoder.logits(u.round(), z)
+            decoder(u.round(), z)
 
     found = effort.in_turn(
         {
@@ -93,10 +93,10 @@ def agreement(seeds: int = 8) -> Row:
     generators = [Generator().manual_seed(seed) for seed in range(seeds)]
     z = torch.cat([torch.randn(1, decoder.latent_dim, generator=each) for each in generators])
     u = torch.cat([torch.rand(1, 1, 28, 28, generator=each) for each in generators])
-    front, naive = decoder.sample(z, uniforms=u), decoder.sample_naive(z, uniforms=u)
+    front, naive = decoder.sample(z, uniforms=u), decoder.sample_sequentially(z, uniforms=u)
     with torch.no_grad():
-        likely = decoder.logits(naive, z).sigmoid()
-        exact = decoder.double().logits(naive.double(), z.double()).sigmoid()
+        likely = decoder(naive, z).sigmoid()
+        exact = decoder.double()(naive.double(), z.double()).sigmoid()
     error = (likely - exact).abs().max()
     return {
         "pixels": naive.numel(),
@@ -118,13 +118,13 @@ def speed(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row
     """
     labels, rows = torch.arange(IMAGES) % 10, list[Row]()
     for name in names:
-        if not recipes.is_shipped(name):
+        if not zoo.is_shipped(name):
             rows.append({"recipe": name, "images/s": None, "why": "not trained in full: no weights ship"})
             continue
-        run = recipes.pretrained(name)
+        run = zoo.pretrained(name)
 
         def draw(run: Run = run) -> float:
-            return IMAGES / clock(lambda: run.sample(IMAGES, labels if run.num_classes else None))
+            return IMAGES / clock(lambda: run.model.sample(IMAGES, labels if run.model.num_classes else None))
 
         rows.append({"recipe": name, "images/s": median(effort.in_turn({name: draw})[name])})
     return rows

@@ -12,7 +12,7 @@ from torch import Generator
 
 from benchmarks.loops import digits
 from benchmarks.timing import Effort, Row, clock
-from gmlib import mnist, recipes
+from gmlib import mnist, zoo
 from gmlib.evaluate import log_likelihood, measure_samples
 from gmlib.seeds import stream
 
@@ -42,16 +42,16 @@ def evaluation() -> dict[str, Callable[[], object]]:
     Returns:
         Name of each part to what does it.
     """
-    run, test, generator = recipes.pretrained("vae"), mnist("test"), Generator().manual_seed(0)
+    run, test, generator = zoo.pretrained("vae"), mnist("test"), Generator().manual_seed(0)
     grey, noise = digits(3)[:SAMPLES].grey(), stream(0, "jitter")  # so that no two of the repeated digits are the same
     real, others = ((grey + 0.02 * torch.rand(grey.shape, generator=noise)).clamp(0, 1) for _ in range(2))
     frequencies = torch.full((10,), 0.1)
-    samples = run.sample(SAMPLES, generator=generator)
+    samples = run.model.sample(SAMPLES, generator=generator)
     measure_samples(samples[:500], real[:500], others[:500], frequencies)  # imports
     return {
-        f"draw {SAMPLES:,} samples": lambda: run.sample(SAMPLES, generator=generator),
+        f"draw {SAMPLES:,} samples": lambda: run.model.sample(SAMPLES, generator=generator),
         "their metrics, with floor": lambda: measure_samples(samples, real, others, frequencies),
-        "log p(x) of 100 digits, k = 1000": lambda: log_likelihood(run.vae, test[:100].binarised(), samples=1000),
+        "log p(x) of 100 digits, k = 1000": lambda: log_likelihood(run.model, test[:100].binarised(), samples=1000),
     }
 
 

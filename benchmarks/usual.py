@@ -16,9 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.loops import digits
 from benchmarks.timing import Advance
 from gmlib.data import ImageDataset, join_channels
-from gmlib.experiment import GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.run import networks_of
 from gmlib.models import VAE, CausalNetwork
-from gmlib.objectives import critic_wasserstein, elbo, generator_minimax, gradient_penalty, iwae_bound
+from gmlib.objectives import IWAE, critic_wasserstein, elbo, generator_minimax, gradient_penalty, iwae_bound
 
 Batch = tuple[Tensor, Tensor]
 
@@ -98,16 +99,16 @@ def usual_vae(recipe: VAERecipe, loader: Iterable[Batch]) -> Iterator[None]:
     Yields:
         After each step.
     """
-    vae = cast(VAE, recipe.build()["vae"]).train()
+    vae = cast(VAE, recipe.build()).train()
     average = copy.deepcopy(vae)
     optimiser = recipe.optimiser(vae.parameters(), lr=recipe.lr)
     total = 0.0
     while True:
         for x, labels in loader:
-            x, y = torch.bernoulli(x), labels if recipe.num_classes else None
+            x, y = torch.bernoulli(x), labels if recipe.conditional else None
             optimiser.zero_grad()
-            if recipe.samples > 1:
-                loss = -iwae_bound(vae.log_weights(x, y, recipe.samples)).mean()
+            if isinstance(recipe.objective, IWAE):
+                loss = -iwae_bound(vae.log_weights(x, y, samples=recipe.objective.samples)).mean()
             else:
                 log_px, kl = vae(x, y)
                 loss = -elbo(log_px, kl).mean()
@@ -128,7 +129,7 @@ def usual_game(recipe: GANRecipe, loader: Iterable[Batch]) -> Iterator[None]:
     Yields:
         After each step of the critic and the generator's that may follow.
     """
-    networks, game, classes = recipe.build(), recipe.objective, recipe.num_classes
+    networks, game, classes = networks_of(recipe.build()), recipe.objective, recipe.conditional
     generator, critic = networks["generator"].train(), networks["critic"].train()
     average = copy.deepcopy(generator)
     options = {} if recipe.betas is None else {"betas": recipe.betas}
@@ -163,9 +164,10 @@ def usual_game(recipe: GANRecipe, loader: Iterable[Batch]) -> Iterator[None]:
                 loss = loss + game.weight * excess.mean()
             loss.backward()
             learn_critic.step()
-            if game.clip:
+            if game.clip is not None:
+                bound = cast(float, game.clip)
                 for parameter in critic.parameters():
-                    parameter.data.clamp_(-game.clip, game.clip)
+                    parameter.data.clamp_(-bound, bound)
             total, steps = total + loss.item(), steps + 1
 
             for _ in range(recipe.n_generator if steps % recipe.n_critic == 0 else 0):
@@ -234,14 +236,14 @@ class UsualMaskedConv2d(nn.Conv2d):
 
 
 class UsualStack(nn.Module):
-    """The network of `plain_stack`, of masked convolutions as tutorials write them."""
+    """The network of `PixelCNN`, of masked convolutions as tutorials write them."""
 
     def __init__(self, channels: int = 64, layers: int = 7) -> None:
         """Build the network.
 
         Args:
-            channels: of every map.
-            layers: maps before the logits.
+            channels: of every feature map.
+            layers: masked convolutions.
         """
         super().__init__()
         self.first = UsualMaskedConv2d(1, channels, 7, centre=False)
@@ -249,7 +251,7 @@ class UsualStack(nn.Module):
         self.last = nn.Conv2d(channels, 1, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Give the log-odds of each pixel, given those before it.
+        """Compute the logit of each pixel, given the pixels before it.
 
         Args:
             x: images `(b, 1, h, w)`.
@@ -264,12 +266,12 @@ class UsualStack(nn.Module):
         return self.last(h)
 
 
-def usual_stack(numbers: int, plane: int) -> CausalNetwork:
-    """Stand in for `plain_stack` in a recipe.
+def usual_stack(bias_condition: int, spatial_condition: int) -> CausalNetwork:
+    """Stand in for `PixelCNN` in a recipe.
 
     Args:
-        numbers: not used.
-        plane: not used.
+        bias_condition: not used.
+        spatial_condition: not used.
 
     Returns:
         A `UsualStack`.

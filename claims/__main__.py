@@ -16,7 +16,7 @@ from claims.vae import c02, c06, c07
 from claims.wgan import c21, c22, c23, c24, c25, c26, c27
 from gmlib.errors import InputError, nearest
 from gmlib.files import write_whole
-from gmlib.recipes import WEIGHTS
+from gmlib.zoo import WEIGHTS
 
 CLAIMS = {
     **{"C01": c01, "C02": c02, "C03": c03, "C04": c04, "C05": c05, "C06": c06, "C07": c07, "S01": s01, "S02": s02},

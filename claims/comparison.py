@@ -21,9 +21,9 @@ from claims.games import settle
 from claims.gan import DCGAN, DIGITS, GAN, GAN_SEEDS, SAMPLES, real_sharpness, sharpness, validation_features
 from claims.pixel import WIDE
 from claims.vae import SHORT
-from gmlib import parameters, recipes
+from gmlib import claim, parameters, recipes, zoo
 from gmlib.evaluate import digits_covered, extract, frechet_distance, shipped_classifier
-from gmlib.experiment import Recipe, VAERecipe
+from gmlib.experiments.recipe import Recipe, VAERecipe
 
 VAES: dict[str, Recipe] = {"vae, 2 latents": SHORT, "vae, 20 latents": WIDE}
 GANS: dict[str, Recipe] = {"gan": GAN, "narrow dcgan": DCGAN}
@@ -68,7 +68,11 @@ def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
         The measures.
     """
     mean = isinstance(recipe, VAERecipe) and not drawn
-    return look(train(recipe, seed).sample(SAMPLES, generator=Generator().manual_seed(seed), mean=mean))
+    return look(
+        train(recipe, seed).model.sample(
+            SAMPLES, generator=Generator().manual_seed(seed), **({"mean": True} if mean else {})
+        )
+    )
 
 
 def c28() -> Evidence:
@@ -160,9 +164,9 @@ def c29() -> Evidence:
     """
     rows: list[dict[str, Any]] = []
     for name, recipe in recipes.ALL.items():
-        if recipes.is_shipped(name) and "stack" not in name:
-            run = recipes.pretrained(name)
-            cost = {"parameters": sum(map(parameters, recipe.build().values()))}  # of all that was trained
+        if zoo.is_shipped(name) and "stack" not in name:
+            run = zoo.pretrained(name)
+            cost = {"parameters": parameters(recipe.build())}  # of all that was trained
             # a GPU's seconds are not a CPU's
             cost |= {"seconds": run.about["seconds"]} if run.about["device"] == "cpu" else {}
             rows.append({"model": name} | cost | _quality(run.metrics))
@@ -180,7 +184,7 @@ def c29() -> Evidence:
         for i in range(len(points[shown]))
     ]
     parts: set[Verdict] = {settle(interval) for _, interval in found.values()}
-    steps = {name: recipes.claim(name) for name in STEPS}
+    steps = {name: claim(name) for name in STEPS}
     return Evidence(
         id="C29",
         claim="More complicated architectures gave better results.",

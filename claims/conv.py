@@ -31,7 +31,7 @@ def c01() -> Evidence:
     for name, recipe in ARMS.items():
         runs = [train(recipe, seed) for seed in SEEDS]
         elbos[name] = [final_elbo(run) for run in runs]
-        draws = [run.sample(10_000, generator=Generator().manual_seed(seed)) for seed, run in enumerate(runs)]
+        draws = [run.model.sample(10_000, generator=Generator().manual_seed(seed)) for seed, run in enumerate(runs)]
         table.append(
             {
                 "network": name,

@@ -22,8 +22,9 @@ from claims.gan import (
     like,
     real_sharpness,
 )
-from gmlib import recipes
-from gmlib.experiment import GANRecipe
+from gmlib import recipes, zoo
+from gmlib.experiments.fit import fit_profile
+from gmlib.experiments.recipe import GANRecipe
 from gmlib.models import DCCritic, DCGenerator
 from gmlib.models.conv import normed
 from gmlib.models.dcgan import initialise
@@ -112,7 +113,7 @@ def seconds_an_epoch(recipe: GANRecipe, seed: int) -> float:
         Seconds that 50,000 digits would take.
     """
     times: list[float] = []
-    replace(recipe, quick_epochs=1).fit("quick", seed, on_step=lambda _: times.append(time.perf_counter()))
+    fit_profile(replace(recipe, quick_epochs=1), "quick", seed, on_step=lambda _: times.append(time.perf_counter()))
     return (times[-1] - times[0]) / (len(times) - 1) * 50_000 / recipe.batch_size
 
 
@@ -139,7 +140,7 @@ def c12() -> Evidence:
     shipped = {"gan": recipes.GAN, "narrow dcgan": recipes.DCGAN_PLAIN}
     timed = [{name: seconds_an_epoch(recipe, seed) for name, recipe in shipped.items()} for seed in GAN_SEEDS]
     slower = [each["narrow dcgan"] / each["gan"] for each in timed]
-    long = recipes.pretrained("gan").history.rows[-1]
+    long = zoo.pretrained("gan").history.rows[-1]
     longer = [
         cast(float, long["validation_fid"]) - history(DCGAN_LONG, seed, "validation_fid")[-1] for seed in GAN_SEEDS
     ]

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from scipy.stats import f, norm, spearmanr, t
 
-from gmlib.experiment import Recipe
-from gmlib.run import Run, versions
+from gmlib.experiments.fit import fit_profile
+from gmlib.experiments.recipe import Recipe
+from gmlib.experiments.run import Run, versions
 
 RUNS = Path("runs/claims")
 Verdict = Literal["confirmed", "refuted", "depends"]
@@ -77,7 +78,7 @@ def train(recipe: Recipe, seed: int) -> Run:
     Returns:
         The run.
     """
-    return recipe.fit("full", seed, out=RUNS / recipe.hash[:12] / str(seed), resume=True)
+    return fit_profile(recipe, "full", seed, out=RUNS / f"{recipe.hash[:12]}-{recipe.epochs}" / str(seed), resume=True)
 
 
 def final_elbo(run: Run) -> float:

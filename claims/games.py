@@ -29,9 +29,9 @@ from claims.gan import (
     judged,
     like,
 )
-from gmlib import interpolate, interpolate_spherical, mnist, recipes
+from gmlib import interpolate, interpolate_spherical, mnist, recipes, zoo
 from gmlib.evaluate import extract, shipped_classifier
-from gmlib.experiment import GANRecipe
+from gmlib.experiments.recipe import GANRecipe
 
 CGAN, CDCGAN = like(recipes.CGAN), like(recipes.CDCGAN)
 GAN_MINIMAX, GAN_CRITIC_BN = like(recipes.GAN_MINIMAX), like(recipes.GAN_CRITIC_BN)
@@ -136,7 +136,7 @@ def c11() -> Evidence:
     effect, interval = mean_interval(off["gan"])
     near = [mean_interval(values)[1][1] < HALF for values in off.values()]
     far = [mean_interval(values)[1][0] > HALF for values in off.values()]
-    long = {name: recipes.pretrained(name).history.rows[-1] for name in ("gan", "cgan", "dcgan", "cdcgan")}
+    long = {name: zoo.pretrained(name).history.rows[-1] for name in ("gan", "cgan", "dcgan", "cdcgan")}
     apart = [cast(float, row["real_sigmoid"]) - cast(float, row["fake_sigmoid"]) > HALF for row in long.values()]
     said = [f"{fmean(real[name]):.2f} on real and {fmean(fake[name]):.2f} on fake images in {name}" for name in arms]
     said_long = [
@@ -201,8 +201,8 @@ def walk(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torc
         Images `(6 PAIRS, 1, 28, 28)`, way after way.
     """
     run = train(recipe, seed)
-    ends = torch.randn(2, PAIRS, run.latent_dim, generator=Generator().manual_seed(seed))
-    return run.decode(way(ends[0], ends[1]))
+    ends = torch.randn(2, PAIRS, run.model.latent_dim, generator=Generator().manual_seed(seed))
+    return run.model.decode(way(ends[0], ends[1]))
 
 
 def c13() -> Evidence:

@@ -10,9 +10,9 @@ from torch import Generator, Tensor
 from claims.evidence import train
 from gmlib import mnist, recipes
 from gmlib.evaluate import density_coverage, digits_covered, extract, frechet_distance, histogram_kl, shipped_classifier
-from gmlib.experiment import GANRecipe
+from gmlib.experiments.recipe import GANRecipe
+from gmlib.experiments.run import Run
 from gmlib.models import DCCritic, DCGenerator
-from gmlib.run import Run
 
 GAN_SEEDS = range(3)
 SAMPLES = 10_000
@@ -37,7 +37,7 @@ WGANS = {
     "penalty": replace(recipes.WGAN_GP, **NARROW, epochs=SHORT),
 }
 WGANS_OF_THE_REPORT_MLP = {  # as many generator steps as the narrow ones: twice the epochs, of batches twice as large
-    bound: replace(GAN, name=f"{recipe.name}, MLPs", objective=recipe.objective, critic_batch_norm=True, epochs=8)
+    bound: replace(GAN, name=f"{recipe.name}, MLPs", objective=recipe.objective, critic_norm="batch", epochs=8)
     for bound, recipe in WGANS_OF_THE_REPORT.items()
 }
 WGANS_MLP = {
@@ -112,8 +112,8 @@ def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
         Images, and the labels that a conditional model was asked for.
     """
     labels = validation_features()[1][:SAMPLES]
-    given = labels if run.num_classes else None
-    return run.sample(SAMPLES, given, generator=Generator().manual_seed(seed)), labels
+    given = labels if run.model.num_classes else None
+    return run.model.sample(SAMPLES, given, generator=Generator().manual_seed(seed)), labels
 
 
 @cache

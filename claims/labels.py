@@ -106,7 +106,7 @@ def c04() -> Evidence:
                 run = train(replace(recipe, latent_dim=size), seed)
                 asked = frequencies.multinomial(10_000, replacement=True, generator=stream(seed, "labels"))
                 labels = asked if name == "cvae" else None
-                means = run.sample(10_000, labels, generator=Generator().manual_seed(seed), mean=True)
+                means = run.model.sample(10_000, labels, generator=Generator().manual_seed(seed), mean=True)
                 bright[key].append(stroke_brightness(means))
                 unsure[key].append(pixel_entropy(means))
     gains = {
@@ -186,8 +186,8 @@ def _nats(latent_dim: int, seed: int) -> Nats:
     vae, cvae = (train(replace(recipe, latent_dim=latent_dim), seed) for recipe in (SHORT, SHORT_CVAE))
     digits = mnist("validation", "mnist")[:DIGITS]
     x, rows = digits.binarised(), torch.arange(DIGITS)
-    alone = log_likelihood(vae.vae, x, samples=DRAWS).double()
-    by_label = log_likelihood_by_label(cvae.vae, x, DRAWS).double()
+    alone = log_likelihood(vae.model, x, samples=DRAWS).double()
+    by_label = log_likelihood_by_label(cvae.model, x, DRAWS).double()
     given = by_label[digits.require_labels(), rows]
     gain = given - alone
     return Nats(

@@ -15,18 +15,20 @@ from claims.evidence import Evidence, Verdict, final_elbo, mean_interval, train,
 from claims.vae import SHORT as NARROW
 from gmlib import mnist, parameters, recipes
 from gmlib.evaluate import fid
-from gmlib.experiment import VAERecipe
-from gmlib.models import ConvDecoder, ConvEncoder, PixelDecoder, gated_stacks, plain_stack
-from gmlib.run import Run
+from gmlib.evaluate.latents import posterior_means
+from gmlib.experiments.recipe import VAERecipe
+from gmlib.experiments.run import Run
+from gmlib.models import ConvDecoder, ConvEncoder, GatedPixelCNN, PixelCNN, PixelDecoder
+from gmlib.objectives import ELBO
 
 SEEDS = range(3)
 WIDE = replace(NARROW, latent_dim=20)
 # fewer and narrower maps than pixel_vae, in bfloat16, so that seeds can be repeated on two cores
 SHORT = replace(
     recipes.PIXEL_VAE,
-    pixels=partial(gated_stacks, channels=24, layers=5),
+    pixelcnn=partial(GatedPixelCNN, channels=24, layers=5),
     batch_size=64,
-    kl_warmup=0.5,
+    objective=ELBO(kl_warmup=0.5),
     epochs=2,
     precision="bfloat16",
 )
@@ -35,19 +37,19 @@ SHORT = replace(
 FAR = replace(
     SHORT,
     encoder=ConvEncoder,
-    pixels=partial(plain_stack, channels=16, layers=7, kernel=7),
-    plane=None,
+    pixelcnn=partial(PixelCNN, channels=16, layers=7, kernel=7),
+    spatial_condition=None,
     latent_dim=16,
-    kl_warmup=0.0,
+    objective=ELBO(),
     precision="float32",
 )
-NEAR = replace(FAR, pixels=partial(plain_stack, channels=16, layers=2, kernel=3))
+NEAR = replace(FAR, pixelcnn=partial(PixelCNN, channels=16, layers=2, kernel=3))
 ARMS = {
     "sees 2 rows up": NEAR,
     "sees 9 rows up": FAR,
-    "9 rows, warm-up": replace(FAR, kl_warmup=0.5),
-    "9 rows, 5 free nats": replace(FAR, free_nats=5.0),
-    "9 rows, z as a plane": replace(FAR, plane=partial(ConvDecoder, channels=4)),
+    "9 rows, warm-up": replace(FAR, objective=ELBO(kl_warmup=0.5)),
+    "9 rows, 5 free nats": replace(FAR, objective=ELBO(free_nats=5.0)),
+    "9 rows, z as a plane": replace(FAR, spatial_condition=partial(ConvDecoder, channels=4)),
 }
 
 
@@ -60,8 +62,10 @@ def c05() -> Evidence:
     validation, found = mnist("validation", "mnist"), dict[str, dict[str, list[float]]]()
     for name, recipe in {"vae, 2 latents": NARROW, "vae, 20 latents": WIDE}.items():
         runs = [train(recipe, seed) for seed in FIVE]
-        means = [run.sample(10_000, generator=Generator().manual_seed(s), mean=True) for s, run in enumerate(runs)]
-        draws = [run.sample(10_000, generator=Generator().manual_seed(s)) for s, run in enumerate(runs)]
+        means = [
+            run.model.sample(10_000, generator=Generator().manual_seed(s), mean=True) for s, run in enumerate(runs)
+        ]
+        draws = [run.model.sample(10_000, generator=Generator().manual_seed(s)) for s, run in enumerate(runs)]
         found[name] = {
             "entropy": [round(pixel_entropy(each), 4) for each in means],
             "lonely": [round(lonely_ink(each), 4) for each in draws],
@@ -191,14 +195,14 @@ def c09() -> Evidence:
     count, passes = 256, 4
     rows: dict[str, list[float]] = {"vae, all pixels at once": [], "along a front": [], "784 full passes": []}
     for seed in SEEDS:
-        pixels, vae = (train(recipe, seed).vae.decoder for recipe in (SHORT, WIDE))
+        pixels, vae = (train(recipe, seed).model.decoder for recipe in (SHORT, WIDE))
         z, wide = torch.randn(count, SHORT.latent_dim), torch.randn(count, WIDE.latent_dim)
         decoder, x = cast(PixelDecoder, pixels), torch.zeros(count, 1, 28, 28)
         with torch.no_grad():
             rows["vae, all pixels at once"].append(seconds(partial(vae.sample, wide), 20))
             rows["along a front"].append(seconds(partial(decoder.sample, z), 3))
             # 784 of them are needed and take equally long
-            one = seconds(partial(decoder.logits, x, z), passes)
+            one = seconds(partial(decoder, x, z), passes)
         rows["784 full passes"].append(784 * one)
     together, front, naive = ([each / count for each in found] for found in rows.values())
     ratios = [b / a for a, b in zip(together, front, strict=True)]
@@ -310,7 +314,7 @@ def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
         "elbo" and "kl" of validation, "fid" and "lonely" (ink without a neighbour) of 10,000 draws, and "seconds" of training.
     """
     run, validation = train(recipe, seed), mnist("validation", "mnist")
-    draws = run.sample(10_000, generator=Generator().manual_seed(seed))
+    draws = run.model.sample(10_000, generator=Generator().manual_seed(seed))
     row: dict[str, Any] = run.history.rows[-1]
     return {
         "elbo": final_elbo(run),
@@ -333,7 +337,7 @@ def active_units(run: Run, digits: Any) -> float:
 
     Source: Burda, Grosse & Salakhutdinov 2016, section 5.2.
     """
-    return float((run.latents(digits).var(0) > 0.01).sum())
+    return float((posterior_means(run.model, digits).var(0) > 0.01).sum())
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
@@ -367,9 +371,9 @@ def marginal_entropy(run: Run, latents: int = 50, draws: int = 200) -> float:
         Summed over pixels, mean over latents, nats per image; a little low, for each mean is of finitely many draws.
     """
     generator = Generator().manual_seed(0)
-    z = torch.randn(latents, run.latent_dim, generator=generator).repeat_interleave(draws, 0)
+    z = torch.randn(latents, run.model.latent_dim, generator=generator).repeat_interleave(draws, 0)
     with torch.no_grad():
-        images = run.vae.decoder.sample(z, generator=generator)
+        images = run.model.decoder.sample(z, generator=generator)
     return pixel_entropy(images.unflatten(0, (latents, draws)).mean(1))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from claims.evidence import Evidence, mean_interval, train, with_interval, with_margin
-from gmlib import mnist, recipes
+from gmlib import mnist, recipes, zoo
 from gmlib.evaluate import log_likelihood
 from gmlib.models import VAE
 from gmlib.shapes import Image
@@ -23,8 +23,8 @@ def s01() -> Evidence:
     leads, table = {}, []
     for recipe in MODELS:
         report = replace(recipe, epochs=15, decay=False)
-        found = [_nats(train(report, seed).vae, x) for seed in SEEDS]
-        shipped = _nats(recipes.pretrained(recipe.name).vae, x)
+        found = [_nats(train(report, seed).model, x) for seed in SEEDS]
+        shipped = _nats(zoo.pretrained(recipe.name).model, x)
         leads[recipe.name] = [shipped - nats for nats in found]
         table.append(
             {

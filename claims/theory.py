@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from claims.evidence import Evidence, Verdict, mean_interval, with_range
-from gmlib import objectives, recipes, toy
+from gmlib import objectives, toy, zoo
 
 CLOSE = 1e-9  # up to which float64 is said to agree
 SURE = -8.0  # score of a sample that the discriminator sees through
@@ -153,7 +153,7 @@ def t4() -> Evidence:
     """
     names = ("vae", "gan", "dcgan", "pixel_vae")
     draw = {
-        name: partial(recipes.pretrained(name).sample, DRAWN, generator=Generator().manual_seed(0)) for name in names
+        name: partial(zoo.pretrained(name).model.sample, DRAWN, generator=Generator().manual_seed(0)) for name in names
     }
     for each in draw.values():
         each()  # once warm, then in turn: the machine's speed drifts

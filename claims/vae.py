@@ -13,6 +13,7 @@ from torch import Tensor
 from claims.evidence import SEEDS, Evidence, mean_interval, train
 from gmlib import mnist, recipes
 from gmlib.evaluate import extract, shipped_classifier
+from gmlib.evaluate.latents import posterior_means
 
 SHORT = replace(recipes.VAE, epochs=20)
 CONSTANT = replace(recipes.VAE, epochs=15, decay=False)
@@ -111,7 +112,9 @@ def c06() -> Evidence:
     values = []
     for seed in SEEDS:
         run = train(SHORT, seed)
-        votes = neighbour_votes(run.latents(reference), reference.require_labels(), run.latents(test))
+        votes = neighbour_votes(
+            posterior_means(run.model, reference), reference.require_labels(), posterior_means(run.model, test)
+        )
         values.append(_accuracy(votes, test.require_labels()))
     effect, interval = mean_interval([value - linear for value in values])
     pixels = _accuracy(pixel_votes(), test.require_labels())
@@ -161,7 +164,7 @@ def c07() -> Evidence:
     in_pixels = likeness(pixel_votes(), test.require_labels())
     values, borders, with_pixels = [], [], []
     for seed in SEEDS:
-        border = border_lengths(train(SHORT, seed).latents(reference), reference.require_labels())
+        border = border_lengths(posterior_means(train(SHORT, seed).model, reference), reference.require_labels())
         borders.append({pair: int(border[pair] + border[pair[::-1]]) for pair in pairs})
         rho = spearmanr([borders[-1][pair] for pair in pairs], [alike[pair] for pair in pairs]).statistic
         values.append(round(float(rho), 4))

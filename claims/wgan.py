@@ -32,8 +32,9 @@ from claims.gan import (
     history,
     measure,
 )
-from gmlib import mnist, recipes
-from gmlib.experiment import GANRecipe
+from gmlib import mnist, recipes, zoo
+from gmlib.experiments.fit import training_loop
+from gmlib.experiments.recipe import GANRecipe
 from gmlib.objectives import NON_SATURATING
 from gmlib.train import layer_gradients
 
@@ -65,9 +66,9 @@ TRAINED = (
 )
 CHANGES: dict[str, dict[str, Any]] = {
     "as it was": {},
-    "no batch norm": {"critic_batch_norm": False},
+    "no batch norm": {"critic_norm": None},
     "a lower rate": {"lr": LOWER * recipes.WGAN_REPORT.lr},
-    "both": {"critic_batch_norm": False, "lr": LOWER * recipes.WGAN_REPORT.lr},
+    "both": {"critic_norm": None, "lr": LOWER * recipes.WGAN_REPORT.lr},
 }
 # the critic's bound, and what was changed in the report's setting: all of it under clipping, the norm alone under the penalty
 FACTORIAL = {
@@ -288,7 +289,7 @@ def c24() -> Evidence:
     fallen = {arm: collapsed(recipe) for arm, recipe in ARMS.items()}
     nothing = {arm: sum(failed(recipe)) - sum(fallen[arm]) for arm, recipe in ARMS.items()}
     trials = [each for runs in fallen.values() for each in runs]
-    full = [name for name in FULL if fell(measure(recipes.pretrained(name), 0))]
+    full = [name for name in FULL if fell(measure(zoo.pretrained(name), 0))]
     ends = binomtest(sum(trials), len(trials)).proportion_ci(0.95)
     return Evidence(
         id="C24",
@@ -379,9 +380,9 @@ def generator_gradients(recipe: GANRecipe, seed: int) -> Tensor:
         Of all weights, for ten batches while nothing moves, as one vector.
     """
     still = replace(recipe, n_critic=1, warmup=False)
-    networks = copy.deepcopy(train(recipe, seed).networks)
-    state = still.start(networks, mnist("train", "mnist")[: 10 * recipe.batch_size], seed)
-    return torch.cat(list(layer_gradients(state, still.loop())["generator"].values()))
+    model = copy.deepcopy(train(recipe, seed).model)
+    loop = training_loop(still, model, mnist("train", "mnist")[: 10 * recipe.batch_size], seed)
+    return torch.cat(list(layer_gradients(loop)["generator"].values()))
 
 
 def c26() -> Evidence:

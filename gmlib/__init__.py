@@ -3,13 +3,15 @@
 The figures are not imported here (matplotlib takes its time): `from gmlib import figures`.
 """
 
-from gmlib import evaluate, models, objectives, recipes, toy, train
+from gmlib import evaluate, models, objectives, recipes, toy, train, zoo
 from gmlib.data import Batches, ImageDataset, binarise, load, mnist
 from gmlib.display import parameters, results, show, table
 from gmlib.errors import InputError
+from gmlib.experiments.fit import fit, fit_profile
+from gmlib.experiments.run import Run
 from gmlib.interpolation import interpolate, interpolate_spherical
-from gmlib.recipes import claim, load_run, pretrained
-from gmlib.run import Run
+from gmlib.verdicts import claim
+from gmlib.zoo import load_run, pretrained
 
 __all__ = [
     "Batches",
@@ -19,6 +21,8 @@ __all__ = [
     "binarise",
     "claim",
     "evaluate",
+    "fit",
+    "fit_profile",
     "interpolate",
     "interpolate_spherical",
     "load",
@@ -34,4 +38,5 @@ __all__ = [
     "table",
     "toy",
     "train",
+    "zoo",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gmlib.errors import InputError, nearest
-from gmlib.experiment import PROFILES
+from gmlib.experiments.recipe import PROFILES
 from gmlib.seeds import require_seed
 
 MEASURED = Path("benchmarks") / "results.json"

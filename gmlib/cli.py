@@ -5,26 +5,33 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import typer
 from torch import Generator
 from tqdm import tqdm
 
-from gmlib import parallel, recipes
-from gmlib.data import mnist_folder
+from gmlib import parallel, recipes, zoo
+from gmlib.data import KNOWN, SPLITS, ImageDataset, known_folder, load, mnist_folder, require_classes
 from gmlib.device import choose_device
 from gmlib.display import show
 from gmlib.errors import InputError, nearest
-from gmlib.experiment import require_measurable
+from gmlib.evaluate.scorer import MNIST, Scorer
+from gmlib.evaluate.scorer import source as data_name
+from gmlib.experiments.evaluate import evaluate as evaluate_on
+from gmlib.experiments.evaluate import evaluate_digits
+from gmlib.experiments.fit import epochs_on, fit
+from gmlib.experiments.own import OwnFile, is_own, own_file, own_recipe
+from gmlib.experiments.recipe import PROFILES, ClassifierRecipe, Recipe, VAERecipe
+from gmlib.experiments.run import Run, networks_of, save_run
 from gmlib.files import require_writable, to_json, write_whole
 from gmlib.progress import Progress, TensorBoard
-from gmlib.report import compared, expected, metrics_table
-from gmlib.run import Run
+from gmlib.report import Compared, compared, expected, metrics_table
+from gmlib.scorers import find_scorer, why_unmeasured
 from gmlib.seeds import require_seed
 from gmlib.train.folder import checkpoints
 from gmlib.train.state import State
@@ -37,28 +44,62 @@ app = typer.Typer(
     help="Deep generative models on handwritten digits: train them, sample from them, read their recipes.",
 )
 
-DATA_HELP = "folder of the four MNIST files [default: $GMLIB_DATA]"
+DATA_HELP = (
+    "mnist5k, mnist, fashion_mnist or kmnist, whose files are looked for in $GMLIB_DATA and the cache; or a path: a folder of "
+    "IDX files, a folder of pictures with one folder per class, or an .npz file"
+)
+MNIST_HELP = "folder of the four MNIST files [default: $GMLIB_DATA]"
+NAMES = ("mnist5k", *KNOWN)
 NOT_AT_HAND = "the official test digits are not at hand: name their folder with --data to measure on them too"
 
-Name = Annotated[str, typer.Argument(help="name of a recipe, as `gmlib list` prints it, or classifier")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME-or-FILE.py:NAME",
+        help="a recipe, as `gmlib list` prints it, or classifier; or a recipe in a Python file of your own, such as my.py:MY_VAE",
+    ),
+]
 
 
 class StoppedError(InputError):
     """Ctrl-C in training: what is kept, and how to go on."""
 
-    def __init__(self, folder: Path, again: str = "the same command and --resume") -> None:
+    def __init__(self, folder: Path | None, again: str = "the same command and --resume") -> None:
         """Look at what the folder keeps.
 
         Args:
-            folder: of the run.
+            folder: of the run; None if its name was not known yet.
             again: how a run with checkpoints goes on.
         """
-        self.folder = folder
         super().__init__(
             f"stopped; {folder} keeps the run up to its last checkpoint: go on with {again}"
-            if checkpoints(folder)
+            if folder and checkpoints(folder)
             else "stopped before the first step was done: nothing was kept, start again with the same command"
         )
+
+
+@dataclass(frozen=True)
+class Sets:
+    """A dataset, as a command was given it.
+
+    Args:
+        given: its name or path.
+        root: the folder in which a set with a name was found; None for the usual place, and for a path.
+        train: images to train on.
+        validation: images to measure on after each epoch.
+        test: images to measure on at the end.
+    """
+
+    given: str
+    root: Path | None
+    train: ImageDataset
+    validation: ImageDataset
+    test: ImageDataset
+
+    @property
+    def name(self) -> str:
+        """Name of the set, without the split."""
+        return data_name(self.train)
 
 
 @app.command("list")
@@ -66,37 +107,49 @@ def list_recipes() -> None:
     """List the recipes, and which of them ship with the weights of a full run."""
     width = max(map(len, recipes.ALL))
     for name, recipe in recipes.ALL.items():
-        shipped = "shipped" if recipes.is_shipped(name) else "not shipped"
+        shipped = "shipped" if zoo.is_shipped(name) else "not shipped"
         typer.echo(f"{name:<{width}} {shipped:<12} {recipe.about}")
 
 
 @app.command("show")
-def show_recipe(name: Name) -> None:
+def show_recipe(name: Source) -> None:
     """Print a recipe: its settings, where it departs from its source, and its layers.
 
     Args:
         name: of the recipe.
     """
-    recipe = recipes.by_name(name)
+    recipe, _ = find_recipe(name)
     typer.echo(show(recipe))
-    for network in recipe.build().values():
+    for network in networks_of(recipe.build()).values():
         typer.echo(f"\n{show(network)}")
 
 
 @app.command()
 def train(
-    name: Name,
-    profile: Annotated[str, typer.Option(help="quick: the embedded 5,000 digits; full: all of MNIST")] = "quick",
+    source: Source,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="quick|full",
+            help="quick: the embedded 5,000 digits; full: all of MNIST; with --data, the number of epochs only [default: quick]",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="fixes weights, order and noise")] = 0,
     epochs: Annotated[int | None, typer.Option(help="how long to train [default: the recipe's]")] = None,
-    data: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_HELP)] = None,
-    download: Annotated[bool, typer.Option("--download", help="fetch MNIST into the cache folder if missing")] = False,
+    data: Annotated[str | None, typer.Option(metavar="NAME-or-PATH", help=DATA_HELP)] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="FILE", help="names of the classes, one per line, for a --data of your own")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="fetch the dataset into the cache folder if missing")
+    ] = False,
     out: Annotated[
-        str | None, typer.Option(metavar="DIR", help="folder of the run [default: runs/NAME-PROFILE-SEED]")
+        str | None,
+        typer.Option(metavar="DIR", help="folder of the run [default: runs/NAME-PROFILE-SEED or runs/NAME-DATA-SEED]"),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="go on from the newest checkpoint in the folder of the run, if there is one"),
+        typer.Option("--resume", help="continue from the newest checkpoint in the folder of the run, if there is one"),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     precision: Annotated[
@@ -109,69 +162,45 @@ def train(
     Started by torchrun, several processes train together.
 
     Args:
-        name: of the recipe.
+        source: name of the recipe, or FILE.py:NAME.
         profile: "quick" or "full".
         seed: of the run.
         epochs: in place of the recipe's.
-        data: folder of the full data.
-        download: whether the full data may be fetched.
+        data: name or path of a dataset; None takes the profile's.
+        classes: file with names of the classes.
+        download: whether the dataset may be fetched.
         out: folder of the run.
-        resume: whether to go on with what is there.
+        resume: whether to continue what is there.
         device: where to train.
         precision: in which the networks compute.
         tensorboard: whether TensorBoard gets the numbers of each epoch.
     """
-    recipe, root = recipes.by_name(name), path_of("--data", data)
-    folder = path_of("--out", out) or Path("runs") / f"{name}-{profile}-{seed}"
-    recipe.length(profile)
-    if epochs is not None:
-        if epochs < 1:
-            raise InputError(f"got --epochs {epochs}, expected 1 or more: omit it for the recipe's own number")
-        recipe = replace(recipe, epochs=epochs) if profile == "full" else replace(recipe, quick_epochs=epochs)
-    for option, given in {"--download": download, "--data": root}.items():
-        if given and profile != "full":
-            raise InputError(
-                f"got {option} with the quick profile, whose digits are embedded: omit it, or add --profile full"
-            )
-    if download:
-        root = mnist_folder(root, download=True)
+    recipe, file = find_recipe(source)
+    folder, given = path_of("--out", out), path_of("--data", data)
+    require_length(recipe, profile, epochs)
     where = parallel.init(choose_device(device))
-    progress = Progress(recipe.length(profile), typer.echo if parallel.rank() == 0 else lambda row: None)
-    board = TensorBoard(folder) if tensorboard and parallel.rank() == 0 else None
-
-    def on_epoch(state: State) -> None:
-        progress.epoch(state)
-        if board:
-            board.epoch(state)
-
     try:
-        if parallel.rank() == 0:
-            require_measurable(recipe, profile, root)
-        run = recipe.fit(
-            profile,
-            seed,
-            root=root,
+        sets = read_sets(data or PROFILES[profile or "quick"], path_of("--classes", classes), download=download)
+        length = epochs or epochs_on(recipe, sets.train, profile)
+        folder = folder or Path("runs") / f"{recipe.name}-{sets.name if given else profile or 'quick'}-{seed}"
+        run = train_on(
+            sets,
+            recipe,
+            folder,
+            file,
+            tensorboard=tensorboard,
+            epochs=length,
+            seed=seed,
             device=where,
             precision=precision,
-            out=folder,
             resume=resume,
-            on_step=progress.step,
-            on_epoch=on_epoch,
         )
-        progress.close()
-        if parallel.rank() > 0:
-            return  # the first process measures and writes
-        run = run.save(folder, root, watch)
     except KeyboardInterrupt:
         raise StoppedError(folder) from None
     finally:
-        progress.close()
-        if board:
-            board.close()
         parallel.shutdown()
-    typer.echo(metrics_table(run.metrics))
-    look = f"; look at it with: gmlib sample {folder}" if name in recipes.ALL else ""
-    typer.echo(f"wrote {folder / name}.safetensors and .json{look}")
+    if run:
+        echo_trained(run, folder)
 
 
 @app.command()
@@ -179,7 +208,10 @@ def sample(
     source: Annotated[str, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")],
     n: Annotated[int, typer.Option("-n", help="how many images")] = 100,
     label: Annotated[
-        int | None, typer.Option(help="the digit to draw, for a conditional recipe [default: all ten]")
+        str | None,
+        typer.Option(
+            metavar="CLASS", help="number or name of the class to draw, for a conditional recipe [default: all]"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="fixes the draws")] = 0,
     mean: Annotated[bool, typer.Option("--mean", help="show probabilities instead of draws")] = False,
@@ -190,7 +222,7 @@ def sample(
     Args:
         source: name of a shipped recipe, or folder of a run.
         n: how many images.
-        label: the digit, for a conditional recipe.
+        label: number or name of the class, for a conditional recipe.
         seed: of the draws.
         mean: whether to show the probability of each pixel.
         out: the PNG file.
@@ -203,19 +235,19 @@ def sample(
         raise InputError(f"got --out {picture}, expected a name that ends in .png")
     if not 1 <= n <= 10_000:
         raise InputError(f"got n = {n} samples, expected 1 or more, and at most 10,000 on one picture")
-    if label is not None and not 0 <= label <= 9:
-        raise InputError(f"got --label {label}, expected a digit from 0 to 9")
     require_seed(seed)
     require_writable(picture)
     run = find_run(source)
-    if run.recipe.name == recipes.CLASSIFIER.name:
+    if isinstance(run.recipe, ClassifierRecipe):
         raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
-    columns = math.ceil(math.sqrt(n))
-    labels, note = None if label is None else torch.full((n,), label), ""
-    if label is None and run.num_classes:
-        columns, labels = min(n, 10), torch.arange(n) % 10
-        note = f"; no --label was given, so each column is a digit, from 0 to {columns - 1}"
-    images = run.sample(n, labels, generator=Generator().manual_seed(seed), mean=mean)
+    columns, note = math.ceil(math.sqrt(n)), ""
+    labels = None if label is None else class_number(label, run)
+    if label is None and (count := run.model.num_classes):
+        columns, labels = min(n, count), torch.arange(n) % count
+        note = f"; no --label was given, so each column is a class, from 0 to {columns - 1}"
+    if mean and not isinstance(run.recipe, VAERecipe):
+        raise InputError("got --mean for a GAN, expected draws: its images are not probabilities, so omit --mean")
+    images = run.model.sample(n, labels, generator=Generator().manual_seed(seed), **({"mean": True} if mean else {}))
     write_whole(picture, png(image_grid(images, columns=columns)))
     typer.echo(
         f"wrote {picture}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}{note}"
@@ -228,7 +260,20 @@ def evaluate(
         str | None, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="measure all that ships, against what is stored")] = False,
-    data: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_HELP)] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME-or-PATH", help=f"{DATA_HELP} [default: what the run was trained on]"),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="FILE", help="names of the classes, one per line, for a --data of your own")
+    ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="folder of a classifier that was trained on the same data [default: the shipped one, or runs/classifier-DATA-0]",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -237,43 +282,334 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure a model on test digits: the embedded ones, and the official 10,000 where they are at hand.
+    """Measure a model on test images. A model of MNIST is measured on the embedded digits, and on the official 10,000 if they are found.
 
-    With --all, every shipped model: a line for each metric, and status 1 if one is not as it is stored.
+    With --all, every shipped model: one line per metric, and status 1 if one differs from the stored value.
 
     Args:
         source: name of a shipped recipe, or folder of a run.
         everything: measure all that ships in place of one source.
-        data: folder of the full data; without it, it is looked for, and left out if it is not there.
+        data: name or path of the dataset.
+        classes: file with names of the classes.
+        scorer: folder of a trained classifier of the dataset.
         out: the json file.
     """
-    root, file = path_of("--data", data), path_of("--out", out)
+    file, given, folder = path_of("--out", out), path_of("--data", data), path_of("--scorer", scorer)
     if everything:
         if source is not None or out is not None:
             raise InputError("got --all with a run or --out, expected it alone: it prints a table and writes no file")
-        reproduce(root, has_mnist(root))
+        reproduce(given, has_mnist(given))
         return
     if source is None:
         raise InputError("got no run, expected the name of a shipped recipe or the folder of a run, or --all")
     run = find_run(source)
-    default = Path(source) if Path(source).is_dir() else None
-    file = file or (default / "evaluation.json" if default else Path("runs") / "evaluate" / f"{run.recipe.name}.json")
-    if file.suffix.lower() != ".json":
-        raise InputError(f"got --out {file}, expected a name that ends in .json")
+    file = file or evaluation_file(source, run)
     require_evaluation(file)
-    full = has_mnist(root)
-    metrics = run.recipe.measure(run.networks, full=full, root=root, watch=watch)
-    write_whole(file, to_json({**run.about, "metrics": metrics}, str(file)))
-    typer.echo(metrics_table(metrics))
-    rows = compared(run.metrics, metrics, full=full)
-    others = [row for row in rows if not row.same]
+    chosen = data or data_of(run)
+    if of_mnist(chosen):
+        found = measure_digits(run, chosen, folder)
+    else:
+        names = path_of("--classes", classes) or (None if data else run.about.get("classes") or None)
+        found = measure_own(run, chosen, names, folder)
+    write_whole(file, to_json({**run.about, "evaluated_on": chosen, "metrics": found.metrics}, str(file)))
+    typer.echo(metrics_table(found.metrics))
+    others = [row for row in found.rows if not row.same]
     if others:
         typer.echo("not as stored: " + ", ".join(f"{row.name} was {row.stored}" for row in others))
-    elif rows:
-        typer.echo(f"all {len(rows)} as stored with the run")
-    if not full:
-        typer.echo(NOT_AT_HAND)
+    elif found.rows:
+        typer.echo(f"all {len(found.rows)} as stored with the run")
+    if found.note:
+        typer.echo(found.note)
     typer.echo(f"wrote {file}")
+
+
+def find_recipe(source: str) -> tuple[Recipe, OwnFile | None]:
+    """Find a recipe by its name, or in a file.
+
+    Args:
+        source: a name, or FILE.py:NAME.
+
+    Returns:
+        The recipe, and its file if it is in one.
+
+    Raises:
+        InputError: if there is no such recipe, or the file cannot be imported.
+    """
+    if is_own(source):
+        file = own_file(source)
+        return own_recipe(file), file
+    if ".py" in source:
+        raise InputError(
+            f"got {source!r}, expected FILE.py:NAME, such as my.py:MY_VAE: add the name of a recipe in the file"
+        )
+    return recipes.by_name(source), None
+
+
+def require_length(recipe: Recipe, profile: str | None, epochs: int | None) -> None:
+    """Refuse a profile that does not exist, or a run without an epoch.
+
+    Args:
+        recipe: to be trained.
+        profile: as given.
+        epochs: as given.
+
+    Raises:
+        InputError: if one of them is wrong.
+    """
+    if profile is not None:
+        recipe.length(profile)
+    if epochs is not None and epochs < 1:
+        raise InputError(f"got --epochs {epochs}, expected 1 or more: omit it for the recipe's own number")
+
+
+def read_sets(given: str, classes: Path | None = None, *, download: bool = False) -> Sets:
+    """Read all splits of a dataset, so that damaged files are noticed before training.
+
+    Args:
+        given: name or path.
+        classes: file with names of the classes.
+        download: whether the files may be fetched.
+
+    Returns:
+        The splits.
+
+    Raises:
+        InputError: if there is no such set, a file is missing or damaged, or the set cannot be fetched.
+    """
+    if download and given not in KNOWN:
+        raise InputError(
+            f"got --download with {given}, expected one of {', '.join(KNOWN)}: omit it, or name one of them with --data"
+        )
+    root = known_folder(given, download=True) if download else None
+    return Sets(given, root, *(load(given, split, root, classes=classes) for split in SPLITS))
+
+
+def describe(sets: Sets) -> str:
+    """Describe a dataset in one line.
+
+    Args:
+        sets: its splits.
+
+    Returns:
+        Its name, number of images and classes.
+    """
+    counts = ", ".join(f"{len(getattr(sets, split)):,} {split}" for split in SPLITS)
+    labels = f"{sets.train.num_classes} classes" if sets.train.labels is not None else "no labels"
+    return f"data: {sets.name}, {counts}, {labels}"
+
+
+def train_on(
+    sets: Sets, recipe: Recipe, folder: Path, file: OwnFile | None = None, *, tensorboard: bool = False, **options: Any
+) -> Run | None:
+    """Train a recipe on a dataset, measure it, and write the run.
+
+    Args:
+        sets: splits of the dataset.
+        recipe: what to train.
+        folder: of the run.
+        file: the reader's file that the recipe is in, if it is.
+        tensorboard: whether TensorBoard gets the numbers of each epoch.
+        **options: for `fit`: epochs, seed, device, precision and resume.
+
+    Returns:
+        The run as it is on disk; None in a process that is not the first, since the first one measures and writes.
+    """
+    first, classifier = parallel.rank() == 0, isinstance(recipe, ClassifierRecipe)
+    if classifier or getattr(recipe, "conditional", False):
+        sets.train.require_labels()
+    if sets.train.labels is not None:
+        require_classes(sets.test)
+    scorer = None if classifier else find_scorer(sets.train)
+    note = "" if classifier else why_unmeasured(sets.train, (sets.validation, sets.test), scorer, sets.given)
+    scorer = None if note else scorer
+    if file:
+        file.require_place(folder)
+    if first and sets.given not in MNIST:
+        typer.echo(f"{describe(sets)}; {options['epochs']} epochs")
+    if first and note:
+        typer.echo(note)
+    progress = Progress(options["epochs"], typer.echo if first else lambda row: None)
+    board = TensorBoard(folder) if tensorboard and first else None
+
+    def on_epoch(state: State) -> None:
+        progress.epoch(state)
+        if board:
+            board.epoch(state)
+
+    try:
+        run = fit(
+            recipe,
+            sets.train,
+            sets.validation,
+            scorer=scorer,
+            out=folder,
+            on_step=progress.step,
+            on_epoch=on_epoch,
+            **options,
+        )
+    finally:
+        progress.close()
+        if board:
+            board.close()
+    if not first:
+        return None
+    run.about |= {"data_from": sets.given} | (file.about if file else {})
+    if file:
+        file.copy_to(folder)
+    return save_run(run, folder, lambda run: measured(run, sets, scorer))
+
+
+def measured(run: Run, sets: Sets, scorer: Scorer | None) -> dict[str, float]:
+    """Measure a run that was just trained, on the test images of its dataset.
+
+    Args:
+        run: as it was read back from disk.
+        sets: splits of its dataset.
+        scorer: of the dataset, if there is one.
+
+    Returns:
+        The metrics; of MNIST those of the embedded digits too.
+    """
+    if sets.name not in MNIST:
+        return evaluate_on(run.recipe, run.model, sets.test, sets.train, scorer, watch)
+    root = sets.root if sets.given in NAMES else Path(sets.given)
+    return evaluate_digits(run.recipe, run.model, full=sets.name == "mnist", root=root, scorer=scorer, watch=watch)
+
+
+def echo_trained(run: Run, folder: Path) -> None:
+    """Print the metrics of a run, and where it is.
+
+    Args:
+        run: what was trained.
+        folder: where it was written.
+    """
+    typer.echo(metrics_table(run.metrics))
+    look = "" if isinstance(run.recipe, ClassifierRecipe) else f"; look at it with: gmlib sample {folder}"
+    typer.echo(f"wrote {folder / run.recipe.name}.safetensors and .json{look}")
+
+
+class Found(NamedTuple):
+    """What `gmlib evaluate` found: metrics, those of them that the run has stored, and what to add to them."""
+
+    metrics: dict[str, float]
+    rows: list[Compared]
+    note: str
+
+
+def data_of(run: Run) -> str:
+    """Return what a run is measured on if no --data is given.
+
+    Args:
+        run: what was trained.
+
+    Returns:
+        Name or path of the dataset that it was trained on; "mnist" for MNIST, unless the folder of its files is known.
+
+    Raises:
+        InputError: if the dataset is not where it was.
+    """
+    name = str(run.about["data"])
+    name = name.rpartition("/")[0] or name
+    given = str(run.about.get("data_from", name))
+    there = given not in NAMES and Path(given).exists()
+    if name in MNIST and not there:
+        return "mnist"
+    if given not in NAMES and not there:
+        raise InputError(f"found no {given}, which the run was trained on: name its folder with --data")
+    return given
+
+
+def of_mnist(chosen: str) -> bool:
+    """Return whether a dataset is MNIST, by its name or by the files of the folder.
+
+    Args:
+        chosen: name or path of the dataset.
+
+    Returns:
+        Whether it is.
+    """
+    return chosen in MNIST or (chosen not in NAMES and data_name(load(chosen, "test")) in MNIST)
+
+
+def measure_digits(run: Run, chosen: str, folder: Path | None) -> Found:
+    """Measure a run on the embedded digits, and on the official test digits if they are found.
+
+    Args:
+        run: what to measure.
+        chosen: "mnist", "mnist5k" for the embedded digits alone, or the folder of MNIST's files.
+        folder: of a classifier of MNIST; None takes the shipped one.
+
+    Returns:
+        The metrics, compared with the stored ones if the run was trained on MNIST.
+    """
+    root = None if chosen in NAMES else Path(chosen)
+    full = chosen != "mnist5k" and has_mnist(root)
+    scorer = None if folder is None else find_scorer(load("mnist5k", "train"), folder)
+    metrics = evaluate_digits(run.recipe, run.model, full=full, root=root, scorer=scorer, watch=watch)
+    trained = str(run.about["data"]).rpartition("/")[0] in MNIST
+    rows = compared(run.metrics, metrics, full=full) if trained else []
+    return Found(metrics, rows, "" if full else NOT_AT_HAND)
+
+
+def measure_own(run: Run, chosen: str, classes: Sequence[str] | Path | None, folder: Path | None) -> Found:
+    """Measure a run on the test images of another dataset than MNIST.
+
+    Args:
+        run: what to measure.
+        chosen: name or path of the dataset.
+        classes: names of the classes, or the file that has them.
+        folder: of a classifier of the dataset; None looks into the default one.
+
+    Returns:
+        The metrics, compared with the stored ones if the run was trained on the same images.
+
+    Raises:
+        InputError: if the model has other classes, or the scorer is of another dataset.
+    """
+    test, train = (load(chosen, split, classes=classes) for split in ("test", "train"))
+    count = run.model.num_classes
+    if count and len(train.require_labels()) and train.num_classes != count:
+        raise InputError(
+            f"got {chosen} with {train.num_classes} classes, expected the {count} classes that {run.recipe.name} was trained with: "
+            "name them with --classes, or choose another --data"
+        )
+    classifier = isinstance(run.recipe, ClassifierRecipe)
+    if train.labels is not None:
+        require_classes(test)
+    scorer = None if classifier else find_scorer(train, folder)
+    note = "" if classifier else why_unmeasured(train, [test], scorer, chosen)
+    if note and folder:
+        raise InputError(f"got --scorer {folder}, but {note}")
+    scorer = None if note else scorer
+    metrics = evaluate_on(run.recipe, run.model, test, train, scorer, watch)
+    rows = compared(run.metrics, metrics, full=True) if run.about.get("data_digest") == train.digest else []
+    return Found(metrics, rows, note)
+
+
+def class_number(label: str, run: Run) -> int:
+    """Return the number of a class.
+
+    Args:
+        label: its name or its number; a name comes first.
+        run: whose record has the names.
+
+    Returns:
+        From 0.
+
+    Raises:
+        InputError: if the model has no such class.
+    """
+    count, names = run.model.num_classes, [str(name) for name in run.about.get("classes", [])]
+    if not count:
+        raise InputError(
+            f"got --label {label} for {run.recipe.name}, an unconditional model, expected none: omit it, or take a conditional recipe"
+        )
+    if label in names:
+        return names.index(label)
+    if not label.isdecimal() or int(label) >= count:
+        known = f" or one of {', '.join(names)}" if names and names != [*map(str, range(count))] else ""
+        raise InputError(f"got --label {label}, expected a class from 0 to {count - 1}{known}{nearest(label, names)}")
+    return int(label)
 
 
 def path_of(option: str, text: str | None) -> Any:
@@ -294,6 +630,20 @@ def path_of(option: str, text: str | None) -> Any:
     return None if text is None else Path(text)
 
 
+def evaluation_file(source: str, run: Run) -> Path:
+    """Return where an evaluation is written unless --out names another place.
+
+    Args:
+        source: name of a shipped recipe, or folder of a run.
+        run: what it stands for.
+
+    Returns:
+        A file in the folder of the run; of what ships, one below runs/evaluate.
+    """
+    folder = Path(source)
+    return folder / "evaluation.json" if folder.is_dir() else Path("runs") / "evaluate" / f"{run.recipe.name}.json"
+
+
 def require_evaluation(path: Path) -> None:
     """Refuse to write an evaluation where it would replace a run's record, or anything but an earlier evaluation.
 
@@ -301,8 +651,10 @@ def require_evaluation(path: Path) -> None:
         path: the json to write.
 
     Raises:
-        InputError: if it exists and is something else, or cannot be written.
+        InputError: if its name has another ending, or it exists and is something else, or it cannot be written.
     """
+    if path.suffix.lower() != ".json":
+        raise InputError(f"got --out {path}, expected a name that ends in .json")
     require_writable(path)
     if not path.exists():
         return
@@ -345,7 +697,7 @@ def reproduce(data: Path | None, full: bool) -> None:
     Raises:
         Exit: with status 1, if a metric is not as it is stored.
     """
-    runs = [recipes.pretrained(name) for name in recipes.shipped()]  # what is damaged says so before the work
+    runs = [zoo.pretrained(name) for name in zoo.shipped()]  # what is damaged says so before the work
     line = "{:<20} {:<40} {:>10} {:>10}  {}".format
     typer.echo(line("run", "metric", "stored", "again", "same"))
     count, others = 0, {}
@@ -353,7 +705,9 @@ def reproduce(data: Path | None, full: bool) -> None:
         for run in bar:
             name = run.recipe.name
             bar.set_description(name)
-            rows = compared(run.metrics, run.recipe.measure(run.networks, full=full, root=data, watch=watch), full=full)
+            rows = compared(
+                run.metrics, evaluate_digits(run.recipe, run.model, full=full, root=data, watch=watch), full=full
+            )
             bar.write("\n".join(line(name, *row, "yes" if row.same else "no") for row in rows))
             count += len(rows)
             if not all(row.same for row in rows):
@@ -361,15 +715,15 @@ def reproduce(data: Path | None, full: bool) -> None:
     if not full:
         typer.echo(NOT_AT_HAND)
     if others:
-        typer.echo(f"not as stored in {recipes.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in others.items()))
-        typer.echo(f"{recipes.remedy('NAME', recipes.WEIGHTS)}")
+        typer.echo(f"not as stored in {zoo.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in others.items()))
+        typer.echo(f"{zoo.remedy('NAME', zoo.WEIGHTS)}")
         raise typer.Exit(1)
     typer.echo(f"all {count} metrics of {len(runs)} runs are as stored")
 
 
 @app.command()
 def retrain(
-    data: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_HELP)] = None,
+    data: Annotated[str | None, typer.Option(metavar="DIR", help=MNIST_HELP)] = None,
     out: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs, one below it for each")] = "runs/full",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
 ) -> None:
@@ -381,24 +735,41 @@ def retrain(
         device: where to train.
     """
     root, folder = path_of("--data", data), path_of("--out", out)
-    mnist_folder(root)
-    choose_device(device)
-    names = [recipes.CLASSIFIER.name, *recipes.ALL]
-    typer.echo(expected(names))
-    for name in names:
-        try:
-            about = recipes.load_run(folder / name, name).about
-        except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
-            about = {}
-        recipe = recipes.by_name(name)
-        if (about.get("profile"), about.get("seed"), about.get("epochs")) == ("full", 0, recipe.epochs):
-            typer.echo(f"{name} is done: {folder / name}")
-        else:
+    where, place = parallel.init(choose_device(device)), None
+    try:
+        sets = Sets(str(root or "mnist"), root, *(load("mnist", split, root) for split in SPLITS))
+        names = [recipes.CLASSIFIER.name, *recipes.ALL]
+        typer.echo(expected(names))
+        for name in names:
+            recipe, place = recipes.by_name(name), folder / name
+            if is_full(place, recipe):
+                typer.echo(f"{name} is done: {place}")
+                continue
             typer.echo(f"training {name}")
-            try:
-                train(name, "full", 0, None, data, False, str(folder / name), True, device)
-            except StoppedError as stop:
-                raise StoppedError(stop.folder, "the same command, gmlib retrain") from None
+            run = train_on(sets, recipe, place, epochs=recipe.epochs, seed=0, device=where, resume=True)
+            if run:
+                echo_trained(run, place)
+    except KeyboardInterrupt:
+        raise StoppedError(place, "the same command, gmlib retrain") from None
+    finally:
+        parallel.shutdown()
+
+
+def is_full(folder: Path, recipe: Recipe) -> bool:
+    """Return whether a folder holds the full run of a recipe, as it ships.
+
+    Args:
+        folder: of the run.
+        recipe: of gmlib.
+
+    Returns:
+        Whether the run is there: of all of MNIST, with seed 0 and the recipe's number of epochs.
+    """
+    try:
+        about = zoo.load_run(folder, recipe.name).about
+    except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
+        return False
+    return (about.get("data"), about.get("seed"), about.get("epochs")) == ("mnist/train", 0, recipe.epochs)
 
 
 def watch(steps: Iterable[Any]) -> Iterable[Any]:
@@ -430,11 +801,11 @@ def find_run(source: str) -> Run:
     folder, known = Path(source), {*recipes.ALL, recipes.CLASSIFIER.name}
     if not folder.is_dir():
         if source in known:
-            return recipes.pretrained(source)
+            return zoo.pretrained(source)
         raise InputError(no_run(source, known))
-    hides = source in known and recipes.is_shipped(source)
+    hides = source in known and zoo.is_shipped(source)
     hint = f"; the shipped run {source} is read where no folder has that name" if hides else ""
-    names = sorted(path.stem for path in folder.glob("*.json") if path.stem in known)
+    names = zoo.runs_in(folder)
     if not names:
         raise InputError(
             f"found no finished run in {folder}, expected NAME.json and NAME.safetensors: "
@@ -446,7 +817,7 @@ def find_run(source: str) -> Run:
         raise InputError(
             f"found several runs in {folder} ({', '.join(names)}), expected one: keep each in its own folder"
         )
-    return recipes.load_run(folder, names[0])
+    return zoo.load_run(folder, names[0])
 
 
 def no_run(source: str, known: set[str]) -> str:

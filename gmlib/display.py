@@ -4,6 +4,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from gmlib.errors import InputError, nearest
-from gmlib.experiment import Recipe
-from gmlib.run import Run
+from gmlib.experiments.recipe import Recipe
+from gmlib.experiments.run import Run
 from gmlib.train.history import History
 
 
@@ -113,8 +114,8 @@ def parameters(thing: nn.Module | Run) -> int:
     Returns:
         Number of parameters; buffers, such as running means, are none.
     """
-    networks = thing.networks.values() if isinstance(thing, Run) else [thing]
-    return sum(parameter.numel() for network in networks for parameter in network.parameters())
+    network = thing.model if isinstance(thing, Run) else thing
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
@@ -167,6 +168,9 @@ def _said(value: Any) -> str:
     if isinstance(value, partial):
         given = [*map(_said, value.args), *(f"{name}={_said(part)}" for name, part in value.keywords.items())]
         return f"{_said(value.func)}({', '.join(given)})"
+    if is_dataclass(value) and type(value).__str__ is object.__str__:
+        changed = (f"{f.name}={_said(part)}" for f in fields(value) if (part := getattr(value, f.name)) != f.default)
+        return f"{type(value).__name__}({', '.join(changed)})"
     return str(getattr(value, "__name__", value))
 
 

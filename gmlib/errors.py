@@ -26,7 +26,7 @@ def nearest(given: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """Give another library's message without its line breaks.
 
     Args:

@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
-from gmlib.models.causal import gated_stacks, plain_stack
 from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
+from gmlib.models.pixelcnn import GatedPixelCNN, PixelCNN
+from gmlib.objectives.adversarial import Adversarial
+from gmlib.objectives.bounds import ELBO, IWAE
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
 from gmlib.objectives.wasserstein import critic_wasserstein, generator_wasserstein, gradient_penalty
 
@@ -30,7 +32,6 @@ SETTINGS = {
     "optimiser": "optimiser",
     "betas": "Adam's betas",
     "batch_size": "batch size",
-    "epochs": "epochs",
     "ema": "average of weights",
     "objective": "objective",
     "samples": "importance samples",
@@ -45,24 +46,25 @@ SETTINGS = {
     # networks
     "encoder": "encoder",
     "decoder": "decoder",
-    "pixels": "autoregressive decoder",
-    "plane": "spatial condition",
+    "pixelcnn": "autoregressive decoder",
+    "spatial_condition": "spatial condition",
     "generator": "generator",
     "critic": "critic",
     "latent_dim": "latent size",
-    "num_classes": "classes",
+    "conditional": "conditional",
     "hidden": "hidden layers",
     "batch_norm": "batch norm",
-    "critic_batch_norm": "critic's batch norm",
+    "critic_norm": "critic's norm",
+    "norm": "norm",
     "dropout": "dropout",
     "channels": "channels",
     "width": "width",
     "strided": "strided",
     "layers": "layers",
     "kernel": "first kernel",
-    "inner": "inner kernel",
-    "above": "rows above",
-    # objectives of two networks
+    "inner_kernel": "inner kernel",
+    "rows_above": "rows above",
+    # objectives
     "penalty": "penalty",
     "weight": "weight of the penalty",
     "clip": "bound of the weights",
@@ -78,8 +80,11 @@ PARTS: dict[Any, str] = {
     ConvDecoder: "convolutional decoder",
     DCGenerator: "DCGAN generator",
     DCCritic: "DCGAN critic",
-    plain_stack: "PixelCNN",
-    gated_stacks: "gated PixelCNN",
+    ELBO: "ELBO",
+    IWAE: "importance-weighted bound",
+    Adversarial: "game of two networks",
+    PixelCNN: "PixelCNN",
+    GatedPixelCNN: "gated PixelCNN",
     discriminator_bce: "discriminator's cross-entropy",
     generator_minimax: "generator's minimax loss",
     generator_non_saturating: "generator's non-saturating loss",
@@ -97,7 +102,7 @@ def identity(settings: Any) -> dict[str, Any]:
     """Return the settings of a recipe, or of an objective, under their ids.
 
     Settings that have their default value are left out, so that a new setting whose default changes nothing changes no
-    hash.
+    hash. The number of epochs is left out too: it belongs to a run, whose record states it.
 
     Args:
         settings: a dataclass; fields that are not compared describe it and are left out.
@@ -106,7 +111,11 @@ def identity(settings: Any) -> dict[str, Any]:
         Id to value, ready for JSON: numbers, texts, lists and dicts.
 
     """
-    given = {f.name: getattr(settings, f.name) for f in fields(settings) if f.compare and _differs(settings, f)}
+    given = {
+        f.name: getattr(settings, f.name)
+        for f in fields(settings)
+        if f.compare and f.name != "epochs" and _differs(settings, f)
+    }
     return {SETTINGS.get(name, name): _value(value) for name, value in given.items()}
 
 
@@ -136,7 +145,7 @@ def _value(value: Any) -> Any:
             | {SETTINGS.get(name, name): _value(part) for name, part in value.keywords.items()}
         }
     if is_dataclass(value) and not isinstance(value, type):
-        return identity(value)
+        return {_value(type(value)): identity(value)}
     if callable(value):
         named = value if hasattr(value, "__qualname__") else type(value)
         return PARTS.get(value) or f"{named.__module__}:{named.__qualname__}"

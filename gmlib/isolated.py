@@ -91,15 +91,16 @@ class Isolated(TorchFunctionMode):
         """Put a training loop into the block, and leave what it calls along the way outside.
 
         Args:
-            loop: takes `on_step` and `on_epoch`.
+            loop: takes `on_start`, `on_step` and `on_epoch`.
 
         Returns:
             The same loop.
         """
 
-        def isolated(*args: Any, on_step: Any = None, on_epoch: Any = None, **kwargs: Any) -> Any:
+        def isolated(*args: Any, **kwargs: Any) -> Any:
+            outside = {name: self._outside(kwargs.pop(name, None)) for name in ("on_start", "on_step", "on_epoch")}
             with self:
-                return loop(*args, on_step=self._outside(on_step), on_epoch=self._outside(on_epoch), **kwargs)
+                return loop(*args, **outside, **kwargs)
 
         return isolated
 

@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
 from gmlib.errors import InputError, one_line
 from gmlib.seeds import require_device
@@ -188,26 +189,58 @@ def draw(
     return noise.chunk(count, dim)[rank() if count > 1 else 0]
 
 
-def average_gradients(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
-    """Average gradients over the processes, and with them numbers that are to be noted: one reduction a step.
+def batch_generator(generator: Generator | None, device: Callable[[], torch.device]) -> Generator:
+    """Return a generator for the batch of all processes.
 
     Args:
-        parameters: whose gradients are averaged in place.
-        numbers: means over this process's rows, of any shape.
+        generator: of the caller; None seeds a new one from torch's global generator.
+        device: returns where the new one draws.
 
     Returns:
-        The numbers' means over the whole batch.
+        The same generator where there is one process, otherwise a `BatchGenerator` in the same state.
+    """
+    if generator is not None and (world_size() == 1 or isinstance(generator, BatchGenerator)):
+        return generator
+    shared = BatchGenerator(device() if generator is None else generator.device)
+    if generator is None:
+        shared.manual_seed(int(torch.randint(2**62, (), device="cpu")))
+    else:
+        shared.set_state(generator.get_state())
+    return shared
+
+
+def share_gradients(optimiser: Optimizer) -> None:
+    """Average gradients over the processes before each step of an optimiser; nothing changes where there is one.
+
+    Args:
+        optimiser: of the parameters whose gradients are averaged in place.
+    """
+    if world_size() > 1:
+        optimiser.register_step_pre_hook(lambda *_: _average_gradients(optimiser))
+
+
+def _average_gradients(optimiser: Optimizer) -> None:
+    """Average the gradients that an optimiser is about to use, in one reduction."""
+    gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+    means = average(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+    for gradient, mean in zip(gradients, means.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def average(numbers: Tensor) -> Tensor:
+    """Return the mean of numbers over the processes.
+
+    Args:
+        numbers: means over this process's rows, of any shape; they stay as they are.
+
+    Returns:
+        The means over the whole batch; the same tensor where there is one process.
     """
     if world_size() == 1:
         return numbers
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([tensor.reshape(-1) for tensor in (*gradients, numbers)])
-    dist.all_reduce(flat)
-    flat /= world_size()
-    *averaged, means = flat.split([tensor.numel() for tensor in (*gradients, numbers)])
-    for gradient, mean in zip(gradients, averaged, strict=True):
-        gradient.copy_(mean.view_as(gradient))
-    return means.view_as(numbers)
+    total = numbers.clone()
+    dist.all_reduce(total)
+    return total / world_size()
 
 
 def broadcast(content: bytes | None, error: InputError | None = None) -> bytes | None:

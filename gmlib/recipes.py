@@ -1,21 +1,15 @@
 """Every experiment on one page, each written as its difference from its parent."""
 
-import json
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
-from gmlib.errors import InputError, nearest, one_line
-from gmlib.experiment import ClassifierRecipe, Departure, GANRecipe, Recipe, VAERecipe
-from gmlib.files import unreadable
-from gmlib.models.causal import gated_stacks
+from gmlib.errors import InputError, nearest
+from gmlib.experiments.recipe import ClassifierRecipe, Departure, GANRecipe, Recipe, VAERecipe
 from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
+from gmlib.models.pixelcnn import GatedPixelCNN
 from gmlib.objectives.adversarial import (
     MINIMAX,
     NON_SATURATING,
@@ -23,9 +17,7 @@ from gmlib.objectives.adversarial import (
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
 )
-from gmlib.restamped import current_hash
-from gmlib.run import Run, read_networks
-from gmlib.train.history import History
+from gmlib.objectives.bounds import ELBO, IWAE
 
 DECAY = Departure(
     "learning rate",
@@ -78,7 +70,7 @@ CVAE = replace(
     parent=VAE,
     name="cvae",
     about="The report's CVAE: the VAE with labels in encoder and decoder.",
-    num_classes=10,
+    conditional=True,
     paper="Sohn, Lee & Yan 2015, Learning Structured Output Representation using Deep Conditional Generative Models",
 )
 VAE_STRONG = replace(
@@ -88,7 +80,7 @@ VAE_STRONG = replace(
     about="Fifty latents, two hidden layers, importance-weighted training: a VAE for likelihood.",
     hidden=(512, 512),
     latent_dim=50,
-    samples=5,
+    objective=IWAE(5),
     lr=5e-3,
     quick_epochs=12,
     finer_samples=5000,
@@ -114,15 +106,15 @@ PIXEL_VAE = replace(
     VAE,
     parent=VAE,
     name="pixel_vae",
-    about="A VAE whose pixels hear of each other: two gated stacks look at a plane that z has become.",
+    about="A VAE with an autoregressive decoder: a gated PixelCNN, with a feature map made from z as its condition.",
     encoder=partial(ConvEncoder, strided=True),
-    plane=partial(ConvDecoder, channels=16, width=64),
-    pixels=partial(gated_stacks, channels=32, layers=7),
+    spatial_condition=partial(ConvDecoder, channels=16, width=64),
+    pixelcnn=partial(GatedPixelCNN, channels=32, layers=7),
     hidden=256,
     latent_dim=32,
     lr=2e-3,
     batch_size=128,
-    kl_warmup=0.1,
+    objective=ELBO(kl_warmup=0.1),
     ema=0.999,
     epochs=39,
     quick_epochs=8,
@@ -134,7 +126,7 @@ PIXEL_VAE = replace(
         Departure(
             "model",
             "did not train",
-            "32 latents, a plane of 16 channels, two stacks of 7 maps of 32",
+            "32 latents, a spatial condition of 16 channels, two stacks of 7 layers of 32 channels",
             "small enough for a CPU to draw from",
         ),
         Departure(
@@ -144,7 +136,7 @@ PIXEL_VAE = replace(
             "warm-up",
             "none",
             "the weight of the KL divergence rises from 0 to 1 over the first tenth of the run",
-            "so that z says something before the pixels have learnt to do without it",
+            "to prevent posterior collapse at the beginning of training",
         ),
         Departure(
             "average", "none", "of the weights, 0.999 a step", "evens out the last steps; it takes no part in training"
@@ -161,8 +153,8 @@ PIXEL_CVAE = replace(
     PIXEL_VAE,
     parent=PIXEL_VAE,
     name="pixel_cvae",
-    about="The same with labels, which the encoder and the plane hear of.",
-    num_classes=10,
+    about="The same with labels, on which the encoder and the feature map depend.",
+    conditional=True,
     likelihood_samples=1,
     finer_samples=20,
     finer_digits=50,
@@ -171,11 +163,11 @@ PIXEL_CNN = replace(
     PIXEL_VAE,
     parent=PIXEL_VAE,
     name="pixel_cnn",
-    about="Pixels alone: two wider and deeper stacks, and no latent.",
-    plane=None,
-    pixels=partial(gated_stacks, channels=64, layers=8, above=2),
+    about="A gated PixelCNN without a latent, wider and deeper than that of pixel_vae.",
+    spatial_condition=None,
+    pixelcnn=partial(GatedPixelCNN, channels=64, layers=8, rows_above=2),
     latent_dim=0,
-    kl_warmup=0.0,
+    objective=ELBO(),
     lr=2e-3,
     epochs=28,
     likelihood_samples=1,  # without a latent one draw is exact
@@ -185,8 +177,8 @@ PIXEL_CNN = replace(
         Departure(
             "model",
             "none of its own",
-            "two stacks of 8 maps of 64; inner vertical ones see two rows up",
-            "so that the last map sees 17 rows",
+            "two stacks of 8 layers of 64 channels; the vertical kernels after the first cover two rows above",
+            "so that the receptive field has 17 rows above the pixel",
         ),
         Departure(
             "learning rate",
@@ -239,14 +231,14 @@ GAN_MINIMAX = replace(
     objective=MINIMAX,
 )
 GAN_CRITIC_BN = replace(
-    GAN, parent=GAN, name="gan_critic_bn", about="The same with batch norm in the critic.", critic_batch_norm=True
+    GAN, parent=GAN, name="gan_critic_bn", about="The same with batch norm in the critic.", critic_norm="batch"
 )
 CGAN = replace(
     GAN,
     parent=GAN,
     name="cgan",
     about="The report's CGAN: the GAN with labels in generator and critic.",
-    num_classes=10,
+    conditional=True,
     paper="Mirza & Osindero 2014, Conditional Generative Adversarial Nets",
 )
 DCGAN = replace(
@@ -306,14 +298,14 @@ DCGAN_CRITIC_BN = replace(
     parent=DCGAN_PLAIN,
     name="dcgan_critic_bn",
     about="The same with batch norm in the critic.",
-    critic_batch_norm=True,
+    critic_norm="batch",
 )
 CDCGAN = replace(
     DCGAN,
     parent=DCGAN,
     name="cdcgan",
     about="The DCGAN with labels in generator and critic.",
-    num_classes=10,
+    conditional=True,
 )
 
 CRITIC_FIRST = Departure(
@@ -408,7 +400,7 @@ WGAN = replace(
     lr=1e-3,
     decay=False,
     batch_size=64,
-    critic_batch_norm=True,
+    critic_norm="batch",
     epochs=10,
     quick_epochs=12,
     paper=WGAN_MLP.paper,
@@ -451,7 +443,7 @@ WGAN_GP = replace(
     objective=WASSERSTEIN_PENALTY,
     optimiser=torch.optim.Adam,
     betas=(0.5, 0.9),
-    critic_batch_norm=False,
+    critic_norm=None,
     n_critic=5,
     epochs=40,
     quick_epochs=30,
@@ -478,7 +470,7 @@ WGAN_GP_CRITIC_BN = replace(
     parent=WGAN_GP,
     name="wgan_gp_critic_bn",
     about="The same with batch norm in the critic.",
-    critic_batch_norm=True,
+    critic_norm="batch",
     departures=tuple(departure for departure in WGAN_GP.departures if departure != NO_NORM),
 )
 WGAN_REPORT = replace(
@@ -487,7 +479,7 @@ WGAN_REPORT = replace(
     name="wgan_report",
     about="The report's WGAN, as far as it is known: no sigmoid, clipped weights, batch norm in the critic; the rest as in its DCGAN.",
     objective=WASSERSTEIN_CLIPPED,
-    critic_batch_norm=True,
+    critic_norm="batch",
     lr=GAN.lr,
     betas=GAN.betas,
     decay=False,
@@ -615,138 +607,3 @@ def by_name(name: str) -> Recipe:
     if name not in known:
         raise InputError(f"got recipe {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
     return known[name]
-
-
-def load_run(folder: Path | str, name: str) -> Run:
-    """Read a run back.
-
-    Args:
-        folder: where `Run.save` wrote it.
-        name: of its recipe.
-
-    Returns:
-        The run, its networks on the CPU in eval mode. A full run of another length has the recipe with that length.
-
-    Raises:
-        InputError: if it is not there, is damaged, or the recipe has changed since, other than in its epochs.
-    """
-    recipe = by_name(name)
-    folder = Path(folder)
-    path = folder / f"{name}.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record, dict):
-            raise ValueError("it is no JSON object")
-        history, metrics = History(record.pop("history")), record.pop("metrics")
-        if record["profile"] == "full" and record["epochs"] != recipe.epochs:
-            recipe = replace(recipe, epochs=record["epochs"])
-        numbers = isinstance(metrics, dict) and all(isinstance(value, int | float) for value in metrics.values())
-        if not (numbers and all(isinstance(row, dict) for row in history.rows)):
-            raise ValueError("its history or metrics are of another form")
-    except PermissionError as error:
-        raise unreadable(path, error) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else one_line(error)
-        raise InputError(
-            f"cannot read {path} ({reason}), expected the record of a finished run: {remedy(name, folder)}"
-        ) from error
-    if current_hash(record.get("recipe_hash")) != recipe.hash:
-        raise InputError(
-            f"{path} is of an earlier recipe {name} (hash {str(record.get('recipe_hash'))[:12]}, now {recipe.hash[:12]}): "
-            f"{remedy(name, folder)}"
-        )
-    weights = path.with_suffix(".safetensors")
-    try:
-        networks = read_networks(weights, recipe, record.get("sha256"))
-    except PermissionError as error:
-        raise unreadable(weights, error) from error
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"cannot read the weights {weights} ({one_line(error)}), expected a whole file of recipe {name}: {remedy(name, folder)}"
-        ) from error
-    return Run(recipe, networks, history, metrics, record)
-
-
-def remedy(name: str, folder: Path) -> str:
-    """Say how a run comes back that is missing, damaged or out of date.
-
-    Args:
-        name: of its recipe.
-        folder: where it should be.
-
-    Returns:
-        Half a sentence, with the command.
-    """
-    if folder == WEIGHTS:  # nobody should train into an installed package
-        return f"install gmlib again, or train it again with gmlib train {name} --profile full --out runs/full/{name}"
-    return f"train it again with gmlib train {name} --out {folder} (--resume, if checkpoints are there)"
-
-
-WEIGHTS = Path(str(files("gmlib") / "weights"))
-
-
-def is_shipped(name: str) -> bool:
-    """Say whether gmlib ships a full run.
-
-    Args:
-        name: of the recipe.
-
-    Returns:
-        Whether `pretrained` finds it.
-    """
-    return (WEIGHTS / f"{name}.json").is_file()
-
-
-def shipped() -> list[str]:
-    """List what gmlib ships, the classifier first.
-
-    Returns:
-        Names of recipes. One that has lost its record or its weights is among them, so that it is missed.
-    """
-    kinds = (".json", ".safetensors")
-    return [name for name in (CLASSIFIER.name, *ALL) if any((WEIGHTS / f"{name}{kind}").is_file() for kind in kinds)]
-
-
-def claim(number: str) -> dict[str, Any]:
-    """Look up what came of one of the report's claims.
-
-    Args:
-        number: such as "C02".
-
-    Returns:
-        Its entry of `weights/claims.json`: claim, experiment, effect, interval, unit, verdict, because, details.
-
-    Raises:
-        InputError: if the claim was not tested yet, or the file is missing or damaged.
-    """
-    path = WEIGHTS / "claims.json"
-    try:
-        tested = {entry["id"]: entry for entry in json.loads(path.read_text())}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"cannot read {path} ({one_line(error)}), expected the claims that were tested: "
-            "install gmlib again, or test them again with make claims"
-        ) from error
-    if number not in tested:
-        raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
-    return tested[number]
-
-
-def pretrained(name: str) -> Run:
-    """Load the full run that gmlib ships.
-
-    Args:
-        name: of the recipe.
-
-    Returns:
-        The run: networks, history and metrics.
-
-    Raises:
-        InputError: if there is no such recipe, no full run of it is shipped, or its files are damaged.
-    """
-    if not is_shipped(by_name(name).name):
-        raise InputError(
-            f"no full run of {name} is shipped ({WEIGHTS / name}.json is not there): "
-            f"train one with gmlib train {name} --profile full --out runs/full/{name}"
-        )
-    return load_run(WEIGHTS, name)

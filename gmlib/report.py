@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gmlib import recipes
+from gmlib import zoo
 
 
 def printed(name: str, value: float | None) -> str:
@@ -24,17 +24,19 @@ def printed(name: str, value: float | None) -> str:
 
 
 def metrics_table(metrics: dict[str, float]) -> str:
-    """Lay out metrics: a row each, with the floor that real digits reach, on official and on embedded digits.
+    """Lay out metrics: a row each, with the floor that real images reach; of MNIST on official and on embedded digits.
 
     Args:
-        metrics: as `Recipe.measure` gives them.
+        metrics: as `evaluate` or `evaluate_digits` returns them.
 
     Returns:
         Text of several lines.
     """
     names = list(dict.fromkeys(name.removeprefix("mnist5k_").removesuffix("_floor") for name in metrics))
-    columns = [(prefix, suffix) for prefix in ("", "mnist5k_") for suffix in ("", "_floor")]
-    lines = [f"{'':<28}{'official':>12}{'floor':>12}{'mnist5k':>12}{'floor':>12}"]
+    digits = any(name.startswith("mnist5k_") for name in metrics)
+    sets = {"": "official", "mnist5k_": "mnist5k"} if digits else {"": "test"}
+    columns = [(prefix, suffix) for prefix in sets for suffix in ("", "_floor")]
+    lines = [f"{'':<28}" + "".join(f"{title:>12}{'floor':>12}" for title in sets.values())]
     for name in names:
         cells = [f"{prefix}{name}{suffix}" for prefix, suffix in columns]
         lines.append(f"{name:<28}" + "".join(f"{printed(cell, metrics.get(cell)):>12}" for cell in cells))
@@ -97,8 +99,8 @@ def expected(names: list[str]) -> str:
     """
     lines, total, width = [], 0.0, max(map(len, [*names, "in all"]))
     for name in names:
-        if recipes.is_shipped(name):
-            about = recipes.pretrained(name).about
+        if zoo.is_shipped(name):
+            about = zoo.pretrained(name).about
             total += about["seconds"]
             lines.append(f"{name:<{width}} {spell(about['seconds']):>8} on {about['device']}")
         else:

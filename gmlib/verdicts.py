@@ -1,11 +1,12 @@
 """All claims in one place: which there are, where the book discusses them, and what was found of each."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from gmlib.display import Shown, show
-from gmlib.figures import Effect
-from gmlib.recipes import claim
+from gmlib.errors import InputError, one_line
+from gmlib.zoo import WEIGHTS
 
 HERE = "12-claims"  # the chapter that shows them all
 # S01 and S02 are claims of our own
@@ -28,6 +29,31 @@ PARTS = {
     "II Critics, collapse": ("09-wgan", "10-mode-collapse"),
     "III Evidence": ("11-comparison", HERE),
 }
+
+
+def claim(number: str) -> dict[str, Any]:
+    """Look up what came of one of the report's claims.
+
+    Args:
+        number: such as "C02".
+
+    Returns:
+        Its entry of `weights/claims.json`: claim, experiment, effect, interval, unit, verdict, because, details.
+
+    Raises:
+        InputError: if the claim was not tested yet, or the file is missing or damaged.
+    """
+    path = WEIGHTS / "claims.json"
+    try:
+        tested = {entry["id"]: entry for entry in json.loads(path.read_text())}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"cannot read {path} ({one_line(error)}), expected the claims that were tested: "
+            "install gmlib again, or test them again with make claims"
+        ) from error
+    if number not in tested:
+        raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
+    return tested[number]
 
 
 def chapters_of(number: str) -> list[str]:
@@ -57,15 +83,17 @@ def parts() -> dict[str, list[str]]:
     return found
 
 
-def effects(numbers: Iterable[str]) -> dict[str, Effect]:
+def effects(numbers: Iterable[str]) -> dict[str, Any]:
     """Give what was found of claims, for `figures.forest` and `figures.margins`.
 
     Args:
         numbers: such as "C02".
 
     Returns:
-        Number to effect.
+        Number to `gmlib.figures.Effect`.
     """
+    from gmlib.figures import Effect  # matplotlib takes half a second
+
     entries = {number: claim(number) for number in numbers}
     return {
         number: Effect(**{name: _fixed(entry[name]) for name in Effect._fields}) for number, entry in entries.items()

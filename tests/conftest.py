@@ -57,17 +57,30 @@ def made_up():
     return ImageDataset(images, labels, name="made-up/train")
 
 
+def instead(monkeypatch, dataset) -> None:
+    """Let every set that is loaded by its name be this one, under the name that was asked for."""
+    from gmlib import ImageDataset
+
+    def load(source, split, root=None, **_):
+        return ImageDataset(dataset.images, dataset.labels, dataset.classes or None, f"{source}/{split}")
+
+    for place in ("experiments.fit", "experiments.evaluate", "cli"):
+        monkeypatch.setattr(f"gmlib.{place}.load", load)
+
+
 @pytest.fixture
 def few_digits(made_up, monkeypatch):
     """Let recipes train and measure on the made-up digits, whatever data they ask for, with few draws.
 
     In place of the classifier's features stands the mean ink, since FID wants more images than features.
     """
-    monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: made_up)
-    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 5)
-    monkeypatch.setattr("gmlib.train.gan.fid", lambda samples, reference: float((samples - reference).square().mean()))
+    instead(monkeypatch, made_up)
+    monkeypatch.setattr("gmlib.evaluate.models.IWAE_SAMPLES", 5)
     monkeypatch.setattr(
-        "gmlib.experiment.measure_samples",
+        "gmlib.evaluate.validation.fid", lambda samples, reference, _: float((samples - reference).square().mean())
+    )
+    monkeypatch.setattr(
+        "gmlib.evaluate.models.measure_samples",
         lambda samples, reference, floor, *_, **__: {
             "fid": round(1000 * float((samples.mean() - reference.mean()) ** 2), 4),
             "fid_floor": round(1000 * float((floor.mean() - reference.mean()) ** 2), 4),

@@ -16,9 +16,9 @@ from benchmarks.machine import flops_an_image, share
 from benchmarks.report import NOT_YET, report, training_rows
 from benchmarks.timing import Effort, spread
 from benchmarks.usual import UsualStack, usual, usual_loader
-from gmlib import recipes
+from gmlib import recipes, zoo
 from gmlib.data import binarise
-from gmlib.models import plain_stack
+from gmlib.models import PixelCNN
 from gmlib.objectives import bernoulli_log_prob
 from gmlib.train.gan import score_both
 
@@ -129,7 +129,7 @@ def test_the_usual_loader_gives_the_digits(made_up):
 
 def test_masked_kernels_see_what_cropped_ones_see():
     """The same shape of network, and its first pixel hears of no other."""
-    count = sum(parameter.numel() for parameter in plain_stack(0, channels=8, layers=3).parameters())
+    count = sum(parameter.numel() for parameter in PixelCNN(0, channels=8, layers=3).parameters())
     usual_count = sum(p.numel() for name, p in UsualStack(8, 3).named_parameters() if "weight" in name)
     assert usual_count > count
     x = torch.rand(1, 1, 28, 28, requires_grad=True)
@@ -148,7 +148,7 @@ def test_the_slow_ways_give_the_same(made_up):
     torch.testing.assert_close(slow_log_prob(x, logits), bernoulli_log_prob(x, logits))
     ink = [draw(made_up.images, torch.Generator().manual_seed(0)).mean().item() for draw in (slow_binarise, binarise)]
     assert ink[0] == pytest.approx(ink[1], abs=0.01)
-    critic = recipes.GAN.build()["critic"].eval()
+    critic = recipes.GAN.build().critic.eval()
     for ours_, theirs in zip(
         score_both(critic, x, 1 - x, None), factors.two_passes(critic, x, 1 - x, None), strict=True
     ):
@@ -171,7 +171,7 @@ def flops_of(advance):
 def test_every_decision_trains_both_ways(monkeypatch):
     small = {"batch_size": 4}
     monkeypatch.setattr(
-        factors, "PLAIN", replace(PLAIN, pixels=lambda *_: plain_stack(0, channels=4, layers=2), **small)
+        factors, "PLAIN", replace(PLAIN, pixelcnn=lambda *_: PixelCNN(0, channels=4, layers=2), **small)
     )
     monkeypatch.setattr(recipes, "DCGAN_PLAIN", replace(recipes.DCGAN_PLAIN, **small))
     rows = factors.measure(Effort(seconds=0, rounds=1))
@@ -197,7 +197,7 @@ def test_jax_computes_the_same_loss_and_the_same_scores():
     pytest.importorskip("jax")
     from benchmarks import jax_loops
 
-    vae = recipes.VAE.build()["vae"].train()
+    vae = recipes.VAE.build().train()
     x, eps = torch.rand(32, 1, 28, 28).round(), torch.randn(32, 2)
     mu, logvar = vae.encoder(x)
     log_px = vae.decoder.log_prob(x, mu + (0.5 * logvar).exp() * eps)
@@ -207,7 +207,7 @@ def test_jax_computes_the_same_loss_and_the_same_scores():
     theirs = jax_loops.negative_elbo(kinds, weights, x.flatten(1).numpy(), eps.numpy())
     assert float(theirs) == pytest.approx(loss.item(), rel=1e-5)
 
-    critic = recipes.GAN.build()["critic"].eval()
+    critic = recipes.GAN.build().critic.eval()
     scores = jax_loops.apply(*jax_loops.take_over(critic), (2 * x.flatten(1) - 1).numpy())
     torch.testing.assert_close(torch.tensor(scores.tolist())[:, 0], critic(x), rtol=1e-4, atol=1e-5)
 
@@ -266,7 +266,7 @@ def test_results_are_of_the_recipes_as_they_are(results):
     for section in ("training", "drawing"):
         measured = [row["recipe"] for row in results[section]]
         assert measured == [name for name in recipes.ALL if name in measured]
-    assert all(row["images/s"] for row in results["drawing"] if recipes.is_shipped(row["recipe"]))
+    assert all(row["images/s"] for row in results["drawing"] if zoo.is_shipped(row["recipe"]))
     for row in results["training"]:
         assert 0 < row["of float32 peak"] < 1
         assert 0 < row["of bfloat16 peak"] < 1

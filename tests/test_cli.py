@@ -19,10 +19,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gmlib import recipes
+from gmlib import recipes, zoo
 from gmlib.cli import has_mnist, main
+from gmlib.data import ImageDataset, load
 from gmlib.data.known import MNIST_MD5
 from gmlib.errors import InputError
+from gmlib.experiments.evaluate import save
+from gmlib.experiments.fit import fit_profile
 from gmlib.figures import image_grid
 from gmlib.figures.grids import tile
 from gmlib.figures.style import png
@@ -69,14 +72,14 @@ def short(few_digits, monkeypatch):
 @pytest.fixture
 def trained(short, tmp_path) -> Path:
     folder = tmp_path / "trained"
-    short.fit(seed=1, out=folder).save(folder)
+    save(fit_profile(short, seed=1, out=folder), folder)
     return folder
 
 
 def test_list_names_every_recipe_and_what_is_shipped(gmlib, tmp_path, monkeypatch):
-    shutil.copytree(recipes.WEIGHTS, tmp_path / "weights")
+    shutil.copytree(zoo.WEIGHTS, tmp_path / "weights")
     (tmp_path / "weights" / "vae_no_bn.json").unlink()
-    monkeypatch.setattr(recipes, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
     status, out, err = gmlib("list")
     assert (status, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}
@@ -102,7 +105,7 @@ def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
     assert names == {".gmlib.lock", "history.csv", "history.json", "vae.safetensors", "vae.json"}
     row = r"^epoch +\d/3  train_elbo -\d+\.\d  validation_elbo .*  [\d,]+ images/s  00:00 left$"
     assert len(re.findall(row, out, re.M)) == 3
-    run = recipes.load_run(out_folder, "vae")
+    run = zoo.load_run(out_folder, "vae")
     assert run.about["seed"] == 4
     assert f"{run.metrics['mnist5k_test_elbo']:.2f}" in out
     assert f"gmlib sample {out_folder}" in out
@@ -152,8 +155,8 @@ def test_sample_writes_the_pixels_that_the_run_draws(gmlib, trained, tmp_path, o
     assert (status, err) == (0, "")
     assert out.startswith(f"wrote {path}: 7 {'probability maps' if '--mean' in options else 'draws'} from vae, seed 3")
 
-    run = recipes.load_run(trained, "vae")
-    images = run.sample(7, generator=torch.Generator().manual_seed(3), mean="--mean" in options)
+    run = zoo.load_run(trained, "vae")
+    images = run.model.sample(7, generator=torch.Generator().manual_seed(3), mean="--mean" in options)
     sheet = tile(images, 3).numpy()
     # ink is cut out of both; then the middle of each pixel of the sheet is looked up in the picture
     picture, expected = ink(path), sheet[box(sheet)]
@@ -179,7 +182,7 @@ def test_sample_from_a_shipped_recipe(gmlib, tmp_path):
 def quick_measures(few_digits, monkeypatch):
     """No network over the samples."""
     monkeypatch.setattr(
-        "gmlib.experiment.measure_samples", lambda *_, **__: {"fid": 20.25, "fid_floor": 1.5, "digits": 9}
+        "gmlib.evaluate.models.measure_samples", lambda *_, **__: {"fid": 20.25, "fid_floor": 1.5, "digits": 9}
     )
 
 
@@ -191,7 +194,7 @@ def without_mnist(monkeypatch, tmp_path):
 
 
 def test_evaluate_reproduces_what_is_stored(gmlib, short, quick_measures, without_mnist, tmp_path, monkeypatch):
-    run = short.fit(out=tmp_path / "run").save(tmp_path / "run")
+    run = save(fit_profile(short, out=tmp_path / "run"), tmp_path / "run")
     out_file = tmp_path / "deep" / "found.json"
     status, out, err = gmlib("evaluate", tmp_path / "run", "--out", out_file)
     assert (status, err) == (0, "")
@@ -218,6 +221,7 @@ def test_evaluate_measures_on_official_digits_where_they_are_at_hand(
     gmlib, short, trained, quick_measures, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("gmlib.cli.mnist_folder", lambda root: root)
+    monkeypatch.setattr("gmlib.cli.of_mnist", lambda chosen: chosen == str(tmp_path))  # as the files would say
     status, out, err = gmlib("evaluate", trained, "--data", tmp_path, "--out", tmp_path / "found.json")
     assert (status, err) == (0, "")
     assert re.search(r"^fid +20\.250 +1\.500 +20\.250 +1\.500$", out, re.M)
@@ -232,8 +236,10 @@ def test_an_empty_variable_is_not_set(without_mnist, monkeypatch):
         has_mnist(None)
 
 
-def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path):
-    mistake(["evaluate", trained, "--data", tmp_path], f"got the data folder {tmp_path}", "four MNIST files")
+def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmlib.cli.load", load)
+    (tmp_path / "empty").mkdir()
+    mistake(["evaluate", trained, "--data", tmp_path / "empty"], f"got {tmp_path / 'empty'} without pictures", "IDX")
     mistake(["evaluate", trained, "--out", tmp_path / "x.txt"], "x.txt", "ends in .json")
     mistake(["evaluate", "vea"], "got 'vea'", "did you mean 'vae'?")
     (trained / "vae.json").unlink()
@@ -245,14 +251,14 @@ def test_an_evaluation_replaces_no_record_and_no_file_of_ones_own(mistake, train
     """Before anything is measured."""
     (trained / "mine.json").write_text('{"metrics": "none"}')
     before = {path: path.read_bytes() for path in trained.iterdir()}
-    monkeypatch.setattr("gmlib.experiment.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
+    monkeypatch.setattr("gmlib.evaluate.models.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
     mistake(["evaluate", trained, "--out", trained / name], trained / name, "no evaluation", "another --out")
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
 def test_two_runs_of_one_recipe_are_evaluated_into_two_files(gmlib, short, quick_measures, without_mnist, tmp_path):
     for seed in (1, 2):
-        short.fit(seed=seed).save(tmp_path / str(seed))
+        save(fit_profile(short, seed=seed), tmp_path / str(seed))
     for _ in range(2):  # the second time in place of the first
         for seed in (1, 2):
             status, out, err = gmlib("evaluate", tmp_path / str(seed))
@@ -269,8 +275,8 @@ def shipped_pair(short, quick_measures, without_mnist, tmp_path, monkeypatch) ->
     monkeypatch.setattr(recipes, "ALL", {"vae": SHORT, "vae_no_bn": other})
     folder = tmp_path / "weights"
     for recipe in recipes.ALL.values():
-        recipe.fit("full").save(folder)
-    monkeypatch.setattr(recipes, "WEIGHTS", folder)
+        save(fit_profile(recipe, "full"), folder)
+    monkeypatch.setattr(zoo, "WEIGHTS", folder)
     return folder
 
 
@@ -333,7 +339,7 @@ def test_a_damaged_shipped_run_is_named_with_the_command_that_makes_it(
     path.write_bytes(content[: len(content) // 2] if damage == "half" else content[:40] + b"\x01" + content[41:])
     if damage == "missing":
         path.unlink()
-    monkeypatch.setattr("gmlib.experiment.mean_elbo", lambda *_: pytest.fail("measured first"))
+    monkeypatch.setattr("gmlib.evaluate.models.mean_elbo", lambda *_: pytest.fail("measured first"))
     for command in (["evaluate", "--all"], ["sample", "vae_no_bn", "--out", tmp_path / "x.png"]):
         mistake(command, path, "gmlib train vae_no_bn --profile full --out runs/full/vae_no_bn")
 
@@ -349,7 +355,7 @@ def test_retrain_says_what_it_will_take_and_goes_on(gmlib, few_digits, quick_mea
     assert out.startswith("expected ['classifier', 'vae']\ntraining classifier\nepoch    1/1  loss")
     assert out.index("wrote") < out.index("training vae")
     record = json.loads((tmp_path / "vae" / "vae.json").read_text())
-    (tmp_path / "vae" / "vae.json").write_text(json.dumps(record | {"profile": "quick"}))  # no full run
+    (tmp_path / "vae" / "vae.json").write_text(json.dumps(record | {"data": "mnist5k/train"}))  # no full run
     status, out, _ = gmlib(*command)
     assert status == 0
     assert f"classifier is done: {tmp_path / 'classifier'}\ntraining vae\n" in out
@@ -357,7 +363,7 @@ def test_retrain_says_what_it_will_take_and_goes_on(gmlib, few_digits, quick_mea
 
 
 def test_what_full_runs_take_is_read_from_those_that_ship():
-    seconds = {name: recipes.pretrained(name).about["seconds"] for name in ("classifier", "vae")}
+    seconds = {name: zoo.pretrained(name).about["seconds"] for name in ("classifier", "vae")}
     text = expected(["classifier", "vae"])
     for name, value in seconds.items():
         assert re.search(rf"^{name} +{re.escape(spell(value))} on cpu$", text, re.M)
@@ -384,7 +390,8 @@ def test_a_device_that_is_not_there(mistake, tmp_path):
 
 def test_a_data_folder_without_the_files(mistake, tmp_path, monkeypatch):
     command = ["train", "vae", "--profile", "full", "--device", "cpu", "--out", tmp_path / "run"]
-    mistake([*command, "--data", tmp_path], f"got the data folder {tmp_path}", "--data", "GMLIB_DATA", "--download")
+    mistake([*command, "--data", tmp_path], f"got {tmp_path} without pictures", "IDX format")
+    mistake(["retrain", "--data", tmp_path], f"got the data folder {tmp_path}", "--data", "GMLIB_DATA", "--download")
     monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "elsewhere"))
     mistake(command, f"got the data folder {tmp_path / 'elsewhere'}", "expected the four MNIST files")
     assert not (tmp_path / "run").exists()
@@ -404,23 +411,25 @@ def test_what_was_downloaded_is_what_is_trained_on(gmlib, short, made_up, tmp_pa
         for name in MNIST_MD5:
             (fetched / name).write_bytes(EMPTY)
 
-    def note(split, source, root=None):
-        asked.append(root)
-        return made_up
+    def note(source, split, root=None, **_):
+        if source == "mnist":
+            asked.append(root)
+        return ImageDataset(made_up.images, made_up.labels, name=f"{source}/{split}")
 
     monkeypatch.setattr("torchvision.datasets.MNIST", fetch)
-    monkeypatch.setattr("gmlib.experiment.mnist", note)
+    for place in ("cli", "experiments.evaluate"):
+        monkeypatch.setattr(f"gmlib.{place}.load", note)
     monkeypatch.setitem(recipes.ALL, "vae", replace(short, epochs=1))
     command = ["train", "vae", "--profile", "full", "--download", "--device", "cpu", "--out", tmp_path / "run"]
     status, _, err = gmlib(*command)
     assert status == 0, err
-    assert set(asked) == {raw}
+    assert asked == [raw] * 5  # three splits to train, and two to measure
 
 
 def test_a_folder_that_cannot_be_written(gmlib, short, tmp_path, monkeypatch):
     """It is found out before an epoch is spent."""
     (tmp_path / "file").write_text("here")
-    monkeypatch.setattr("gmlib.experiment.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
+    monkeypatch.setattr("gmlib.experiments.fit.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
     status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "file" / "run")
     assert status == 2
     assert re.fullmatch(r"gmlib: cannot write [^\n]*file/run[^\n]*writable[^\n]*\n", err)
@@ -464,7 +473,7 @@ def test_curves_for_tensorboard(gmlib, short, tmp_path, monkeypatch, mistake):
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     found = [(event.step, event.value) for event in events.Scalars("validation_elbo")]
-    history = recipes.load_run(tmp_path / "run", "vae").history
+    history = zoo.load_run(tmp_path / "run", "vae").history
     assert found == [(row["epoch"], pytest.approx(row["validation_elbo"], rel=1e-6)) for row in history.rows]
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
@@ -480,7 +489,7 @@ def test_a_bar_where_there_is_a_terminal(few_digits, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     rows = []
     progress = Progress(3, rows.append)
-    SHORT.fit(on_step=progress.step, on_epoch=progress.epoch)
+    fit_profile(SHORT, on_step=progress.step, on_epoch=progress.epoch)
     progress.close()
     last = sys.stderr.getvalue().split("\r")[-1]
     assert rows == []
@@ -496,11 +505,12 @@ def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):
     mistake(["sample", trained, "-n", 0, *out], "got n = 0", "expected 1 or more")
     mistake(["sample", trained, "-n", -1, "--label", 3, *out], "got n = -1", "expected 1 or more")
     mistake(["sample", trained, "-n", 10**12, *out], "got n = 1000000000000", "at most 10,000")
-    for label in (12, -1, 10**20):
-        mistake(["sample", trained, "--label", label, *out], f"got --label {label}", "from 0 to 9")
     for seed in (-1, 10**20):
         mistake(["sample", trained, "--seed", seed, *out], f"got seed {seed}", "from 0 to 2,147,483,647")
-    mistake(["sample", trained, "--label", 3, *out], "got labels for an unconditional model", "conditional recipe")
+    for label in (3, 12, -1, 10**20, "three"):
+        mistake(
+            ["sample", trained, "--label", label, *out], f"got --label {label}", "unconditional", "conditional recipe"
+        )
     mistake(["sample", trained, "--out", tmp_path / "x.jpg"], "x.jpg", "ends in .png")
     mistake(["sample", trained, "--out", trained / "vae.json" / "x.png"], "cannot write", "writable")
     (trained / "vae.json").unlink()
@@ -510,7 +520,7 @@ def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path):
 
 def test_a_folder_of_several_runs(mistake, trained, tmp_path):
     for name in ("vae", "vae_no_bn"):
-        shutil.copy(recipes.WEIGHTS / f"{name}.json", trained)
+        shutil.copy(zoo.WEIGHTS / f"{name}.json", trained)
     mistake(["sample", trained, "--out", tmp_path / "x.png"], "several runs", "vae, vae_no_bn", "its own folder")
 
 
@@ -525,7 +535,7 @@ def test_a_path_that_the_file_system_does_not_take(mistake, short, tmp_path, pat
 
 
 def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(mistake, short, few_digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmlib.experiment.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
+    monkeypatch.setattr("gmlib.experiments.fit.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
     command = ["train", "vae", "--device", "cpu", "--out"]
     (tmp_path / "taken" / "vae.json").mkdir(parents=True)
     mistake([*command, tmp_path / "taken"], "vae.json", "is a folder")
@@ -534,15 +544,15 @@ def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(mistake, sho
     (tmp_path / "fixed" / "vae.safetensors").chmod(0o444)
     mistake([*command, tmp_path / "fixed"], "vae.safetensors", "read-only")
 
-    def only_test_is_damaged(split, source, root=None):
+    def only_test_is_damaged(source, split, root=None, **_):
         if split == "test":
             raise InputError("the test digits are damaged")
         return few_digits
 
-    monkeypatch.setattr("gmlib.experiment.mnist", only_test_is_damaged)
-    mistake([*command, tmp_path / "run", "--profile", "full"], "the test digits are damaged")
-    monkeypatch.setattr("gmlib.experiment.mnist", lambda *_: few_digits)
-    monkeypatch.setattr("gmlib.experiment.shipped_classifier", lambda: only_test_is_damaged("test", ""))
+    with monkeypatch.context() as patch:
+        patch.setattr("gmlib.cli.load", only_test_is_damaged)
+        mistake([*command, tmp_path / "run", "--profile", "full"], "the test digits are damaged")
+    monkeypatch.setattr("gmlib.scorers.shipped_scorer", lambda: only_test_is_damaged("mnist", "test"))
     mistake([*command, tmp_path / "run"], "damaged")
     assert not (tmp_path / "run").exists()
 
@@ -553,7 +563,7 @@ def test_where_nothing_can_be_written_nothing_is_drawn_or_measured(mistake, trai
         patch.setattr("gmlib.cli.find_run", lambda source: pytest.fail("read first"))
         mistake(["sample", trained, "--out", tmp_path / "x.png"], "is a folder")
         mistake(["sample", trained, "--out", trained / "vae.json" / "x.png"], "Not a directory")
-    monkeypatch.setattr("gmlib.experiment.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
+    monkeypatch.setattr("gmlib.evaluate.models.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
     mistake(["evaluate", trained, "--out", trained / "vae.json" / "x.json"], "Not a directory")
 
 
@@ -655,9 +665,9 @@ gmlib_cli.main()
 
 def test_options_of_train_that_make_no_sense(mistake, short, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gmlib.experiment.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
-    mistake(["train", "vae", "--download"], "--download with the quick profile", "--profile full")
-    mistake(["train", "vae", "--data", tmp_path], "--data with the quick profile", "--profile full")
+    monkeypatch.setattr("gmlib.experiments.fit.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
+    mistake(["train", "vae", "--download"], "--download with mnist5k", "expected one of mnist", "--data")
+    mistake(["train", "vae", "--download", "--data", tmp_path], f"--download with {tmp_path}", "expected one of mnist")
     for command in (["train", "vae"], ["sample", "vae"], ["evaluate", "vae"], ["retrain"]):
         mistake([*command, "--out", ""], "empty --out", "name one")
     for command in (["train", "vae", "--profile", "full"], ["evaluate", "vae"], ["evaluate", "--all"], ["retrain"]):
@@ -667,11 +677,13 @@ def test_options_of_train_that_make_no_sense(mistake, short, tmp_path, monkeypat
 
 
 def test_a_label_that_the_model_does_not_know(mistake, short, tmp_path, monkeypatch):
-    conditional = replace(short, num_classes=10)
+    conditional = replace(short, conditional=True)
     monkeypatch.setitem(recipes.ALL, "vae", conditional)
-    conditional.fit().save(tmp_path)
-    out = ["--out", tmp_path / "x.png"]
-    mistake(["sample", tmp_path, "--label", 12, *out], "12", "0 to 9")
+    save(fit_profile(conditional), tmp_path)
+    for label in (12, -1, 10**20, "three"):
+        mistake(
+            ["sample", tmp_path, "--label", label, "--out", tmp_path / "x.png"], f"got --label {label}", "from 0 to 9"
+        )
 
 
 @pytest.mark.parametrize("n", [20, 7])
@@ -680,10 +692,10 @@ def test_a_conditional_model_without_a_label_draws_all_ten_and_says_so(gmlib, tm
     status, text, err = gmlib("sample", "cvae", "-n", n, "--seed", 2, "--out", out, "--mean")
     assert (status, err) == (0, "")
     assert (
-        f"{n} probability maps from cvae, seed 2; no --label was given, so each column is a digit, from 0 to {min(n, 10) - 1}"
+        f"{n} probability maps from cvae, seed 2; no --label was given, so each column is a class, from 0 to {min(n, 10) - 1}"
         in text
     )
-    images = recipes.pretrained("cvae").sample(
+    images = zoo.pretrained("cvae").model.sample(
         n, torch.arange(n) % 10, generator=torch.Generator().manual_seed(2), mean=True
     )
     expected = tmp_path / "expected.png"
@@ -703,7 +715,7 @@ def short_cgan(few_digits, monkeypatch, tmp_path) -> Path:
     """The folder of a conditional GAN that trained for a moment, and kept no critic."""
     recipe = replace(recipes.CGAN, latent_dim=3, batch_size=16, quick_epochs=1, ships_critic=False)
     monkeypatch.setitem(recipes.ALL, "cgan", recipe)
-    recipe.fit(seed=1).save(tmp_path / "cgan")
+    save(fit_profile(recipe, seed=1), tmp_path / "cgan")
     return tmp_path / "cgan"
 
 
@@ -713,16 +725,16 @@ def test_a_conditional_gan_draws_the_digit_asked_for_or_all_ten(gmlib, short_cga
     status, text, err = gmlib("sample", short_cgan, "-n", 12, "--seed", 2, "--out", out, *options)
     assert (status, err) == (0, "")
     assert text.startswith(f"wrote {out}: 12 draws from cgan, seed 2")
-    assert ("no --label was given, so each column is a digit, from 0 to 9" in text) is not bool(options)
-    run = recipes.load_run(short_cgan, "cgan")
-    images = run.sample(12, torch.tensor(labels), generator=torch.Generator().manual_seed(2))
+    assert ("no --label was given, so each column is a class, from 0 to 9" in text) is not bool(options)
+    run = zoo.load_run(short_cgan, "cgan")
+    images = run.model.sample(12, torch.tensor(labels), generator=torch.Generator().manual_seed(2))
     expected = tmp_path / "expected.png"
     expected.write_bytes(png(image_grid(images, columns=4 if options else 10)))
     assert out.read_bytes() == expected.read_bytes()
 
 
 def test_what_a_gan_cannot_draw(mistake, short_cgan, tmp_path):
-    mistake(["sample", short_cgan, "--mean", "--out", tmp_path / "x.png"], "got mean for a GAN", "no probabilities")
+    mistake(["sample", short_cgan, "--mean", "--out", tmp_path / "x.png"], "got --mean for a GAN", "not probabilities")
     mistake(["sample", short_cgan, "--label", 12, "--out", tmp_path / "x.png"], "12", "0 to 9")
     assert not (tmp_path / "x.png").exists()
 
@@ -764,7 +776,7 @@ def test_stopped_at_once_by_ctrl_c(gmlib, short, tmp_path, monkeypatch):
 
     command = ["train", "vae", "--device", "cpu", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr("gmlib.experiment.fit_vae", stop)
+        patch.setattr("gmlib.cli.Progress.step", stop)
         status, _, err = gmlib(*command)
     assert status == 2
     assert re.fullmatch(rf"gmlib: stopped; {tmp_path / 'run'} keeps the run[^\n]*--resume\n", err), err
@@ -775,7 +787,7 @@ def test_stopped_while_the_data_is_read(gmlib, short, tmp_path, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gmlib.experiment.mnist", stop)
+    monkeypatch.setattr("gmlib.cli.load", stop)
     status, _, err = gmlib("train", "vae", "--device", "cpu", "--out", tmp_path / "run")
     assert status == 2
     assert re.fullmatch(r"gmlib: stopped before the first step[^\n]*nothing was kept[^\n]*\n", err)
@@ -789,7 +801,7 @@ def test_stopped_again_before_the_first_new_epoch(gmlib, short, trained, monkeyp
         raise KeyboardInterrupt
 
     before = {path: path.read_bytes() for path in trained.glob("checkpoint-*")}
-    monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
+    monkeypatch.setattr("gmlib.experiments.fit.fit_vae", stop)
     status, _, err = gmlib("train", "vae", "--seed", 1, "--device", "cpu", "--resume", "--out", trained)
     assert status == 2
     assert re.fullmatch(rf"gmlib: stopped[^\n]*{trained} keeps the run[^\n]*--resume\n", err), err
@@ -804,7 +816,7 @@ def test_ctrl_c_in_retrain_names_the_command_that_goes_on(gmlib, few_digits, tmp
     monkeypatch.setattr(recipes, "ALL", {"vae": replace(SHORT, epochs=2)})
     monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
     monkeypatch.setattr("gmlib.cli.expected", lambda names: "")
-    monkeypatch.setattr("gmlib.experiment.fit_vae", stop)
+    monkeypatch.setattr("gmlib.cli.Progress.step", stop)
     status, _, err = gmlib("retrain", "--out", tmp_path, "--device", "cpu")
     assert status == 2
     assert re.fullmatch(r"gmlib: stopped; [^\n]* gmlib retrain\n", err), err
@@ -817,7 +829,7 @@ def test_stopped_while_the_trained_run_is_measured(gmlib, short, tmp_path, monke
 
     command = ["train", "vae", "--device", "cpu", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr("gmlib.experiment.mean_elbo", stop)
+        patch.setattr("gmlib.evaluate.models.mean_elbo", stop)
         status, _, err = gmlib(*command)
     assert status == 2
     assert re.fullmatch(rf"gmlib: stopped; {tmp_path / 'run'} keeps the run[^\n]*--resume\n", err), err

@@ -9,21 +9,23 @@ from torch import Generator
 
 from gmlib import evaluate, mnist, pretrained, recipes, toy, widgets
 from gmlib.evaluate import classifier
-from gmlib.experiment import measure_drawn
+from gmlib.evaluate.models import measure_drawn
+from gmlib.evaluate.scorer import shipped_scorer
+from gmlib.experiments.fit import fit_profile
 from gmlib.objectives import NON_SATURATING
 
 TEST, TRAIN = mnist("test"), mnist("train")
 SMALL = {"batch_size": 512, "quick_epochs": 1}
 RESULTS = {
-    "samples of a VAE": lambda: pretrained("vae").sample(8, generator=Generator().manual_seed(0)),
-    "samples of a GAN": lambda: pretrained("gan").sample(8, generator=Generator().manual_seed(0)),
-    "ELBO": lambda: evaluate.mean_elbo(pretrained("vae").vae, TEST),
-    "likelihood": lambda: evaluate.log_likelihood(pretrained("vae").vae, TEST.binarised()[:5], samples=5),
+    "samples of a VAE": lambda: pretrained("vae").model.sample(8, generator=Generator().manual_seed(0)),
+    "samples of a GAN": lambda: pretrained("gan").model.sample(8, generator=Generator().manual_seed(0)),
+    "ELBO": lambda: evaluate.mean_elbo(pretrained("vae").model, TEST),
+    "likelihood": lambda: evaluate.log_likelihood(pretrained("vae").model, TEST.binarised()[:5], samples=5),
     "accuracy": lambda: evaluate.label_accuracy(TEST.grey(), TEST.labels),
-    "all of samples": lambda: measure_drawn(pretrained("cvae"), TEST, TRAIN),
-    "initial weights": lambda: next(recipes.DCGAN.build()["critic"].parameters()).detach(),
-    "a run of a VAE": lambda: replace(recipes.VAE, **SMALL).fit(seed=1).history,
-    "a run of a GAN": lambda: replace(recipes.GAN, **SMALL).fit(seed=1).history,
+    "all of samples": lambda: measure_drawn(pretrained("cvae").model, TEST, TRAIN, shipped_scorer()),
+    "initial weights": lambda: next(recipes.DCGAN.build().critic.parameters()).detach(),
+    "a run of a VAE": lambda: fit_profile(replace(recipes.VAE, **SMALL), seed=1).history,
+    "a run of a GAN": lambda: fit_profile(replace(recipes.GAN, **SMALL), seed=1).history,
     "a game on the ring": lambda: toy.play_ring(NON_SATURATING, frames=1, rounds=3)[-1],
     "points of the ring": lambda: toy.ring_points(20, Generator().manual_seed(0)),
     "ways": lambda: widgets.ways_between(pretrained("gan"), 1, generator=Generator().manual_seed(0)).state,

@@ -7,6 +7,8 @@ import torch
 
 from gmlib import recipes
 from gmlib.device import choose_device
+from gmlib.experiments.evaluate import save
+from gmlib.experiments.fit import fit_profile
 
 
 def test_devices_that_are_there():
@@ -24,13 +26,13 @@ def test_devices_that_are_not_there(refused, unchecked, name):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that is asked for")
 def test_a_recipe_refuses_a_device_that_is_not_there(few_digits, tmp_path, refused):
     with refused("got device 'cuda'"):
-        recipes.VAE.fit(device="cuda", out=tmp_path / "run")
+        fit_profile(recipes.VAE, device="cuda", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_may_be_named_by_text(few_digits, tmp_path):
     recipe = replace(recipes.VAE, batch_size=16, quick_epochs=1)
-    run = recipe.fit(out=str(tmp_path / "run"))
+    run = fit_profile(recipe, out=str(tmp_path / "run"))
     assert (tmp_path / "run" / "history.csv").is_file()
-    run.save(str(tmp_path / "run"))
+    save(run, str(tmp_path / "run"))
     assert (tmp_path / "run" / "vae.json").is_file()

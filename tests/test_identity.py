@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from torch import nn
 
-from gmlib import recipes
+from gmlib import recipes, zoo
 from gmlib.errors import InputError
 from gmlib.identity import PARTS, SETTINGS, identity
 from gmlib.models import MLPEncoder
@@ -17,6 +17,7 @@ from gmlib.train.state import pack, unpack
 from tests.train.test_state import start
 
 EVERY = [*recipes.ALL.values(), recipes.CLASSIFIER]
+OLD_PIXEL_CNN = "410507143c540e9957266d8f21c87201b444c473c50ded35376c65ced347fab5"
 OLD = "ac127c0ea955e9e842ad2b53a1d16de8a0cdfb78e95620ad6d7e840c07eb3af8"  # of vae in gmlib 1.0
 
 
@@ -25,13 +26,13 @@ def parts(value: object) -> set[object]:
     if isinstance(value, partial):
         return {value.func}
     if is_dataclass(value) and not isinstance(value, type):
-        return {part for f in fields(value) for part in parts(getattr(value, f.name))}
+        return {type(value), *(part for f in fields(value) for part in parts(getattr(value, f.name)))}
     return {value} if callable(value) else set()
 
 
 @pytest.mark.parametrize("recipe", EVERY, ids=lambda recipe: recipe.name)
 def test_every_setting_and_every_part_has_an_id(recipe):
-    assert set(recipe.settings()) <= SETTINGS.keys()
+    assert set(recipe.settings()) - {"epochs"} <= SETTINGS.keys()
     assert {part for value in recipe.settings().values() for part in parts(value)} <= PARTS.keys()
     for value in recipe.settings().values():
         if isinstance(value, partial):
@@ -43,6 +44,12 @@ def test_every_setting_and_every_part_has_an_id(recipe):
 def test_no_id_is_given_twice():
     assert len(set(SETTINGS.values())) == len(SETTINGS)
     assert len(set(PARTS.values())) == len(PARTS)
+
+
+def test_an_objective_is_named_by_the_id_of_its_class():
+    assert identity(recipes.VAE_STRONG)["objective"] == {"importance-weighted bound": {}}
+    assert identity(recipes.PIXEL_VAE)["objective"] == {"ELBO": {"KL warm-up": 0.1}}
+    assert identity(recipes.WGAN)["objective"]["game of two networks"]["bound of the weights"] == 0.03
 
 
 def test_recipes_with_other_settings_have_other_hashes():
@@ -76,15 +83,25 @@ def test_a_readers_own_network_goes_by_its_module_and_name():
 
 def test_a_run_of_1_0_is_read(tmp_path):
     for kind in ("json", "safetensors"):
-        shutil.copy(recipes.WEIGHTS / f"vae.{kind}", tmp_path)
+        shutil.copy(zoo.WEIGHTS / f"vae.{kind}", tmp_path)
     path = tmp_path / "vae.json"
     record = json.loads(path.read_text())
     path.write_text(json.dumps(record | {"recipe_hash": OLD}))
     assert current_hash(OLD) == recipes.VAE.hash != OLD
-    assert isinstance(recipes.load_run(tmp_path, "vae").vae, nn.Module)
+    assert isinstance(zoo.load_run(tmp_path, "vae").model, nn.Module)
     path.write_text(json.dumps(record | {"recipe_hash": "0" * 64}))
     with pytest.raises(InputError, match="earlier recipe"):
-        recipes.load_run(tmp_path, "vae")
+        zoo.load_run(tmp_path, "vae")
+
+
+def test_a_pixelcnn_of_1_0_is_refused(tmp_path):
+    """Its tensors had other names."""
+    for kind in ("json", "safetensors"):
+        shutil.copy(zoo.WEIGHTS / f"pixel_cnn.{kind}", tmp_path)
+    path = tmp_path / "pixel_cnn.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"recipe_hash": OLD_PIXEL_CNN}))
+    with pytest.raises(InputError, match=r"is of an earlier recipe pixel_cnn .* train it again"):
+        zoo.load_run(tmp_path, "pixel_cnn")
 
 
 def test_a_checkpoint_of_1_0_is_read(made_up):

@@ -9,9 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, nn
 
-from gmlib import Run, recipes
+from gmlib import recipes
+from gmlib.evaluate.scorer import shipped_scorer
+from gmlib.experiments.fit import fit_profile, training_loop
+from gmlib.experiments.run import Run, model_of
 from gmlib.isolated import Isolated, may_draw
-from gmlib.models import MLPCritic, MLPGenerator, gated_stacks
+from gmlib.models import GatedPixelCNN, MLPCritic, MLPGenerator
 from gmlib.seeds import stream
 from gmlib.train import State
 from gmlib.train.state import pack
@@ -33,8 +36,8 @@ OWN = replace(GAN, critic=partial(NoisyCritic, hidden=(32, 16)))
 
 
 def same(a: Run, b: Run) -> bool:
-    pairs = [(a.networks[name].state_dict(), b.networks[name].state_dict()) for name in a.networks]
-    return a.history == b.history and all(torch.equal(one[key], other[key]) for one, other in pairs for key in one)
+    one, other = a.model.state_dict(), b.model.state_dict()
+    return a.history == b.history and all(torch.equal(one[key], other[key]) for key in one)
 
 
 X = torch.arange(1.0, 241.0).view(4, 3, 4, 5)
@@ -106,21 +109,20 @@ def test_initial_weights_are_those_of_the_global_generator():
     for recipe in (GAN, VAE, recipes.DCGAN, recipes.CONV_VAE_DECONV):
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            expected = recipe.networks()
-        for name, network in recipe.build().items():
-            found = network.state_dict()
-            assert all(torch.equal(found[key], value) for key, value in expected[name].state_dict().items())
+            expected = recipe.model(10).state_dict()
+        found = recipe.build().state_dict()
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
 def test_what_may_draw():
     assert may_draw(MLPCritic())
     assert not may_draw(MLPCritic(dropout=0.0))
     assert may_draw(NoisyCritic(dropout=0.0))  # a caller's own class may do anything
-    assert may_draw(gated_stacks(0, channels=2, layers=1, dropout=0.1))
-    assert not may_draw(gated_stacks(0, channels=2, layers=1))
+    assert may_draw(GatedPixelCNN(0, channels=2, layers=1, dropout=0.1))
+    assert not may_draw(GatedPixelCNN(0, channels=2, layers=1))
     assert may_draw(nn.Sequential(nn.LSTM(2, 2, 2, dropout=0.1)))
     assert may_draw(nn.RReLU())
-    assert not any(may_draw(network) for network in recipes.DCGAN.build().values())
+    assert not may_draw(recipes.DCGAN.build())
 
 
 class Elsewhere:
@@ -146,10 +148,10 @@ class Elsewhere:
     ids=["gan", "vae", "own critic", "classifier"],
 )
 def test_a_run_in_a_thread_and_the_code_beside_it_leave_each_other_alone(few_digits, recipe):
-    expected, found = recipe.fit(seed=3), []
-    assert same(expected, recipe.fit(seed=3))
-    assert not same(expected, recipe.fit(seed=4))
-    thread = threading.Thread(target=lambda: found.append(recipe.fit(seed=3)))
+    expected, found = fit_profile(recipe, seed=3), []
+    assert same(expected, fit_profile(recipe, seed=3))
+    assert not same(expected, fit_profile(recipe, seed=4))
+    thread = threading.Thread(target=lambda: found.append(fit_profile(recipe, seed=3)))
     elsewhere = Elsewhere()
     thread.start()
     elsewhere.until_done(thread)
@@ -161,8 +163,10 @@ def test_a_run_in_a_thread_and_the_code_beside_it_leave_each_other_alone(few_dig
 def test_a_callback_that_draws_changes_nothing_and_sees_the_global_generator(few_digits, recipe):
     drawn = []
     torch.manual_seed(9)
-    run = recipe.fit(seed=3, on_step=lambda _: drawn.append(torch.rand(1).item()), on_epoch=lambda _: torch.rand(5))
-    assert same(run, recipe.fit(seed=3))
+    run = fit_profile(
+        recipe, seed=3, on_step=lambda _: drawn.append(torch.rand(1).item()), on_epoch=lambda _: torch.rand(5)
+    )
+    assert same(run, fit_profile(recipe, seed=3))
     torch.manual_seed(9)
     assert drawn[:4] == [torch.rand(1).item() for _ in range(4)]  # the first epoch has four steps
 
@@ -170,29 +174,29 @@ def test_a_callback_that_draws_changes_nothing_and_sees_the_global_generator(few
 @pytest.mark.parametrize("recipe", [GAN, OWN], ids=["gan", "own critic"])
 def test_a_checkpoint_from_when_dropout_drew_from_the_global_generator(few_digits, tmp_path, recipe):
     """A run of that time, stopped in its second epoch, goes on here as it would have there."""
-    whole = recipe.fit(seed=3)
+    whole = fit_profile(recipe, seed=3)
     with torch.random.fork_rng():
-        networks = recipe.build(stream(3, "weights"))
+        model = recipe.build(stream(3, "weights"))
         torch.manual_seed(stream(3, "dropout").initial_seed())
-        state, saved = recipe.start(networks, few_digits, 3), []
-        recipe.loop()(state, epochs=2, validation=few_digits, on_step=lambda s: saved.append(pack(s, {})))
-    old = Run(recipe, state.result(), state.history, {}, {})
+        loop, saved = training_loop(recipe, model, few_digits, 3, few_digits, shipped_scorer()), []
+        state = loop(epochs=2, on_step=lambda s: saved.append(pack(s, {})))
+    old = Run(recipe, model_of(state.result()), state.history, {}, {})
     assert same(old, whole)
     (tmp_path / "checkpoint-000000005.safetensors").write_bytes(saved[4])
-    assert same(recipe.fit(seed=3, out=tmp_path, resume=True), whole)
+    assert same(fit_profile(recipe, seed=3, out=tmp_path, resume=True), whole)
 
 
 def test_runs_of_the_kind_of_their_time_write_the_same_checkpoint(few_digits):
     """Where nothing drops out, too: an older gmlib reads what this one writes."""
     states = []
-    VAE.fit(seed=3, on_step=lambda state: states.append(state.state_dict()["global_generator"]))
+    fit_profile(VAE, seed=3, on_step=lambda state: states.append(state.state_dict()["global_generator"]))
     with torch.random.fork_rng():
         torch.manual_seed(stream(3, "dropout").initial_seed())
         assert torch.equal(states[-1], torch.get_rng_state())
 
 
 def test_a_state_without_a_generator_for_dropout_keeps_the_global_one(few_digits):
-    state: State = GAN.start(GAN.build(), few_digits, 0)
+    state: State = training_loop(GAN, GAN.build(), few_digits, 0)(epochs=0)
     assert state.dropout is None
     assert torch.equal(state.state_dict()["global_generator"], torch.get_rng_state())
 
@@ -206,6 +210,6 @@ def test_a_loop_of_a_callers_own_is_isolated_too(few_digits):
     objective = replace(recipes.WASSERSTEIN_PENALTY, penalty=penalty)
     recipe = replace(GAN, dropout=0.0, objective=objective)
     torch.manual_seed(1)
-    first = recipe.fit(seed=3)
+    first = fit_profile(recipe, seed=3)
     torch.manual_seed(2)
-    assert same(first, recipe.fit(seed=3))
+    assert same(first, fit_profile(recipe, seed=3))

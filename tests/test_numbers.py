@@ -10,9 +10,10 @@ import torch
 
 from gmlib import Batches, recipes, toy
 from gmlib.evaluate import mean_elbo
+from gmlib.experiments.fit import fit_profile
 from gmlib.models import DCGenerator
 from gmlib.numbers import whole
-from gmlib.objectives import NON_SATURATING, WASSERSTEIN_CLIPPED
+from gmlib.objectives import ELBO, IWAE, NON_SATURATING, WASSERSTEIN_CLIPPED
 from gmlib.seeds import require_seed, stream
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -26,7 +27,7 @@ def test_a_seed_is_the_python_number_that_it_equals(few_digits, three):
     assert type(require_seed(three)) is int
     assert stream(three, "a").initial_seed() == stream(3, "a").initial_seed()
     assert torch.equal(few_digits.binarised(three), few_digits.binarised(3))
-    run, expected = SHORT.fit("quick", three), SHORT.fit("quick", 3)
+    run, expected = fit_profile(SHORT, "quick", three), fit_profile(SHORT, "quick", 3)
     assert run.history == expected.history
     assert json.dumps(run.about["seed"]) == "3"
 
@@ -36,9 +37,9 @@ def test_a_seed_is_the_python_number_that_it_equals(few_digits, three):
 )
 def test_what_is_no_whole_number_is_no_seed(few_digits, refused, seed):
     assert whole(seed) is None
-    vae = SHORT.build()["vae"]
+    vae = SHORT.build()
     for call in (
-        *(partial(SHORT.fit, "quick", seed), partial(few_digits.binarised, seed), partial(stream, seed, "a")),
+        *(partial(fit_profile, SHORT, "quick", seed), partial(few_digits.binarised, seed), partial(stream, seed, "a")),
         partial(mean_elbo, vae, few_digits, seed=seed),
         partial(Batches, few_digits, 8, binarised=True, seed=seed),
         partial(toy.play_ring, NON_SATURATING, seed=seed, frames=1, rounds=1),
@@ -52,7 +53,6 @@ EQUAL = {
     "hidden": (np.int64(400), 400),
     "latent_dim": (torch.tensor(5), 5),
     "batch_norm": (np.False_, False),
-    "beta": (10, 10.0),
     "decay": (0, False),
 }
 
@@ -77,7 +77,12 @@ def test_numbers_within_settings_are_pythons_too():
     widths = [replace(recipes.DCGAN, generator=partial(DCGenerator, width=w)).hash for w in (8, np.int64(8))]
     clips = [replace(WASSERSTEIN_CLIPPED, clip=clip) for clip in (0.5, np.float32(0.5))]
     games = [replace(recipes.WGAN, objective=game).hash for game in clips]
-    for pair in (betas, widths, games):
+    bounds = [replace(recipes.VAE, objective=ELBO(beta=beta)) for beta in (10, np.int64(10), 10.0)]
+    assert [type(recipe.objective.beta) for recipe in bounds] == [float] * 3
+    draws = [replace(recipes.VAE, objective=IWAE(k)).hash for k in (4, np.int64(4))]
+    per_layer = [replace(WASSERSTEIN_CLIPPED, clip=clip) for clip in ((0.5, 1.0), (np.float32(0.5), 1))]
+    layers = [replace(recipes.WGAN, objective=game).hash for game in per_layer]
+    for pair in (betas, widths, games, [recipe.hash for recipe in bounds], draws, layers):
         assert len(set(pair)) == 1
     assert replace(recipes.DCGAN, about="x").generator is recipes.DCGAN.generator  # partials compare by what they are
 
@@ -89,11 +94,10 @@ WRONG = [
         ("epochs", 0),
         ("quick_epochs", 0),
         ("quick_epochs", 2.5),
-        ("samples", 0),
         ("latent_dim", 2.0),
-        ("num_classes", 1.5),
+        ("conditional", 10),
     ],
-    *[("beta", -1), ("beta", float("nan")), ("free_nats", -1), ("kl_warmup", float("nan")), ("ema", 1.0)],
+    *[("objective", None), ("objective", 3), ("encoder", "MLP"), ("ema", 1.0)],
     *[("hidden", 0), ("hidden", 4.0), ("hidden", ()), ("hidden", (4, 0)), ("hidden", np.array([4, 5]))],
     *[("batch_norm", "yes"), ("likelihood_samples", 0)],
 ]
@@ -106,7 +110,8 @@ def test_what_is_no_setting_is_refused(refused, name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("dropout", 1.0), ("n_critic", 1.5), ("betas", (0.5, 1.0)), ("critic_lr", -1), ("pack", 0)]
+    ("name", "value"),
+    [("dropout", 1.0), ("n_critic", 1.5), ("betas", (0.5, 1.0)), ("critic_lr", -1), ("pack", 0), ("critic_norm", True)],
 )
 def test_what_is_no_setting_of_a_game_is_refused(refused, name, value):
     with refused(f"got {name} "):

@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from gmlib.parallel import BatchGenerator, average_gradients, broadcast, draw, rank, shard, sync_batch_norm, world_size
+from gmlib.parallel import (
+    BatchGenerator,
+    average,
+    batch_generator,
+    broadcast,
+    draw,
+    rank,
+    shard,
+    share_gradients,
+    sync_batch_norm,
+    world_size,
+)
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available(), reason="this torch was built without torch.distributed"
@@ -14,7 +25,12 @@ def test_one_process_is_alone():
     assert (world_size(), rank()) == (1, 0)
     x = torch.arange(6.0)
     assert shard()(x) is x
-    assert average_gradients([], x) is x
+    assert average(x) is x
+    generator = torch.Generator()
+    assert batch_generator(generator, lambda: torch.device("meta")) is generator
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    share_gradients(optimiser)
+    assert not optimiser._optimizer_step_pre_hooks
     assert broadcast(b"abc") == b"abc"
     network = torch.nn.Sequential(torch.nn.BatchNorm1d(3))
     assert sync_batch_norm(network)[0].__class__ is torch.nn.BatchNorm1d

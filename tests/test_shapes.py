@@ -127,7 +127,7 @@ def test_one_image_has_no_batch_statistics(refused, make):
 
 def test_a_critic_with_batch_norm_and_one_image(refused):
     with refused("a batch of one", "eval()"):
-        MLPCritic(batch_norm=True)(batch("x", 1))
+        MLPCritic(norm="batch")(batch("x", 1))
 
 
 @pytest.mark.parametrize("hidden", [(), 0, -3, (100, 0), 2.5, (10, 2.5)])

@@ -40,7 +40,7 @@ def read_npz(path: Path) -> dict[str, ImageDataset]:
         if set(arrays) in (images, images | labels):
             return {part: _dataset(path, part, arrays[x], arrays.get(y)) for part, (x, y) in layout.items()}
     raise InputError(
-        f"got {path} with the arrays {', '.join(sorted(arrays)) or 'of an empty file'}, expected images and labels, or x_train, "
+        f"got {path} with {'the arrays ' + ', '.join(sorted(arrays)) if arrays else 'no array'}, expected images and labels, or x_train, "
         "y_train, x_test and y_test, or a single arr_0: save it with np.savez(path, images=…, labels=…)"
     )
 

@@ -5,6 +5,7 @@ as a big-endian 32-bit integer; then the elements. Source: LeCun, Cortes & Burge
 """
 
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterable
@@ -98,9 +99,10 @@ def parse(content: bytes, path: Path) -> UInt8[Tensor, "..."]:
         InputError: if the header or the length is not that of an IDX file of unsigned bytes.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
+        begins = f"begins with the bytes {content[:4].hex(' ')}" if content else "is empty"
         raise InputError(
-            f"got {path}, which begins with the bytes {content[:4].hex(' ') or 'of an empty file'}, expected "
-            "an IDX file, which begins with 00 00 08: give another file, or a folder of pictures"
+            f"got {path}, which {begins}, expected an IDX file, which begins with 00 00 08: "
+            "give another file, or a folder of pictures"
         )
     kind, dimensions = content[2], content[3]
     if kind != UNSIGNED_BYTE:
@@ -114,7 +116,7 @@ def parse(content: bytes, path: Path) -> UInt8[Tensor, "..."]:
             f"got {path} with {dimensions} dimensions in {len(content)} bytes, expected a whole header: {_CUT}"
         )
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
-    expected = int(np.prod(shape, dtype=object))
+    expected = math.prod(shape)
     if len(content) - start != expected:
         sizes = " × ".join(str(size) for size in shape)
         raise InputError(

@@ -52,7 +52,7 @@ def read_pictures(folder: Path) -> dict[str, ImageDataset]:
         present = ", ".join(f"{each.name}/" for each in folders.values())
         raise InputError(
             f"got {folder} with {present} and without {missing}, expected train/ and test/: add {missing}, "
-            "or give a folder that only has one folder per class, which is then divided by chance"
+            "or give a folder that holds one folder per class and nothing else, which is then divided at random"
         )
     parts = {str(split): each for split, each in folders.items()} if folders else {"all": folder}
     classes = _sorted({each.name for part in parts.values() for each in _folders(part)})
@@ -89,7 +89,7 @@ def _read(folder: Path, classes: list[str], name: str) -> ImageDataset:
         found = _pictures(folder / each) if (folder / each).is_dir() else []
         paths += found
         labels += [label] * len(found)
-    if loose and paths:
+    if loose and classes:
         raise InputError(
             f"got {folder}, where {loose[0].name} lies beside the class folders, expected each picture in the folder of "
             "its class: move it into one, or out of the folder"
@@ -144,10 +144,10 @@ def _picture(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
             picture = picture.convert("L")
             if picture.size != (28, 28):
                 picture = picture.resize((28, 28), Image.Resampling.BILINEAR)
+    except InputError:
+        raise
     except PermissionError as error:
         raise unreadable(path, error) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
+    except Exception as error:  # damaged files raise errors of many types: OSError, ValueError, SyntaxError, …
         raise InputError(f"cannot read {path} ({one_line(error)}), expected a picture: replace or remove it") from error
     return np.asarray(picture), size

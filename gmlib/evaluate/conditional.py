@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
+from gmlib.evaluate.classifier import shipped_classifier
 from gmlib.evaluate.features import Extractor, extract, require_tensors
 from gmlib.shapes import Features, Image, Labels
 
@@ -58,8 +59,6 @@ def logits_of(images: Image, classifier: Extractor | None = None) -> Features:
         InputError: if a logit is NaN.
     """
     if classifier is None:
-        from gmlib.evaluate.classifier import shipped_classifier  # it is measured with what stands in this file
-
         classifier = shipped_classifier()
     logits = extract(images, classifier)
     if logits.isnan().any():

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
+from gmlib.evaluate.classifier import shipped_classifier
 from gmlib.mode import eval_mode
 from gmlib.numbers import count_of
 from gmlib.shapes import Features, Image, require_image
@@ -40,8 +41,6 @@ def extract(images: Image, features: Extractor | None = None, chunk: int = 500) 
     """
     require_tensors(images=images)
     if features is None:
-        from gmlib.evaluate.classifier import shipped_classifier  # it is measured with what stands in this file
-
         features = shipped_classifier().features
     require_image(images.cpu(), (1, 28, 28))  # that looks at the range on the CPU only
     if not len(images):

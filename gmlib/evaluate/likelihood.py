@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from torch import Generator, Tensor
 from gmlib.data import ImageDataset
 from gmlib.errors import InputError
 from gmlib.mode import eval_mode
-from gmlib.models.pixel import PixelDecoder
+from gmlib.models.pixelvae import PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.variational import elbo, gaussian_log_prob
 from gmlib.seeds import require_device, stream
@@ -29,7 +28,7 @@ def at_once(vae: VAE, images: Image) -> int:
         images: on the device where it is called.
 
     Returns:
-        1000, for whose logits there is room; or 16 where pixels hear of each other on a CPU, for the many maps of each image.
+        1000, for whose logits there is room; or 16 for an autoregressive decoder on a CPU, which keeps many feature maps of each image.
     """
     return 16 if isinstance(vae.decoder, PixelDecoder) and images.device.type == "cpu" else 1000
 
@@ -60,7 +59,7 @@ def mean_elbo(vae: VAE, digits: ImageDataset, *, seed: int = 0, chunk: int | Non
     with eval_mode(vae):
         for i in range(0, len(images), chunk):
             y = digits.require_labels()[i : i + chunk] if vae.num_classes else None
-            log_px, kl = vae(images[i : i + chunk], y, generator)
+            log_px, kl = vae(images[i : i + chunk], y, generator=generator)
             totals += torch.stack([elbo(log_px, kl), log_px, kl]).cpu().double().sum(1)
     means = [round(mean, 4) for mean in (totals / len(images)).tolist()]
     return dict(zip(("elbo", "log_px", "kl"), means, strict=True))
@@ -138,13 +137,15 @@ def log_likelihood(
         given = log_likelihood_by_label(vae, images, samples, generator, chunk=chunk, watch=watch)
         return sum_out_labels(given)
 
+    def draws(x: Image, y: Labels | None) -> Callable[[int], LogWeights]:
+        return lambda k: vae.log_weights(x, y, samples=k, generator=generator)
+
     together = max(1, chunk // samples)  # all draws of an image in one call where they fit: it is encoded once
     parts = []
     with eval_mode(vae):
         for i in watch(range(0, len(images), together)):
             y = None if labels is None else labels[i : i + together]
-            draw = partial(vae.log_weights, images[i : i + together], y, generator=generator)
-            parts.append(log_mean_weight(draw, samples, chunk))
+            parts.append(log_mean_weight(draws(images[i : i + together], y), samples, chunk))
     return torch.cat(parts)
 
 
@@ -238,7 +239,7 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
         Nats per image, `(n,)`.
 
     Raises:
-        InputError: if the model has labels, another number of latents or pixels that hear of each other, a pixel is
+        InputError: if the model has labels, another number of latents or an autoregressive decoder, a pixel is
             neither 0 nor 1, there are no images or images of another size, or extent or cells are not above 0.
     """
     _require_binary(images)
@@ -248,7 +249,9 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
         )
     require_whole(1, cells=cells)
     if not isinstance(vae.decoder, BernoulliDecoder):
-        raise InputError("got a decoder whose pixels hear of each other, expected independent ones: use log_likelihood")
+        raise InputError(
+            "got an autoregressive decoder, expected pixels that are independent given z: use log_likelihood"
+        )
     if vae.latent_dim != 2 or vae.num_classes:
         raise InputError(
             f"got a model of {vae.latent_dim} latents and {vae.num_classes} labels, expected 2 latents and no label: "

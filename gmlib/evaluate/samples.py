@@ -3,11 +3,12 @@
 import torch
 
 from gmlib.errors import InputError
-from gmlib.evaluate.classifier import Classifier, shipped_classifier
+from gmlib.evaluate.classifier import shipped_classifier
 from gmlib.evaluate.conditional import Frequencies, agreement, digits_covered, histogram_kl
 from gmlib.evaluate.features import ReferenceFeatures, References, extract, require_tensors
 from gmlib.evaluate.fidelity import frechet_distance, kernel_distance
 from gmlib.evaluate.neighbours import density_coverage, manifold_overlap
+from gmlib.models.classifier import Classifier
 from gmlib.shapes import Features, Image, Labels
 
 

@@ -1,33 +1,44 @@
 """Networks only: no loss is hidden in them, and no optimiser."""
 
-from gmlib.models.causal import CausalNetwork, gated_stacks, plain_stack, receptive_field
+from gmlib.models.classifier import Classifier
 from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
 from gmlib.models.gan import GAN
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
-from gmlib.models.pixel import NoLatent, PixelDecoder
+from gmlib.models.pixelcnn import (
+    CausalNetwork,
+    GatedPixelCNN,
+    MaskedConv2d,
+    PixelCNN,
+    receptive_field,
+    sample_sequentially,
+    sample_wavefront,
+    skew,
+)
+from gmlib.models.pixelvae import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
-from gmlib.models.wavefront import draw_naively, draw_pixels, skew
 
 __all__ = [
     "GAN",
     "VAE",
     "BernoulliDecoder",
     "CausalNetwork",
+    "Classifier",
     "ConvDecoder",
     "ConvEncoder",
     "DCCritic",
     "DCGenerator",
+    "GatedPixelCNN",
     "MLPCritic",
     "MLPDecoder",
     "MLPEncoder",
     "MLPGenerator",
+    "MaskedConv2d",
     "NoLatent",
+    "PixelCNN",
     "PixelDecoder",
-    "draw_naively",
-    "draw_pixels",
-    "gated_stacks",
-    "plain_stack",
     "receptive_field",
+    "sample_sequentially",
+    "sample_wavefront",
     "skew",
 ]

@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 
 from gmlib.conditioning import append_label
-from gmlib.models.mlp import hidden_layers, last
+from gmlib.models.mlp import batch, hidden_layers, last
 from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim, require_whole
 
 
@@ -56,7 +56,7 @@ class ConvEncoder(nn.Module):
             *normed(conv(1 + num_classes, first), first, batch_norm),  # 28, or 14
             *normed(conv(first, second), second, batch_norm),  # 28, or 7
             nn.Flatten(),  # 8 · 28 · 28, or 64 · 7 · 7
-            *hidden_layers(second * side**2, hidden, batch_norm),
+            *hidden_layers(second * side**2, hidden, batch(batch_norm)),
             nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance side by side
         )
 
@@ -94,7 +94,7 @@ class ConvDecoder(nn.Module):
             num_classes: number of labels, 0 for none.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
-            channels: that come out; several are no logits but a plane that pixels may look at.
+            channels: of the output: 1 for logits, or more for the spatial condition of a PixelCNN.
             width: channels of 7×7 that the hidden layer becomes; half of them of 14×14 follow.
 
         Raises:
@@ -109,7 +109,7 @@ class ConvDecoder(nn.Module):
         self.num_classes = num_classes
         self.channels = channels
         self.net = nn.Sequential(
-            *hidden_layers(latent_dim + num_classes, hidden, batch_norm),
+            *hidden_layers(latent_dim + num_classes, hidden, batch(batch_norm)),
             nn.Linear(last(hidden), width * 7 * 7),
             nn.ReLU(),
             nn.Unflatten(1, (width, 7, 7)),
@@ -127,7 +127,7 @@ class ConvDecoder(nn.Module):
             y: labels `(b,)`, or None.
 
         Returns:
-            Logits `(b, 1, 28, 28)`, or a plane `(b, channels, 28, 28)`.
+            Logits `(b, 1, 28, 28)`, or a feature map `(b, channels, 28, 28)`.
 
         Raises:
             InputError: if the latents are of another size, or the labels do not fit.

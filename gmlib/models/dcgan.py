@@ -4,6 +4,7 @@ from torch import nn
 
 from gmlib.conditioning import append_label
 from gmlib.models.conv import normed
+from gmlib.models.mlp import Norm, normalisation
 from gmlib.shapes import (
     Image,
     Labels,
@@ -105,7 +106,7 @@ class DCCritic(nn.Module):
         self,
         num_classes: int = 0,
         width: int = 32,
-        batch_norm: bool = False,
+        norm: Norm = None,
         dropout: float = 0.0,
         channels: int = 1,
     ) -> None:
@@ -114,12 +115,12 @@ class DCCritic(nn.Module):
         Args:
             num_classes: number of labels, 0 for none; each is a plane beside the image.
             width: channels of the first hidden plane; each next one has twice as many.
-            batch_norm: whether hidden planes are normalised over the batch; the first and the score never are.
+            norm: of hidden planes: "batch" over the batch, "layer" over each image, or None; the first and the score have none.
             dropout: part of each hidden plane that is dropped in training.
             channels: of the images; m where it judges packs of m.
 
         Raises:
-            InputError: if a size is too small.
+            InputError: if a size is too small, or there is no such norm.
         """
         super().__init__()
         require_whole(0, num_classes=num_classes)
@@ -127,13 +128,13 @@ class DCCritic(nn.Module):
         self.num_classes = num_classes
         self.channels = channels
 
-        def down(inputs: int, outputs: int, kernel: int, batch_norm: bool = batch_norm) -> list[nn.Module]:
-            convolution = nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1, bias=not batch_norm)
-            norm: list[nn.Module] = [nn.BatchNorm2d(outputs)] if batch_norm else []
-            return [convolution, *norm, nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+        def down(inputs: int, outputs: int, kernel: int, norm: Norm = norm) -> list[nn.Module]:
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1, bias=norm != "batch")
+            normed = normalisation(norm, outputs, planes=True)
+            return [convolution, *normed, nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
 
         self.net = nn.Sequential(
-            *down(channels + num_classes, width, 4, batch_norm=False),  # 28 -> 14
+            *down(channels + num_classes, width, 4, norm=None),  # 28 -> 14
             *down(width, 2 * width, 4),  # 14 -> 7
             *down(2 * width, 4 * width, 3),  # 7 -> 4
             nn.Conv2d(4 * width, 1, 4),  # 4 -> 1

@@ -1,7 +1,7 @@
 """The generative adversarial network: a generator that draws images, and a critic that scores them."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Generator, nn
@@ -14,6 +14,9 @@ from gmlib.shapes import Image, Labels, Latent, require_attributes
 
 class GAN(nn.Module):
     """A generator G(z) and a critic, which the original paper calls the discriminator (Goodfellow et al. 2014)."""
+
+    generator: nn.Module
+    critic: nn.Module
 
     def __init__(self, generator: nn.Module, critic: nn.Module | None = None) -> None:
         """Join two networks.
@@ -28,9 +31,18 @@ class GAN(nn.Module):
         require_attributes(generator, "latent_dim", "num_classes")
         super().__init__()
         self.generator = generator
-        self.critic = critic
+        if critic is not None:
+            self.critic = critic
         self.latent_dim = cast(int, generator.latent_dim)
         self.num_classes = cast(int, generator.num_classes)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a network, or say that the critic was not kept."""
+        if name == "critic" and "critic" not in self._modules:
+            raise AttributeError(
+                "this GAN was kept without its critic, which no sample needs: train it again to get one"
+            )
+        return super().__getattr__(name)
 
     @torch.no_grad()
     def decode(self, z: Latent, y: Labels | None = None) -> Image:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from numbers import Integral
+from typing import Literal, get_args
 
 from torch import nn
 
@@ -17,6 +18,37 @@ from gmlib.shapes import (
     require_latent_dim,
     require_whole,
 )
+
+Norm = Literal["batch", "layer", None]
+
+
+def normalisation(norm: Norm, features: int, planes: bool = False) -> list[nn.Module]:
+    """Return the normalisation of a layer's outputs, before the nonlinearity.
+
+    Layer norm uses the statistics of one image alone, over all its features, or over all channels and places of its planes.
+    For planes it is `nn.GroupNorm` with one group, since its gain and bias are per channel, as in the code of Gulrajani et al.;
+    `nn.LayerNorm` would have a gain per channel and place, and would fit only planes of one size.
+
+    Args:
+        norm: "batch" (Ioffe & Szegedy 2015), "layer" (Ba, Kiros & Hinton 2016), or None.
+        features: number of outputs, or of channels.
+        planes: whether outputs are planes `(b, c, h, w)` or vectors `(b, f)`.
+
+    Returns:
+        One module, or none.
+
+    Raises:
+        InputError: if there is no such norm.
+
+    Source: for layer norm in a critic, Gulrajani et al. 2017, section 4, "No critic batch normalization".
+    """
+    if norm not in get_args(Norm):
+        raise InputError(f"got norm {norm!r}, expected 'batch', 'layer' or None: choose one of them")
+    if norm == "batch":
+        return [nn.BatchNorm2d(features) if planes else nn.BatchNorm1d(features)]
+    if norm == "layer":
+        return [nn.GroupNorm(1, features) if planes else nn.LayerNorm(features)]
+    return []
 
 
 def layer_sizes(hidden: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -40,14 +72,16 @@ def layer_sizes(hidden: int | tuple[int, ...]) -> tuple[int, ...]:
 
 
 def hidden_layers(
-    inputs: int, hidden: int | tuple[int, ...], batch_norm: bool, slope: float = 0.0, dropout: float = 0.0
+    inputs: int, hidden: int | tuple[int, ...], norm: Norm, slope: float = 0.0, dropout: float = 0.0
 ) -> list[nn.Module]:
-    """Linear layers, each with batch norm if it is asked for, ReLU, and dropout if it is asked for.
+    """Return linear layers, each with a norm, ReLU and dropout, where these are asked for.
+
+    Batch norm removes the bias of the layer before it, which is left out there; layer norm does not remove it.
 
     Args:
         inputs: size of what comes in.
         hidden: size of the one hidden layer, or the sizes of several.
-        batch_norm: whether to normalise before the nonlinearity (Ioffe & Szegedy 2015).
+        norm: before the nonlinearity.
         slope: below zero; 0 makes a ReLU, else a LeakyReLU.
         dropout: part of the outputs that is dropped in training.
 
@@ -56,11 +90,22 @@ def hidden_layers(
     """
     layers: list[nn.Module] = []
     for outputs in layer_sizes(hidden):
-        norm: list[nn.Module] = [nn.BatchNorm1d(outputs)] if batch_norm else []
-        layers += [nn.Linear(inputs, outputs, bias=not batch_norm), *norm]
+        layers += [nn.Linear(inputs, outputs, bias=norm != "batch"), *normalisation(norm, outputs)]
         layers += [nn.LeakyReLU(slope) if slope else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         inputs = outputs
     return layers
+
+
+def batch(batch_norm: bool) -> Norm:
+    """Return the norm that a network with or without batch norm has.
+
+    Args:
+        batch_norm: whether there is one.
+
+    Returns:
+        "batch" or None.
+    """
+    return "batch" if batch_norm else None
 
 
 def last(hidden: int | tuple[int, ...]) -> int:
@@ -97,7 +142,7 @@ class MLPEncoder(nn.Module):
         require_whole(0, num_classes=num_classes)
         self.num_classes = num_classes
         self.net = nn.Sequential(
-            *hidden_layers(784 + num_classes, hidden, batch_norm),  # 784 -> hidden
+            *hidden_layers(784 + num_classes, hidden, batch(batch_norm)),  # 784 -> hidden
             nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance side by side
         )
 
@@ -139,7 +184,7 @@ class MLPDecoder(nn.Module):
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.net = nn.Sequential(
-            *hidden_layers(latent_dim + num_classes, hidden, batch_norm),  # latent_dim -> hidden
+            *hidden_layers(latent_dim + num_classes, hidden, batch(batch_norm)),  # latent_dim -> hidden
             nn.Linear(last(hidden), 784),
         )
 
@@ -191,7 +236,7 @@ class MLPGenerator(nn.Module):
         self.num_classes = num_classes
         self.channels = channels
         self.net = nn.Sequential(
-            *hidden_layers(latent_dim + num_classes, hidden, batch_norm, slope=0.2),
+            *hidden_layers(latent_dim + num_classes, hidden, batch(batch_norm), slope=0.2),
             nn.Linear(last(hidden), 784 * channels),
             nn.Tanh(),
         )
@@ -221,7 +266,7 @@ class MLPCritic(nn.Module):
         self,
         num_classes: int = 0,
         hidden: int | tuple[int, ...] = (1024, 512, 256),
-        batch_norm: bool = False,
+        norm: Norm = None,
         dropout: float = 0.3,
         channels: int = 1,
     ) -> None:
@@ -230,12 +275,12 @@ class MLPCritic(nn.Module):
         Args:
             num_classes: number of labels, 0 for none.
             hidden: sizes of the hidden layers.
-            batch_norm: whether hidden layers are normalised over the batch.
+            norm: of hidden layers: "batch" over the batch, "layer" over the features of each image, or None.
             dropout: part of each hidden layer that is dropped in training.
             channels: of the images; m where it judges packs of m.
 
         Raises:
-            InputError: if a size is too small.
+            InputError: if a size is too small, or there is no such norm.
         """
         super().__init__()
         require_whole(0, num_classes=num_classes)
@@ -243,7 +288,7 @@ class MLPCritic(nn.Module):
         self.num_classes = num_classes
         self.channels = channels
         self.net = nn.Sequential(
-            *hidden_layers(784 * channels + num_classes, hidden, batch_norm, slope=0.2, dropout=dropout),
+            *hidden_layers(784 * channels + num_classes, hidden, norm, slope=0.2, dropout=dropout),
             nn.Linear(last(hidden), 1),
             nn.Flatten(0),
         )

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from gmlib.errors import InputError
 from gmlib.mode import eval_mode
-from gmlib.models.pixel import PixelDecoder
+from gmlib.models.pixelvae import PixelDecoder
 from gmlib.models.sampling import draw_latents, in_batches
 from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl
 from gmlib.parallel import draw
@@ -121,7 +121,7 @@ class VAE(nn.Module):
         self.num_classes = decoder.num_classes
 
     def forward(
-        self, x: Image, y: Labels | None = None, generator: Generator | None = None
+        self, x: Image, y: Labels | None = None, *, generator: Generator | None = None
     ) -> tuple[PerImage, PerImage]:
         """Give the two terms of the ELBO, with one draw of z an image.
 
@@ -144,7 +144,7 @@ class VAE(nn.Module):
         return self.decoder.log_prob(x, z, y), gaussian_kl(mu, logvar)
 
     def log_weights(
-        self, x: Image, y: Labels | None = None, samples: int = 1, generator: Generator | None = None
+        self, x: Image, y: Labels | None = None, *, samples: int = 1, generator: Generator | None = None
     ) -> LogWeights:
         """Give importance weights log p(x, z) - log q(z|x) for draws of z from q(z|x).
 

@@ -1,4 +1,7 @@
-"""Objectives: pure functions of tensors, one number an image. The name tells the sign; the mean is taken where it is seen."""
+"""Objectives: pure functions of tensors, one number per image; and the bundles of them that a training loop takes.
+
+The name of a function says whether its value is a loss, which is minimised, or a bound, which is maximised.
+"""
 
 from gmlib.objectives.adversarial import (
     MINIMAX,
@@ -8,6 +11,7 @@ from gmlib.objectives.adversarial import (
     WASSERSTEIN_PENALTY,
     Adversarial,
 )
+from gmlib.objectives.bounds import ELBO, IWAE, Variational
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
 from gmlib.objectives.variational import (
     bernoulli_log_prob,
@@ -20,12 +24,15 @@ from gmlib.objectives.variational import (
 from gmlib.objectives.wasserstein import clip_weights_, critic_wasserstein, generator_wasserstein, gradient_penalty
 
 __all__ = [
+    "ELBO",
+    "IWAE",
     "MINIMAX",
     "NON_SATURATING",
     "NON_SATURATING_R1",
     "WASSERSTEIN_CLIPPED",
     "WASSERSTEIN_PENALTY",
     "Adversarial",
+    "Variational",
     "bernoulli_log_prob",
     "clip_weights_",
     "critic_wasserstein",

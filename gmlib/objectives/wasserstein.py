@@ -110,7 +110,7 @@ def gradient_penalty(
 
 
 @torch.no_grad()
-def clip_weights_(module: nn.Module, bound: float) -> None:
+def clip_weights_(module: nn.Module, bound: float | tuple[float, ...]) -> None:
     r"""Clamp every parameter, in place: after each step of the critic, this keeps its slope bounded.
 
     $$w \leftarrow \max(-c, \min(c, w))$$
@@ -119,14 +119,42 @@ def clip_weights_(module: nn.Module, bound: float) -> None:
 
     Args:
         module: the critic.
-        bound: c, above 0; Arjovsky et al. take 0.01.
+        bound: c, above 0; Arjovsky et al. take 0.01. A tuple has one bound per layer, in the order in which the layers were
+            built. A layer is a weight of two or more dimensions with the bias and the norm that follow it.
 
     Raises:
-        InputError: if the bound is not positive.
+        InputError: if a bound is not positive, or the numbers of bounds and of layers differ.
 
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 7.
     """
-    if not bound > 0:
-        raise InputError(f"got bound {bound}, expected a number above 0: at 0 the critic would be constant")
-    for parameter in module.parameters():
-        parameter.clamp_(-bound, bound)
+    require_bounds("bound", bound)
+    parameters = list(module.parameters())
+    if not isinstance(bound, tuple):
+        for parameter in parameters:
+            parameter.clamp_(-bound, bound)
+        return
+    layers = sum(parameter.ndim > 1 for parameter in parameters)
+    if layers != len(bound):
+        raise InputError(f"got {len(bound)} bounds for a critic of {layers} layers, expected one bound per layer")
+    layer = 0
+    for parameter in parameters:
+        layer += parameter.ndim > 1
+        own = bound[max(layer - 1, 0)]
+        parameter.clamp_(-own, own)
+
+
+def require_bounds(name: str, bound: float | tuple[float, ...]) -> None:
+    """Refuse bounds of weights that are not above 0.
+
+    Args:
+        name: of the argument.
+        bound: one number, or one per layer.
+
+    Raises:
+        InputError: if one of them is not above 0, or there is none.
+    """
+    bounds = bound if isinstance(bound, tuple) else (bound,)
+    if not bounds or not all(each > 0 for each in bounds):
+        raise InputError(
+            f"got {name} {bound}, expected a number above 0, or a tuple of them: at 0 the critic would be constant"
+        )

@@ -4,7 +4,7 @@ import torch
 from torch.optim import Adam
 
 from gmlib.isolated import Isolated
-from gmlib.objectives import Adversarial, clip_weights_
+from gmlib.objectives import Adversarial
 from gmlib.seeds import stream
 from gmlib.shapes import require_alike, require_gradients, require_whole
 from gmlib.toy.discrete import Line, require_masses
@@ -48,8 +48,7 @@ def line_critic(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if objective.clip:
-            clip_weights_(critic, objective.clip)
+        objective.bound_(critic)
     with torch.no_grad():
         scores = critic(points.view(-1, 1, 1, 1))
     return scores - ((p + q) / 2 * scores).sum()

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gmlib.data import Batches
 from gmlib.errors import InputError
 from gmlib.isolated import Isolated
+from gmlib.models.gan import GAN
 from gmlib.objectives import Adversarial
 from gmlib.parallel import shard
 from gmlib.seeds import stream
@@ -148,23 +150,24 @@ def play_ring(
     require_whole(1, frames=frames, rounds=rounds, samples=samples, n_critic=n_critic, pack=pack)
     with Isolated(stream(seed, "weights")):
         generator, critic = PointGenerator(), PointCritic(2 * pack)
-    networks: dict[str, nn.Module] = {"generator": generator, "critic": critic}
-    optimisers: dict[str, torch.optim.Optimizer] = {
-        name: torch.optim.Adam(network.parameters(), lr=lr, betas=(0.5, 0.9), fused=True)
-        for name, network in networks.items()
-    }
-    batches = RingBatches(256, rounds * n_critic, seed)
-    state = State(networks, optimisers, batches, stream(seed, "noise"))
     z = torch.randn(samples, generator.latent_dim, generator=stream(seed, "looks"), dtype=torch.float32)
-    seen = [generate(state, z).flatten(1)]
+    seen: list[Tensor] = []
+
+    def look(state: State) -> None:
+        seen.append(generate(state, z).flatten(1))
+
     fit_gan(
-        state,
+        GAN(generator, critic),
+        RingBatches(256, rounds * n_critic, seed),
         epochs=frames,
         lr=lr,
+        optimiser=partial(torch.optim.Adam, betas=(0.5, 0.9), fused=True),
         objective=objective,
         n_critic=n_critic,
         n_generator=n_generator,
         pack=pack,
-        on_epoch=lambda state: seen.append(generate(state, z).flatten(1)),
+        generator=stream(seed, "noise"),
+        on_start=look,
+        on_epoch=look,
     )
     return seen

@@ -1,7 +1,8 @@
-"""Training: one visible loop a family, and the state that it leaves between two steps."""
+"""Training: one visible loop per family of models, and the state of a run between two steps."""
 
+from gmlib.train.classifier import fit_classifier
 from gmlib.train.decay import cosine_decay
-from gmlib.train.gan import critic_steps, fit_gan, generate
+from gmlib.train.gan import critic_step, critic_steps, fit_gan, generate, generator_step
 from gmlib.train.gradients import layer_gradients
 from gmlib.train.history import History
 from gmlib.train.state import State, StopTraining
@@ -12,9 +13,12 @@ __all__ = [
     "State",
     "StopTraining",
     "cosine_decay",
+    "critic_step",
     "critic_steps",
+    "fit_classifier",
     "fit_gan",
     "fit_vae",
     "generate",
+    "generator_step",
     "layer_gradients",
 ]

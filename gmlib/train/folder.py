@@ -233,49 +233,58 @@ class Folder:
 
 def train_in(
     folder: Folder | None,
-    state: State,
-    loop: Callable[..., object],
+    loop: Callable[..., State],
     *,
     resume: bool = False,
+    on_start: Callable[[State], None] | None = None,
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
-) -> None:
+) -> State:
     """Run a loop to its end, or until a callback raises `StopTraining`, with checkpoints in a folder if there is one.
 
     Args:
         folder: where to keep the run; None keeps it in memory.
-        state: a fresh state.
-        loop: `fit_vae` and the like, with all arguments but the state and what is called along the way.
+        loop: `fit_vae` and the like, with all arguments but what is called along the way.
         resume: go on from the newest checkpoint.
+        on_start: called before the first step, before a checkpoint is loaded.
         on_step: called after each step.
         on_epoch: called after each epoch.
 
+    Returns:
+        The state after the last step.
+
     Raises:
-        DivergedError: if the run leaves the finite numbers, with the last good checkpoint and what to try.
+        DivergedError: if the run diverges, with the last good checkpoint and what to try.
     """
-    advice = "try a lower learning rate, another seed, or float32 in place of bfloat16"
-    if folder is None:
-        try:
-            with contextlib.suppress(StopTraining):
-                loop(state, on_step=on_step, on_epoch=on_epoch)
-        except DivergedError as error:
-            raise DivergedError(f"training has diverged: {error}; {advice}") from error
-        return
+    states: list[State] = []
+    begun: list[tuple[int, int]] = []  # a run may have been cut off between its last step and the end of its epoch
+
+    def start(state: State) -> None:
+        if on_start:
+            on_start(state)
+        if folder:
+            folder.open(state, resume=resume)
+        states.append(state)
+        begun.append((state.step, state.epoch))
 
     def step(state: State) -> None:
-        folder.keep(state)
+        if folder:
+            folder.keep(state)
         if on_step:
             on_step(state)
 
-    folder.require_free(resume=resume)
-    with folder:
-        folder.open(state, resume=resume)
-        begun = state.step, state.epoch  # a run may have been cut off between its last step and the end of its epoch
+    if folder:
+        folder.require_free(resume=resume)
+    with folder or contextlib.nullcontext():
         try:
             with contextlib.suppress(StopTraining):
-                loop(state, on_step=step, on_epoch=on_epoch)
-            if (state.step, state.epoch) != begun:
+                loop(on_start=start, on_step=step if folder else on_step, on_epoch=on_epoch)
+            (state,) = states
+            if folder and (state.step, state.epoch) != begun[0]:
                 folder.save(state)
         except DivergedError as error:
-            last = f"; the last good checkpoint is {kept[-1]}" if (kept := checkpoints(folder.path)) else ""
+            kept = checkpoints(folder.path) if folder else []
+            last = f"; the last good checkpoint is {kept[-1]}" if kept else ""
+            advice = "try a lower learning rate, another seed, or float32 in place of bfloat16"
             raise DivergedError(f"training has diverged: {error}{last}; {advice}") from error
+    return state

@@ -1,4 +1,4 @@
-"""The loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
+"""The training loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -7,31 +7,29 @@ from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
 from gmlib import parallel
-from gmlib.data import ImageDataset, join_channels
+from gmlib.data import join_channels
 from gmlib.errors import InputError
-from gmlib.evaluate.fidelity import fid
-from gmlib.evaluate.stacks import count_modes
 from gmlib.mode import eval_mode, require_training, train_mode
-from gmlib.objectives.adversarial import Adversarial
-from gmlib.objectives.wasserstein import clip_weights_
-from gmlib.seeds import stream
+from gmlib.models.gan import GAN
+from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.shapes import Image, Labels, Latent, require_attributes, require_whole
 from gmlib.train.decay import cosine_decay, require_rate
-from gmlib.train.history import History, Row, require_finite
-from gmlib.train.state import State
+from gmlib.train.history import Row, require_finite
+from gmlib.train.state import Loader, OptimiserClass, State, on_device_of
 
-LEAD = 100  # critic steps before a generator step, where a warm-up gives the critic a lead
-JUDGED = 2000  # samples that are judged after each epoch, and validation digits that they are compared with
+LEAD = 100  # critic steps before a generator step, while the critic warms up
 Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
 CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
+NOTES = (*CRITIC_NOTES, "generator_loss", "generator_steps")
 
 
 def critic_lead(steps: int) -> int:
-    """Say how far ahead a warm-up lets the critic get.
+    """Return the number of critic steps per round while the critic warms up.
 
     Args:
         steps: of the critic in the whole run.
@@ -43,7 +41,7 @@ def critic_lead(steps: int) -> int:
 
 
 def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
-    """Say how many critic steps come before the next generator step.
+    """Return the number of critic steps before the next generator step.
 
     Args:
         rounds: how many rounds are done.
@@ -59,7 +57,7 @@ def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Say whether the images of a batch see each other in training.
+    """Return whether a score depends on the other images of the batch in training.
 
     Args:
         network: a critic.
@@ -72,7 +70,7 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 @contextmanager
 def judging(critic: nn.Module) -> Iterator[None]:
-    """Take no gradients of a critic's weights for a while: its scores train the generator alone.
+    """Take no gradients of a critic's weights within a block: its scores train the generator alone.
 
     Args:
         critic: each of its weights takes gradients again if it did before, also after an error.
@@ -91,7 +89,7 @@ def judging(critic: nn.Module) -> Iterator[None]:
 
 
 def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
-    """Score images in float32.
+    """Return the scores of images, in float32.
 
     Args:
         critic: `(x, y) -> (b,)`.
@@ -114,12 +112,12 @@ def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
 
 
 def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
-    """Score real and fake images: in one pass, unless batch norm would mix their statistics.
+    """Return the scores of real and fake images: from one pass, unless batch norm would mix their statistics.
 
     Args:
         critic: `(x, y) -> (b,)`.
         real: images `(b, c, h, w)`.
-        fake: as many generated ones.
+        fake: the same number of generated ones.
         label: of both, `(b,)`, or None.
 
     Returns:
@@ -133,7 +131,7 @@ def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None
 
 @torch.no_grad()
 def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
-    """Draw from a generator while it is in training: from its average if there is one, in eval mode.
+    """Draw from a generator during training: from its average if there is one, in eval mode.
 
     Args:
         state: the run, its generator named "generator".
@@ -141,190 +139,240 @@ def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
         labels: int64 `(n,)` for a conditional generator, otherwise None.
 
     Returns:
-        Images `(n, c, h, w)` in [0, 1], on the CPU: the same z after each epoch shows how they grow.
+        Images `(n, c, h, w)` in [0, 1], on the CPU: the same z after each epoch shows how they change.
     """
     generator, device = state.result()["generator"], state.generator.device
     with eval_mode(generator):
         return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
 
 
-def validation_fid(state: State, validation: ImageDataset) -> float:
-    """Say how far samples are from validation digits: from the same z each time, asked for the digits' own labels.
+def sample(generator: nn.Module, x: Image, y: Labels | None, noise: Generator, pack: int = 1) -> Packs:
+    """Draw one image for each real image, with the same labels, and join them in packs.
 
     Args:
-        state: the run.
-        validation: at most the first 2,000 of its digits are compared with as many samples.
+        generator: `(z, y) -> (b, c, h, w)`.
+        x: real images `(b, c, h, w)`.
+        y: labels `(b,)`, or None.
+        noise: source of the latents, on the device of x.
+        pack: m, the number of images that the critic scores together.
 
     Returns:
-        FID in the features of the shipped classifier. So few images make it larger than the FID of 10,000.
+        Packs of generated images `(b / m, m c, h, w)`.
+
+    Raises:
+        InputError: if the samples have another shape than the images.
     """
-    generator, digits = state.networks["generator"], validation[:JUDGED].to("cpu")
-    latent_dim, cpu = cast(int, generator.latent_dim), torch.device("cpu")
-    z = parallel.draw(torch.randn, (len(digits), latent_dim), stream(0, "validation samples"), cpu)
-    return round(fid(generate(state, z, digits.require_labels() if generator.num_classes else None), digits.grey()), 4)
+    z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), noise, x.device)
+    images = generator(z, y)
+    if images.shape != x.shape:
+        raise InputError(
+            f"got samples of shape {tuple(images.shape)} from the generator for images of shape {tuple(x.shape)}, "
+            "expected the same: reshape its output"
+        )
+    return join_channels(images, pack)
 
 
-def validate(state: State, validation: ImageDataset) -> Row:
-    """Judge a generator after an epoch.
+def critic_step(
+    gan: GAN,
+    optimiser: Optimizer,
+    objective: Adversarial,
+    x: Image,
+    y: Labels | None,
+    noise: Generator,
+    pack: int = 1,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Take one step of the critic; the generator stays as it is.
 
     Args:
-        state: the run.
-        validation: digits that single samples are compared with; stacks need none.
+        gan: both networks.
+        optimiser: of the critic.
+        objective: its loss, penalty and bound.
+        x: real images `(b, c, h, w)`.
+        y: their labels `(b,)`, or None.
+        noise: source of the latents and of the points where a penalty is taken.
+        pack: m, the number of images that the critic scores together.
 
     Returns:
-        "validation_fid"; of stacks "validation_modes", the numbers that 2,000 show.
+        The loss `()`, and the scores of real and generated packs `(b / m,)`, from before the step.
+
+    Source: the inner loops of Goodfellow et al. 2014, algorithm 1; Arjovsky, Chintala & Bottou 2017, algorithm 1, lines 3 to
+    7; Gulrajani et al. 2017, algorithm 1, lines 4 to 9.
     """
-    if state.batches.stack == 1:
-        return {"validation_fid": validation_fid(state, validation)}
-    latent_dim = cast(int, state.networks["generator"].latent_dim)
-    z = parallel.draw(torch.randn, (JUDGED, latent_dim), stream(0, "validation samples"), torch.device("cpu"))
-    return {"validation_modes": count_modes(generate(state, z))["modes"]}
+    with torch.no_grad():
+        fake = sample(gan.generator, x, y, noise, pack).to(x.dtype)
+    real = join_channels(x, pack)
+    real_scores, fake_scores = score_both(gan.critic, real, fake, y)
+    loss = objective.critic_loss(real_scores, fake_scores)
+    if objective.penalty:
+        eps = parallel.draw(torch.rand, (len(real), 1, 1, 1), noise, x.device)
+        loss = loss + objective.critic_penalty(gan.critic, real, fake, y, eps)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    objective.bound_(gan.critic)
+    return loss.detach(), real_scores.detach(), fake_scores.detach()
+
+
+def generator_step(
+    gan: GAN,
+    optimiser: Optimizer,
+    objective: Adversarial,
+    x: Image,
+    y: Labels | None,
+    noise: Generator,
+    pack: int = 1,
+) -> Tensor:
+    """Take one step of the generator on fresh noise; the critic stays as it is.
+
+    Args:
+        gan: both networks.
+        optimiser: of the generator.
+        objective: its loss.
+        x: real images, of which only number and shape count, `(b, c, h, w)`.
+        y: labels `(b,)` of the samples, or None.
+        noise: source of the latents.
+        pack: m, the number of images that the critic scores together.
+
+    Returns:
+        The loss from before the step, `()`.
+
+    Source: the outer loops of Goodfellow et al. 2014, algorithm 1; Arjovsky, Chintala & Bottou 2017, algorithm 1, lines 9 to
+    11; Gulrajani et al. 2017, algorithm 1, lines 11 and 12.
+    """
+    with judging(gan.critic):
+        fake_scores = score(gan.critic, sample(gan.generator, x, y, noise, pack), y)
+        loss = objective.generator_loss(fake_scores)
+        optimiser.zero_grad()
+        loss.backward()
+    optimiser.step()
+    return loss.detach()
 
 
 def fit_gan(
-    state: State,
+    gan: GAN,
+    batches: Loader,
     *,
     epochs: int,
-    lr: float,
+    lr: float = 2e-4,
     critic_lr: float | None = None,
-    objective: Adversarial,
-    decay: bool = False,
+    optimiser: OptimiserClass = torch.optim.Adam,
+    objective: Adversarial = NON_SATURATING,
     n_critic: int = 1,
     n_generator: int = 1,
     warmup: bool = False,
     pack: int = 1,
+    decay: bool = False,
+    ema: float = 0.0,
+    generator: Generator | None = None,
+    validate: Callable[[nn.Module], Row] | None = None,
     bfloat16: bool = False,
-    validation: ImageDataset | None = None,
+    on_start: Callable[[State], None] | None = None,
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
-) -> History:
-    """Play the game until the run has seen so many epochs. Prints nothing, draws nothing, saves nothing.
+) -> State:
+    """Train a GAN. It prints nothing, draws nothing and saves nothing.
 
     A round is n_critic critic steps, each on a fresh batch of real images and on fresh noise, then n_generator generator
-    steps on fresh noise. An epoch may end within a round; the next goes on with it. Fake images get the labels of the
-    real ones.
+    steps on fresh noise. An epoch may end within a round; the next epoch continues it. Generated images get the labels of
+    the real ones.
 
     Args:
-        state: networks and optimisers named "generator" and "critic", and grey batches; a state that was trained before
-            goes on.
-        epochs: how many epochs the whole run has.
+        gan: both networks; they are trained in place, on their device.
+        batches: pairs `(x, y)` of grey images and labels, as for `fit_vae`.
+        epochs: the number of epochs of the whole run.
         lr: learning rate of the generator, at the start if it decays.
         critic_lr: learning rate of the critic, at the start if it decays; None takes the generator's.
-        objective: what both minimise, and what bounds the critic.
-        decay: whether both rates fall to 0 along half a cosine over the run.
-        n_critic: critic steps a round.
-        n_generator: generator steps a round.
-        warmup: whether the critic gets a lead, of 100 steps in a long run, in each of the first 25 rounds and in every 500th.
-        pack: m, images that the critic judges together.
+        optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments, such as betas; each network gets
+            its own.
+        objective: the losses of both networks, and the constraint on the critic.
+        n_critic: critic steps per round.
+        n_generator: generator steps per round.
+        warmup: whether the critic takes more steps, 100 in a long run, in each of the first 25 rounds and in every 500th.
+        pack: m, the number of images that the critic scores together.
+        decay: whether both learning rates fall to 0 along half a cosine over the run.
+        ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
+        generator: source of the noise, on the device of the networks; None seeds one from torch's global generator.
+        validate: called after each epoch with the GAN in eval mode, whose generator is the average if there is one; what it
+            returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
-        validation: grey digits to which samples are compared after each epoch.
+        on_start: called before the first step: a state that was saved can be loaded here.
         on_step: called after each critic step and the generator's steps that may follow it.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
-        A row an epoch: the critic's loss, scores of real and fake images and their sigmoids as the critic saw them
-        before each of its steps; the generator's loss and steps; what `validate` finds. The generator's loss is None in an
-        epoch without a step of it.
+        The state after the last step. Its history has one row per epoch: the critic's loss, the scores of real and generated
+        images and their sigmoids, from before each critic step; the generator's loss, which is None in an epoch without a
+        generator step, and the number of its steps; and what `validate` returned.
 
     Raises:
         InputError: if a number of steps is below 1, the two networks have other numbers of classes, packs do not
             fit, scores or samples have another shape than expected, a rate is negative or gradients are off.
-        DivergedError: if a number of the row is infinite or none.
+        DivergedError: if a number of the row is NaN or infinite.
     """
-    generator, critic, batches = state.networks["generator"], state.networks["critic"], state.batches
-    require_training(generator=generator, critic=critic)
-    _require_game(generator, critic, n_critic, n_generator, pack, batches.batch_size // parallel.world_size())
-    if objective.penalty and has_batch_norm(critic) and not parallel.rank():
-        warnings.warn(
-            f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, and so no "
-            "image has a slope of its own; the recipe wgan_gp_critic_bn shows what that does",
-            stacklevel=2,
-        )
+    networks = {"generator": gan.generator, "critic": gan.critic}
+    require_training(**networks)
+    _require_game(gan, n_critic, n_generator, pack, getattr(batches, "batch_size", None), objective)
     rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
     require_rate(lr=lr, critic_lr=rates["critic"])
     require_whole(0, epochs=epochs)
+    optimisers = {name: optimiser(network.parameters(), lr=rates[name]) for name, network in networks.items()}
+    state = State(networks, optimisers, batches, generator, averaged="generator", ema=ema)
+    if on_start:
+        on_start(state)
     steps = epochs * len(batches)
     lead = critic_lead(steps) if warmup else 0
 
-    def sample(label: Labels | None, x: Image) -> Packs:
-        z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), state.generator, x.device)
-        images = generator(z, label)
-        if images.shape != x.shape:
-            raise InputError(
-                f"got samples of shape {tuple(images.shape)} from the generator for images of shape {tuple(x.shape)}, "
-                "expected the same: reshape its output"
-            )
-        return join_channels(images, pack)
-
     while state.epoch < epochs:
-        train_mode(generator)
-        train_mode(critic)
-        for x, y in batches:
-            label = y if critic.num_classes else None
+        train_mode(gan.generator)
+        train_mode(gan.critic)
+        for x, y in on_device_of(gan.critic, batches):
+            progress = state.step / steps
+            state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
+            # losses are float32 in any case, so that autocast may surround the whole step
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
-            for name, optimiser in state.optimisers.items():
-                rate = cosine_decay(rates[name], state.step / steps) if decay else rates[name]
-                optimiser.param_groups[0]["lr"] = rate
+            given = objective, x, y, state.generator, pack
 
-            # a critic step: the generator draws, and learns nothing
-            state.optimisers["critic"].zero_grad()
             with precision:
-                with torch.no_grad():
-                    fake = sample(label, x).to(x.dtype)
-                real = join_channels(x, pack)
-                real_scores, fake_scores = score_both(critic, real, fake, label)
-                loss = objective.critic(real_scores, fake_scores).mean()
-                if objective.penalty:
-                    eps = parallel.draw(torch.rand, (len(real), 1, 1, 1), state.generator, x.device)
-                    loss = loss + objective.weight * objective.penalty(critic, real, fake, label, eps).mean()
-            loss.backward()
-            scores = torch.stack([real_scores, fake_scores]).detach()
-            critic_notes = torch.cat([loss.detach().view(1), scores.mean(1), scores.sigmoid().mean(1)])
-            critic_notes = parallel.average_gradients(critic.parameters(), critic_notes)
-            state.optimisers["critic"].step()
-            if objective.clip:
-                clip_weights_(critic, objective.clip)
+                loss, real, fake = critic_step(gan, state.optimisers["critic"], *given)
             state.since += 1
-            generator_notes = torch.zeros(2, device=x.device, dtype=torch.float32)  # the generator's loss and steps
+            scores = torch.stack([real, fake])
+            critic_notes = torch.cat([loss.view(1), scores.mean(1), scores.sigmoid().mean(1)])
+            generator_notes = torch.zeros(2, device=x.device, dtype=torch.float32)  # loss and number of steps
 
             if state.since >= critic_steps(state.rounds, n_critic, lead):
                 for _ in range(n_generator):
-                    # a generator step, on fresh noise
-                    state.optimisers["generator"].zero_grad()
-                    with judging(critic):
-                        with precision:
-                            loss = objective.generator(score(critic, sample(label, x), label)).mean()
-                        loss.backward()
-                    lost = parallel.average_gradients(generator.parameters(), loss.detach().view(1))
-                    state.optimisers["generator"].step()
+                    with precision:
+                        loss = generator_step(gan, state.optimisers["generator"], *given)
                     state.average()
-                    generator_notes = generator_notes + torch.cat([lost, lost.new_ones(1)])
+                    generator_notes = generator_notes + torch.cat([loss.view(1), loss.new_ones(1)])
                 state.since, state.rounds = 0, state.rounds + 1
 
-            # no .item() here: nothing waits for the device
-            state.note(torch.cat([critic_notes, generator_notes]))
+            # no .item() here: the CPU does not wait for the GPU
+            state.note(torch.cat([critic_notes, generator_notes]), NOTES)
             state.step += 1
             if on_step:
                 on_step(state)
 
-        *critic_sums, lost_sum, steps_taken = state.noted()  # the one synchronisation of an epoch
+        totals = state.noted()  # the only synchronisation of an epoch
+        taken = totals["generator_steps"]
         row: Row = {"epoch": state.epoch + 1}
-        row |= {name: total / len(batches) for name, total in zip(CRITIC_NOTES, critic_sums, strict=True)}
-        row |= {"generator_loss": lost_sum / steps_taken if steps_taken else None}
-        row |= {"generator_steps": int(steps_taken)}
-        require_finite(row)  # what has diverged draws no images that could be judged
-        if validation is not None:
-            row |= validate(state, validation)
+        row |= {name: totals[name] / len(batches) for name in CRITIC_NOTES}
+        row |= {"generator_loss": totals["generator_loss"] / taken if taken else None, "generator_steps": int(taken)}
+        require_finite(row)  # after divergence there are no images to validate
+        if validate:
+            with eval_mode(model := GAN(**state.result())):
+                row |= validate(model)
         state.end_epoch(row)
         if on_epoch:
             on_epoch(state)
-    return state.history
+    return state
 
 
 def _require_game(
-    generator: nn.Module, critic: nn.Module, n_critic: int, n_generator: int, pack: int, batch_size: int
+    gan: GAN, n_critic: int, n_generator: int, pack: int, batch_size: int | None, objective: Adversarial
 ) -> None:
-    """Refuse what cannot be played."""
+    """Refuse what cannot be trained, and warn of what should not be."""
+    generator, critic = gan.generator, gan.critic
     require_attributes(generator, "latent_dim", "num_classes")
     require_attributes(critic, "num_classes")
     if n_critic < 1 or n_generator < 1:
@@ -336,7 +384,14 @@ def _require_game(
             f"got a generator of {generator.num_classes} classes and a critic of {critic.num_classes}, "
             "expected the same number: build both with one num_classes"
         )
-    if pack < 1 or batch_size % pack:
-        raise InputError(f"got packs of {pack} in batches of {batch_size}, expected a whole number of packs a batch")
+    own = pack if batch_size is None else batch_size // parallel.world_size()
+    if pack < 1 or own % pack:
+        raise InputError(f"got packs of {pack} in batches of {own}, expected a whole number of packs per batch")
     if pack > 1 and critic.num_classes:
         raise InputError("got packs of images and labels, expected one or the other: a pack has no one label")
+    if objective.penalty and has_batch_norm(critic) and not parallel.rank():
+        warnings.warn(
+            f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, and so no "
+            "image has a slope of its own; the recipe wgan_gp_critic_bn shows what that does",
+            stacklevel=3,
+        )

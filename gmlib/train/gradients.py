@@ -1,4 +1,4 @@
-"""What the layers of both networks are told: their gradients in a game that stands still."""
+"""The gradients of each layer of both networks, while the weights are held fixed."""
 
 from collections.abc import Callable
 
@@ -6,40 +6,44 @@ import torch
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.train.history import History
 from gmlib.train.state import State
 
 
-def layer_gradients(state: State, loop: Callable[..., History]) -> dict[str, dict[str, Tensor]]:
-    """Play an epoch at a learning rate of 0 and collect the gradients of each layer's weights.
+def layer_gradients(loop: Callable[..., State]) -> dict[str, dict[str, Tensor]]:
+    """Train a GAN for one epoch at a learning rate of 0 and collect the gradients of each layer's weights.
 
-    No weight moves, so that the gradients of all steps are those of one moment. The state is spent: its history, its
-    optimisers and the running statistics of its norms go on.
+    No weight moves, so that the gradients of all steps are taken at the same weights. Optimisers and the running statistics
+    of norms do change.
 
     Args:
-        state: the run, its data a few batches. Where weights are clipped, they have to be within the bound already.
-        loop: of the recipe that the state was started with, with one step of each network for each batch.
+        loop: `fit_gan` with networks, a few batches and all other arguments but `epochs`, rates and what is called along the
+            way: a `partial`, such as `training_loop(recipe, …)`. There is one step of each network per batch. If weights are clipped,
+            they have to be within the bound already.
 
     Returns:
         Name of each network to its layers, counted from the input, and of each layer to the gradients of its weights
         `(steps * weights,)`; biases and norms are left out.
 
     Raises:
-        InputError: if a network does not take one step for a batch, or a weight moves.
+        InputError: if a network does not take one step per batch, or a weight moves.
     """
-    weights = {name: [p for p in network.parameters() if p.ndim > 1] for name, network in state.networks.items()}
-    before = {name: [p.detach().clone() for p in network.parameters()] for name, network in state.networks.items()}
-    found: dict[str, list[list[Tensor]]] = {name: [[] for _ in each] for name, each in weights.items()}
+    found: dict[str, list[list[Tensor]]] = {}
+    before: dict[str, list[Tensor]] = {}
+
+    def begin(state: State) -> None:
+        for name, network in state.networks.items():
+            found[name] = [[] for p in network.parameters() if p.ndim > 1]
+            before[name] = [p.detach().clone() for p in network.parameters()]
 
     def collect(state: State) -> None:
-        for name, each in weights.items():
-            for layer, weight in zip(found[name], each, strict=True):
+        for name, network in state.networks.items():
+            for layer, weight in zip(found[name], (p for p in network.parameters() if p.ndim > 1), strict=True):
                 if weight.grad is None:
                     raise InputError(f"got no step of the {name} for a batch, expected one: n_critic 1 and no warm-up")
                 layer.append(weight.grad.detach().flatten().clone())
         state.optimisers["generator"].zero_grad()
 
-    loop(state, lr=0.0, epochs=state.epoch + 1, on_step=collect)
+    state = loop(lr=0.0, critic_lr=None, epochs=1, on_start=begin, on_step=collect)
     steps = state.history.rows[-1]["generator_steps"]
     if steps != len(state.batches):
         raise InputError(

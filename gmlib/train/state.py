@@ -4,7 +4,8 @@ import copy
 import json
 import time
 import zlib
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
@@ -13,12 +14,66 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from gmlib.data import Batches
+from gmlib import parallel
 from gmlib.errors import DivergedError, InputError, one_line
 from gmlib.restamped import current_hash
+from gmlib.shapes import Image, Labels, require_whole
 from gmlib.train.history import History, Row
 
 FORMAT = 1  # of checkpoints; raised when an older gmlib could not read what a newer one writes
+OptimiserClass = Callable[..., Optimizer]  # of the parameters and `lr`: a class of torch.optim, or a partial of one
+
+# what gmlib 1.0 noted at each step, by the first network and how many numbers they are: its checkpoints have no names
+NOTED_IN_1_0 = {
+    ("vae", 2): ("log_px", "kl"),
+    ("vae", 1): ("iwae",),
+    ("classifier", 1): ("loss",),
+    ("generator", 7): (
+        *("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid"),
+        *("generator_loss", "generator_steps"),
+    ),
+}
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Batches of one epoch per iteration: `gmlib.data.Batches`, a `DataLoader`, a list of pairs."""
+
+    def __len__(self) -> int:
+        """Return the number of batches per epoch."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield images and labels."""
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return the device of a network.
+
+    Args:
+        network: any.
+
+    Returns:
+        The device of its first parameter; the CPU if it has none.
+    """
+    parameter = next(network.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def on_device_of(network: nn.Module, batches: Loader) -> Iterator[tuple[Image, Labels | None]]:
+    """Yield batches on the device of a network, without labels if the network has no classes.
+
+    Args:
+        network: with `num_classes`, if it takes labels only where that is above 0; without, it gets them.
+        batches: pairs of images and labels, of which those already on the device are passed on as they are.
+
+    Yields:
+        Images `(b, c, h, w)`, and labels `(b,)` or None.
+    """
+    device, labelled = device_of(network), getattr(network, "num_classes", 1) != 0
+    for x, y in batches:
+        if labelled and y is None:
+            raise InputError("got images without labels for a network that needs them, expected one label per image")
+        yield x.to(device), y.to(device) if labelled else None
 
 
 class DamagedError(InputError):
@@ -36,8 +91,8 @@ class State:
         self,
         networks: dict[str, nn.Module],
         optimisers: dict[str, Optimizer],
-        batches: Batches,
-        generator: Generator,
+        batches: Loader,
+        generator: Generator | None = None,
         *,
         averaged: str | None = None,
         ema: float = 0.0,
@@ -47,15 +102,26 @@ class State:
         Args:
             networks: by name, such as "vae".
             optimisers: by name of the network that they train.
-            batches: the training data, with its place in the epoch.
-            generator: source of the latents' randomness, on the networks' device.
+            batches: the training data, with its place in the epoch if it has a `state_dict`.
+            generator: source of the latents' randomness, on the networks' device; None seeds one from torch's global
+                generator.
             averaged: name of the network whose weights are averaged along training.
             ema: how much of the average stays at each step, below 1; less in the first steps; 0 keeps no average.
+
+        Raises:
+            InputError: if there is no batch.
         """
+        if not hasattr(batches, "__len__"):
+            raise InputError(
+                f"got batches of type {type(batches).__name__} without a length, expected Batches or a DataLoader"
+            )
+        require_whole(1, batches=len(batches))
         self.networks = networks
         self.optimisers = optimisers
-        self.batches = batches
-        self.generator = generator
+        self.batches: Any = batches
+        self.generator = parallel.batch_generator(generator, lambda: device_of(next(iter(networks.values()))))
+        for each in optimisers.values():
+            parallel.share_gradients(each)
         self.averaged = averaged if ema else None
         self.ema = ema
         self.averages = {
@@ -69,11 +135,12 @@ class State:
         self.since = 0  # critic steps in the round that is under way
         self.seconds = 0.0  # spent in training, up to the last `tick`
         self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row
+        self.names: tuple[str, ...] = ()  # of these sums
         self.started = time.perf_counter()
         self.dropout: Generator | None = None  # source of dropout's randomness; None for torch's global generator
 
     def result(self) -> dict[str, nn.Module]:
-        """Give what training has made so far.
+        """Return the networks as they are now.
 
         Returns:
             The networks by name, the averaged one where there is an average.
@@ -98,22 +165,34 @@ class State:
             for ours, theirs in zip(average.buffers(), network.buffers(), strict=True):
                 ours.copy_(theirs)
 
-    def note(self, numbers: Tensor) -> None:
-        """Add what a step has to say to the sums of its epoch; nothing waits for the device.
+    def set_rates(self, rates: dict[str, float]) -> None:
+        """Set the learning rates of the next step.
 
         Args:
-            numbers: of one step, always in the same order.
+            rates: by name of the network.
         """
-        self.totals = numbers.detach().clone() if self.totals is None else self.totals + numbers.detach()
+        for name, rate in rates.items():
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = rate
 
-    def noted(self) -> list[float]:
-        """Give the sums of the epoch and begin those of the next: its one synchronisation.
+    def note(self, numbers: Tensor, names: tuple[str, ...]) -> None:
+        """Add numbers of a step to the sums of its epoch; the CPU does not wait for the GPU.
+
+        Args:
+            numbers: of one step, one per name, `(n,)`; of several processes, means over the rows of this one.
+            names: the same at each step.
+        """
+        numbers, self.names = parallel.average(numbers.detach()), names
+        self.totals = numbers.clone() if self.totals is None else self.totals + numbers
+
+    def noted(self) -> dict[str, float]:
+        """Return the sums of the epoch and begin those of the next: the only synchronisation of an epoch.
 
         Returns:
-            In the order of `note`.
+            By the names of `note`.
         """
         totals, self.totals = self.totals, None
-        return [] if totals is None else totals.tolist()
+        return {} if totals is None else dict(zip(self.names, totals.tolist(), strict=True))
 
     def end_epoch(self, row: Row) -> None:
         """Write the row of an epoch, and begin the next.
@@ -143,7 +222,15 @@ class State:
 
         Returns:
             What `load_state_dict` takes.
+
+        Raises:
+            InputError: if the batches have no `state_dict`.
         """
+        if not hasattr(self.batches, "state_dict"):
+            raise InputError(
+                f"got batches of type {type(self.batches).__name__}, which cannot save their place in the epoch, for a "
+                "checkpoint, expected gmlib.data.Batches or a loader with state_dict and load_state_dict"
+            )
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
@@ -159,6 +246,7 @@ class State:
             "since": self.since,
             "seconds": self.tick(),
             "totals": self.totals,
+            "names": list(self.names),
         }
 
     def _dropout_state(self) -> Tensor:
@@ -191,6 +279,9 @@ class State:
         else:
             self.dropout.set_state(state["global_generator"])
         self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
+        self.names = tuple(state.get("names", ()))
+        if self.totals is not None and not self.names:
+            self.names = NOTED_IN_1_0[next(iter(self.networks)), len(self.totals)]
         self.history = History(state["history"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         # checkpoints from before there were games have no such counts

@@ -12,15 +12,18 @@ import ipywidgets
 import torch
 
 from gmlib.errors import InputError, nearest, one_line
-from gmlib.experiment import GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.fit import fit_profile
+from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.run import Run, model_of
 from gmlib.figures.style import png
 from gmlib.figures.training import samples_and_curves
-from gmlib.mode import eval_mode
+from gmlib.models.gan import GAN
+from gmlib.models.vae import VAE
 from gmlib.numbers import plain_number
 from gmlib.progress import headline
-from gmlib.run import Run
 from gmlib.seeds import require_seed, stream
 from gmlib.shapes import Image
+from gmlib.train.history import History
 from gmlib.train.state import State, StopTraining
 from gmlib.widgets.poster import WithPoster, image
 
@@ -93,10 +96,11 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         self.stop.on_click(lambda _: self._stopping.set())
         self._due = 0.0  # when the next picture is
         first = next(iter(shown))
+        models = {title: (run.model, run.history) for title, run in shown.items()}
         self._before = next(
-            ((title, run) for title, run in shown.items() if run.recipe == recipe), (first, shown[first])
+            ((title, models[title]) for title, run in shown.items() if run.recipe == recipe), (first, models[first])
         )
-        self.poster, self.alt = self._drawn(shown)
+        self.poster, self.alt = self._drawn(models)
         self._status = ipywidgets.HTML()
         self._picture = ipywidgets.HTML(image(self.poster, self.alt))
         row = ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 1rem")
@@ -142,17 +146,17 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
             if self._stopping.is_set():
                 raise StopTraining
             if time.perf_counter() >= self._due:
-                self._show(title, Run(self.recipe, state.result(), state.history, {}, {}))
+                self._show(title, model_of(state.result()), state.history)
                 done = state.step / (epochs * len(state.batches))
                 bar = f'<progress value="{done:.3f}" max="1" aria-label="training"></progress>'
                 self._say(f"epoch {state.epoch + 1} of {epochs}.", state.history.rows, bar)
 
         try:
             recipe = replace(self.recipe, **changed, quick_epochs=epochs)
-            run = recipe.fit(self.profile, self.seed, device=self.device, on_step=look)
-            run.networks = {name: network.cpu() for name, network in run.networks.items()}
-            self._show(title, run)
-            self.run, self._before = run, (title.replace("now", "before"), run)
+            run = fit_profile(recipe, self.profile, self.seed, device=self.device, on_step=look)
+            run.model.cpu()
+            self._show(title, run.model, run.history)
+            self.run, self._before = run, (title.replace("now", "before"), (run.model, run.history))
             ended = "Stopped" if run.about["epochs"] < epochs else "Done"
             self._say(f"{ended} after {run.about['epochs']} of {epochs} epochs.", run.history.rows)
         except InputError as error:
@@ -169,32 +173,31 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         role = "" if bar else ' role="status"'  # a screen reader hears how it ended, and not each number along the way
         self._status.value = f"<p{role}>{bar} {html.escape(f'{sentence} {numbers}')}</p>"
 
-    def _show(self, title: str, run: Run) -> None:
-        """Show a run beside the one before it."""
+    def _show(self, title: str, model: VAE | GAN, history: History) -> None:
+        """Show a model beside the one before it."""
         started = time.perf_counter()
-        self._picture.value = image(*self._drawn(dict([self._before]) | {title: run}))
+        self._picture.value = image(*self._drawn(dict([self._before]) | {title: (model, history)}))
         now = time.perf_counter()
         self._due = now + max(PAUSE, SHARE * (now - started))
 
-    def _drawn(self, runs: Mapping[str, Run]) -> tuple[bytes, str]:
-        """Draw runs, and say in words what is seen."""
+    def _drawn(self, runs: Mapping[str, tuple[VAE | GAN, History]]) -> tuple[bytes, str]:
+        """Draw samples and curves of models, and describe them in words."""
         curves = next(curves for kind, curves in CURVES.items() if isinstance(self.recipe, kind))
-        figure = samples_and_curves({title: (self._samples(run), run.history) for title, run in runs.items()}, curves)
+        figure = samples_and_curves(
+            {title: (self._samples(model), history) for title, (model, history) in runs.items()}, curves
+        )
         seen = (
-            f"{title}: {SAMPLES} samples after {len(run.history)} epochs"
-            + (f", {headline(run.history.rows[-1])}" if run.history.rows else "")
-            for title, run in runs.items()
+            f"{title}: {SAMPLES} samples after {len(history)} epochs"
+            + (f", {headline(history.rows[-1])}" if history.rows else "")
+            for title, (_, history) in runs.items()
         )
         return png(figure, colours=64), "Samples and curves of runs. " + "; ".join(seen) + "."
 
-    def _samples(self, run: Run) -> Image:
-        """Decode the same latents each time; networks that are in training are left as they were."""
-        network = run.vae if "vae" in run.networks else run.generator
-        device = next(network.parameters()).device
-        z = torch.randn(SAMPLES, run.latent_dim, generator=stream(self.seed, "panel"), dtype=torch.float32).to(device)
-        labels = torch.arange(SAMPLES, device=device) % run.num_classes if run.num_classes else None
-        with eval_mode(network):
-            return run.decode(z, labels)
+    def _samples(self, model: VAE | GAN) -> Image:
+        """Decode the same latents each time; a model in training is left as it was."""
+        device = next(model.parameters()).device
+        z = torch.randn(SAMPLES, model.latent_dim, generator=stream(self.seed, "panel"), dtype=torch.float32).to(device)
+        return model.decode(z, torch.arange(SAMPLES, device=device) % model.num_classes if model.num_classes else None)
 
 
 def _control(recipe: Recipe, name: str, values: Sequence[float] | Mapping[str, Any]) -> ipywidgets.Dropdown:
@@ -234,9 +237,9 @@ def _sized(width: str) -> dict[str, Any]:
 
 def _require_fitting(recipe: Recipe, shown: Mapping[str, Run]) -> None:
     """Refuse what cannot be trained and watched here."""
-    pixels = isinstance(recipe, VAERecipe) and recipe.pixels
+    autoregressive = isinstance(recipe, VAERecipe) and recipe.pixelcnn
     stack = isinstance(recipe, GANRecipe) and recipe.stack > 1
-    if not isinstance(recipe, tuple(CURVES)) or pixels or stack:
+    if not isinstance(recipe, tuple(CURVES)) or autoregressive or stack:
         raise InputError(
             f"got the recipe {recipe.name}, expected a VAE or a GAN of single digits whose pixels are drawn all at once, such as "
             "recipes.VAE: it is drawn twice a second"

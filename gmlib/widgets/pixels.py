@@ -6,12 +6,12 @@ from matplotlib.figure import Figure
 from torch import Generator
 
 from gmlib.errors import InputError
+from gmlib.experiments.run import Run
 from gmlib.figures.grids import image_grids
 from gmlib.mode import eval_mode
-from gmlib.models.pixel import SIZE, PixelDecoder
+from gmlib.models.pixelvae import SIZE, PixelDecoder
 from gmlib.numbers import whole
 from gmlib.parallel import draw
-from gmlib.run import Run
 from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.packing import as_text
@@ -42,11 +42,11 @@ def pixel_by_pixel(run: Run, reader: Run, images: int = 4, *, generator: Generat
     if not 1 <= (whole(images) or 0) <= 6:
         raise InputError(f"got {images} images, expected 1 to 6: each takes 13 kB of the page")
     drawer, other = _decoder(run, latent=True), _decoder(reader, latent=False)
-    z = draw(torch.randn, (images, run.latent_dim), generator, torch.device("cpu"))
+    z = draw(torch.randn, (images, run.model.latent_dim), generator, torch.device("cpu"))
     u = draw(torch.rand, (images, *SIZE), generator, torch.device("cpu"))
     with torch.no_grad(), eval_mode(drawer), eval_mode(other):
         x = drawer.sample(z, uniforms=u)
-        logits = [drawer.logits(x, z), other.logits(x, z[:, :0])]
+        logits = [drawer(x, z), other(x, z[:, :0])]
     return Explorer(
         "coins.js",
         "pixels.js",
@@ -69,11 +69,11 @@ def pixel_by_pixel(run: Run, reader: Run, images: int = 4, *, generator: Generat
 
 def _decoder(run: Run, *, latent: bool) -> PixelDecoder:
     """Take the network that draws pixel by pixel, or say that the run has none, or one of the other kind."""
-    decoder = run.vae.decoder
-    if not isinstance(decoder, PixelDecoder) or run.num_classes or (run.latent_dim > 0) != latent:
+    decoder = run.model.decoder
+    if not isinstance(decoder, PixelDecoder) or run.model.num_classes or (run.model.latent_dim > 0) != latent:
         kind = "a latent" if latent else "no latent"
         raise InputError(
-            f"got a run of {run.recipe.name} with a {type(decoder).__name__}, {run.latent_dim} latents and {run.num_classes} "
+            f"got a run of {run.recipe.name} with a {type(decoder).__name__}, {run.model.latent_dim} latents and {run.model.num_classes} "
             f"classes, expected a PixelDecoder with {kind} and no classes, "
             f"such as `pretrained('{'pixel_vae' if latent else 'pixel_cnn'}')`"
         )

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from gmlib.data import ImageDataset
 from gmlib.errors import InputError
+from gmlib.evaluate.latents import posterior_means
+from gmlib.experiments.run import Run
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
 from gmlib.numbers import whole
-from gmlib.run import Run
 from gmlib.shapes import Image
 from gmlib.widgets.decoder import packed
 from gmlib.widgets.explorer import Explorer
@@ -32,16 +33,16 @@ def latent_plane(run: Run, digits: ImageDataset, points: int = 1000) -> Explorer
     Raises:
         InputError: if the run is of another kind, or there is no point to show.
     """
-    if run.latent_dim != 2 or run.num_classes:
+    if run.model.latent_dim != 2 or run.model.num_classes:
         raise InputError(
-            f"got a run with {run.latent_dim} latents and {run.num_classes} classes, expected 2 latents and no classes: "
+            f"got a run with {run.model.latent_dim} latents and {run.model.num_classes} classes, expected 2 latents and no classes: "
             "a plane has two directions, and nowhere to put a label"
         )
     if (whole(points) or 0) < 1 or len(digits) < 1:
         raise InputError(f"got {points} points of {len(digits)} digits, expected at least one of each")
-    decoder = packed(run.vae.decoder)
+    decoder = packed(run.model.decoder)
     some = digits[:: -(-len(digits) // points)]
-    mu, labels = run.latents(some), some.require_labels()
+    mu, labels = posterior_means(run.model, some), some.require_labels()
     state = {
         "version": 1,
         "decoder": decoder,
@@ -59,7 +60,7 @@ def latent_plane(run: Run, digits: ImageDataset, points: int = 1000) -> Explorer
         "plane.js",
         state=state,
         chosen={"z": list(START)},
-        poster=_poster(mu, labels, run.decode(torch.tensor([START], dtype=mu.dtype))),
+        poster=_poster(mu, labels, run.model.decode(torch.tensor([START], dtype=mu.dtype))),
         alt="Left: embedded digits as points of the latent plane, in ten colours, crossed by two lines at the chosen point. "
         "Right: the digit that this point decodes to, a zero.",
     )

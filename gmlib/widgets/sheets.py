@@ -8,10 +8,10 @@ from torch import Generator, Tensor
 
 from gmlib.errors import InputError
 from gmlib.evaluate import extract, shipped_classifier
+from gmlib.experiments.run import Run
 from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate_spherical
 from gmlib.parallel import draw
-from gmlib.run import Run
 from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.packing import short, tiles
@@ -38,18 +38,18 @@ def latent_sheets(run: Run, conditional: Run, *, generator: Generator | None = N
     Raises:
         InputError: if a run is of the other kind.
     """
-    if run.num_classes or conditional.num_classes != 10:
+    if run.model.num_classes or conditional.model.num_classes != 10:
         raise InputError(
-            f"got runs with {run.num_classes} and {conditional.num_classes} classes, expected none and 10: "
+            f"got runs with {run.model.num_classes} and {conditional.model.num_classes} classes, expected none and 10: "
             "one sheet goes through latents alone, the other has a row for each digit"
         )
     cpu = torch.device("cpu")
-    corners = draw(torch.randn, (4, run.latent_dim), generator, cpu)
-    ends = draw(torch.randn, (2, conditional.latent_dim), generator, cpu)
+    corners = draw(torch.randn, (4, run.model.latent_dim), generator, cpu)
+    ends = draw(torch.randn, (2, conditional.model.latent_dim), generator, cpu)
     labels = torch.arange(10).repeat_interleave(COLUMNS)
     images = {
-        f"{run.recipe.name}: between four latents": run.decode(spread(corners, ROWS, COLUMNS)),
-        f"{conditional.recipe.name}: between two, a label a row": conditional.decode(
+        f"{run.recipe.name}: between four latents": run.model.decode(spread(corners, ROWS, COLUMNS)),
+        f"{conditional.recipe.name}: between two, a label a row": conditional.model.decode(
             interpolate_spherical(ends[:1], ends[1:], COLUMNS).repeat(ROWS, 1), labels
         ),
     }

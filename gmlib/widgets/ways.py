@@ -4,11 +4,11 @@ import torch
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError
+from gmlib.experiments.run import Run
 from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate, interpolate_spherical
 from gmlib.numbers import whole
 from gmlib.parallel import draw
-from gmlib.run import Run
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.packing import tiles
 
@@ -32,15 +32,15 @@ def ways_between(run: Run, pairs: int = 4, *, generator: Generator | None = None
     Raises:
         InputError: if the run wants labels, or pairs are too few or too many.
     """
-    if run.num_classes:
+    if run.model.num_classes:
         raise InputError(
-            f"got a run with {run.num_classes} classes, expected none: a way leads between latents, not labels"
+            f"got a run with {run.model.num_classes} classes, expected none: a way leads between latents, not labels"
         )
     if not 1 <= (whole(pairs) or 0) <= 8:
         raise InputError(f"got {pairs} pairs, expected 1 to 8: each takes about 45 kB of the page")
-    start, end = draw(torch.randn, (2, pairs, run.latent_dim), generator, torch.device("cpu"))
+    start, end = draw(torch.randn, (2, pairs, run.model.latent_dim), generator, torch.device("cpu"))
     ways = {"straight line": interpolate(start, end, STEPS), "great circle": interpolate_spherical(start, end, STEPS)}
-    images = {name: run.decode(z).unflatten(0, (pairs, STEPS)) for name, z in ways.items()}
+    images = {name: run.model.decode(z).unflatten(0, (pairs, STEPS)) for name, z in ways.items()}
     return Explorer(
         "ways.js",
         state={

@@ -36,7 +36,7 @@ WHOLE = idx(np.zeros((2, 28, 28)))
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        (b"", ("empty file", "IDX file")),
+        (b"", ("is empty", "IDX file")),
         (b"\0\0", ("IDX file",)),
         (b"\x89PNG" + WHOLE, ("89 50 4e 47", "00 00 08")),
         (b"\0\0\x0d" + WHOLE[3:], ("IDX type 13", "type 8", "convert")),
@@ -45,7 +45,8 @@ WHOLE = idx(np.zeros((2, 28, 28)))
         (WHOLE[:-1], ("1,567 bytes", "2 × 28 × 28 = 1,568", "fetch it again")),
         (WHOLE + b"\0", ("1,569 bytes", "2 × 28 × 28 = 1,568")),
         (b"\0\0\x08\x03" + b"\xff" * 12, ("0 bytes", "4294967295 × 4294967295 × 4294967295")),
-        (gzip.compress(WHOLE)[:-9], ("whole gzip file", "fetch it again")),
+        (b"\0\0\x08\x04" + b"\0\x01\0\0" * 4, ("65536 × 65536", "18,446,744,073,709,551,616")),  # 0 in 64 bits
+        (gzip.compress(WHOLE, mtime=0)[:-9], ("whole gzip file", "fetch it again")),
     ],
 )
 def test_each_fault_has_its_sentence(tmp_path, refused, content, parts):
@@ -107,5 +108,5 @@ def test_two_sets_below_one_folder(tmp_path, refused):
 
 
 def test_no_files_at_all(tmp_path):
-    (tmp_path / "train-images-idx3-ubyte").mkdir()
+    (tmp_path / OFFICIAL[0] / OFFICIAL[0]).mkdir(parents=True)
     assert find_set(tmp_path) == find_set(tmp_path / "no") == {}

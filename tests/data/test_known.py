@@ -348,6 +348,10 @@ def test_another_set_is_fetched_into_the_cache(fashion, folder, tmp_path, monkey
     assert load("fashion_mnist", "test", download=True).name == "fashion_mnist/test"
     assert load("fashion_mnist", "test").name == "fashion_mnist/test"
     assert [path.name for path in (tmp_path / "cache" / "gmlib").iterdir()] == ["FashionMNIST"]
+    with monkeypatch.context() as patched:  # what is in the cache is not fetched again
+        patched.setenv("GMLIB_DATA", str(tmp_path / "empty"))
+        patched.setattr("torchvision.datasets.FashionMNIST", lambda *_, **__: pytest.fail("fetched again"))
+        assert load("fashion_mnist", "test", download=True).name == "fashion_mnist/test"
     contents["t10k-images-idx3-ubyte.gz"] = b"a page that asks for a login"
     for path in (tmp_path / "cache" / "gmlib" / "FashionMNIST" / "raw").iterdir():
         path.unlink()

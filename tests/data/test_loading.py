@@ -130,6 +130,8 @@ def test_a_name_is_no_path(letters, monkeypatch):
     monkeypatch.chdir(letters.rename(letters.parent / "mnist5k").parent)
     assert load("mnist5k", "test").name == "mnist5k/test"
     assert load("./mnist5k", "test").name == load(Path("mnist5k"), "test").name == "own mnist5k/test"
+    Path("mnist5k").rename("kmnist")
+    assert load(Path("kmnist"), "test").name == "own kmnist/test"
 
 
 def test_what_is_neither_name_nor_path(tmp_path, refused, letters):

@@ -151,6 +151,13 @@ def test_pictures_without_classes(tmp_path, refused):
         read_pictures(tmp_path)
 
 
+def test_one_part_with_classes_and_one_without(tmp_path, refused):
+    letters(tmp_path / "train")
+    save(tmp_path / "test" / "0.png", np.zeros((28, 28)))
+    with refused(f"got {tmp_path / 'test'}", "0.png lies beside the class folders"):
+        load(tmp_path, "train")
+
+
 def test_no_picture_at_all(tmp_path, refused):
     with refused(f"got {tmp_path} without pictures", "one folder per class", "IDX"):
         read_pictures(tmp_path)
@@ -179,6 +186,16 @@ def test_a_picture_cut_short(tmp_path, refused):
     path = save(tmp_path / "a" / "x.png", np.random.default_rng(0).integers(256, size=(64, 64)))
     path.write_bytes(path.read_bytes()[:2000])
     with refused(f"cannot read {path}"):
+        read_pictures(tmp_path)
+
+
+def test_a_picture_with_a_damaged_chunk(tmp_path, refused):
+    """Pillow raises a SyntaxError."""
+    path = save(tmp_path / "a" / "x.png", np.random.default_rng(0).integers(256, size=(300, 300)))
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"IDAT")] ^= 255
+    path.write_bytes(content)
+    with refused(f"cannot read {path}", "replace or remove it"):
         read_pictures(tmp_path)
 
 

@@ -1,24 +1,22 @@
 """The digit classifier, and all sample metrics taken together in its features."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from gmlib import mnist, recipes
+from gmlib import ImageDataset, mnist, zoo
 from gmlib.data import Batches
 from gmlib.evaluate import (
-    Classifier,
     coverage,
     extract,
     fid,
-    fit_classifier,
     label_accuracy,
     measure_samples,
     shipped_classifier,
 )
-from gmlib.evaluate.classifier import distort
-from gmlib.train import State
+from gmlib.evaluate.validation import validate_classifier
+from gmlib.models import Classifier
+from gmlib.train import fit_classifier
+from gmlib.train.augmentation import distort
 
 FREQUENCIES = torch.full((10,), 0.1)
 
@@ -43,7 +41,7 @@ def test_a_classifier_that_cannot_be_read(tmp_path, monkeypatch, refused, damage
     path.parent.mkdir()
     source = "vae" if damage == "another's" else "classifier"
     if damage != "missing":
-        content = (recipes.WEIGHTS / f"{source}.safetensors").read_bytes()
+        content = (zoo.WEIGHTS / f"{source}.safetensors").read_bytes()
         path.write_bytes(content if damage == "another's" else content[: len(content) // 2])
     command = "gmlib train classifier --profile full --out runs/full/classifier"
     with refused(f"cannot read {path}", "install gmlib again", command):
@@ -51,7 +49,7 @@ def test_a_classifier_that_cannot_be_read(tmp_path, monkeypatch, refused, damage
 
 
 def test_the_shipped_classifier_is_as_good_as_it_has_to_be():
-    metrics = recipes.pretrained("classifier").metrics
+    metrics = zoo.pretrained("classifier").metrics
     assert metrics["test_accuracy"] >= 0.994
     assert metrics["n"] == 10_000
 
@@ -92,10 +90,7 @@ def test_half_of_each_batch_is_binarised(made_up):
     torch.manual_seed(0)
     network, seen = Classifier(), []
     network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
-    batches = Batches(made_up, 16, binarised=False)
-    state = State({"classifier": network}, {"classifier": optimiser}, batches, torch.Generator().manual_seed(0))
-    history = fit_classifier(state, epochs=1, lr=1e-3)
+    history = fit_classifier(network, Batches(made_up, 16, binarised=False), epochs=1).history
     assert list(history.rows[0]) == ["epoch", "loss"]
     for x in seen:
         binary = ((x == 0) | (x == 1)).flatten(1).all(1)
@@ -159,16 +154,21 @@ def test_labels_that_were_asked_for():
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_training_needs_gradients(made_up, refused, mode):
-    recipe = replace(recipes.CLASSIFIER, batch_size=16)
-    state = recipe.start(recipe.build(), made_up, 0)
     with mode(), refused("torch.no_grad", "outside"):
-        fit_classifier(state, epochs=1, lr=1e-3)
+        fit_classifier(Classifier(), Batches(made_up, 16, binarised=False), epochs=1)
+
+
+def test_a_classifier_needs_labels(made_up, refused):
+    plain = ImageDataset(made_up.images)
+    with refused("without labels", "one label per image"):
+        fit_classifier(Classifier(), Batches(plain, 16, binarised=False), epochs=1)
+    with refused("own images without labels"):
+        validate_classifier(Classifier(), plain)
 
 
 def test_a_norm_that_was_frozen_stays_frozen(made_up):
-    recipe = replace(recipes.CLASSIFIER, batch_size=16)
-    state = recipe.start(recipe.build(), made_up, 0)
-    norms = [m for m in state.networks["classifier"].modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    network = Classifier()
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     norms[0].eval()
-    fit_classifier(state, epochs=2, lr=1e-3)
+    fit_classifier(network, Batches(made_up, 16, binarised=False), epochs=2)
     assert [int(norm.num_batches_tracked) for norm in norms[:2]] == [0, 8]

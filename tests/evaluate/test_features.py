@@ -18,7 +18,8 @@ from gmlib.evaluate import (
     predict,
 )
 from gmlib.evaluate.features import comparable, extract, require_count
-from gmlib.experiment import measure_drawn
+from gmlib.evaluate.models import measure_drawn
+from gmlib.evaluate.scorer import shipped_scorer
 
 
 def pixels(images):
@@ -209,5 +210,5 @@ def test_a_floor_of_another_number_is_refused(refused):
 
 def test_a_floor_needs_as_many_training_digits(refused):
     test = mnist("test")
-    with refused("500 test digits and 300 training digits"):
-        measure_drawn(pretrained("vae"), test, mnist("train")[:300])
+    with refused("500 test images and 300 training images"):
+        measure_drawn(pretrained("vae").model, test, mnist("train")[:300], shipped_scorer())

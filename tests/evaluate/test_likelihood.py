@@ -294,7 +294,7 @@ def test_likelihood_is_taken_in_eval_mode_and_the_network_left_as_it_was(made_up
 
 
 def test_likelihood_of_the_shipped_vae_lies_above_its_elbo():
-    vae, digits = gmlib.pretrained("vae").vae, gmlib.mnist("test")[:40]
+    vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
     bound = mean_elbo(vae, digits)["elbo"]
     few, many = (log_likelihood(vae, digits.binarised(), samples=k).mean().item() for k in (10, 500))
     assert bound + 1 < few
@@ -361,7 +361,7 @@ def test_the_integral_over_the_plane_is_the_likelihood():
 
 
 def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_does_not_mind_finer_cells():
-    vae, digits = gmlib.pretrained("vae").vae, gmlib.mnist("test")[:40]
+    vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
     found = integrated_log_likelihood(vae, digits.binarised()).mean().item()
     finer = integrated_log_likelihood(vae, digits.binarised(), extent=6.0, cells=400).mean().item()
     assert found == pytest.approx(finer, abs=0.01)

@@ -30,7 +30,7 @@ def test_parameters_are_those_of_four_convolutions():
     assert count(DCGenerator()) == generator + 2 * (256 + 128 + 64)
     assert count(DCGenerator(batch_norm=False)) == generator + 256 + 128 + 64
     assert count(DCCritic()) == critic + 64 + 128
-    assert count(DCCritic(batch_norm=True)) == critic + 2 * (64 + 128)
+    assert count(DCCritic(norm="batch")) == critic + 2 * (64 + 128)
     assert count(DCCritic(channels=2)) == critic + 64 + 128 + 32 * 4 * 4
     # a label is a plane before the first convolution, and before no other
     assert count(DCGenerator(num_classes=10)) == generator + 2 * (256 + 128 + 64) + 10 * 256 * 4 * 4
@@ -43,7 +43,7 @@ def test_there_is_no_pooling_no_linear_layer_and_no_norm_at_the_ends():
     assert kinds(DCGenerator()) == ["Unflatten", *(up, norm, "ReLU") * 3, up, "Tanh"]
     assert kinds(DCGenerator(batch_norm=False)) == ["Unflatten", *(up, "ReLU") * 3, up, "Tanh"]
     assert kinds(DCCritic()) == [*("Conv2d", "LeakyReLU") * 3, "Conv2d", "Flatten"]
-    assert kinds(DCCritic(batch_norm=True, dropout=0.3)) == [
+    assert kinds(DCCritic(norm="batch", dropout=0.3)) == [
         *("Conv2d", "LeakyReLU", "Dropout"),
         *("Conv2d", norm, "LeakyReLU", "Dropout") * 2,
         *("Conv2d", "Flatten"),
@@ -72,7 +72,7 @@ def test_planes_grow_and_shrink_by_stride(classes):
 def test_a_label_is_a_plane_beside_what_comes_in_and_nowhere_else(classes, batch_norm):
     """All of both networks, by hand."""
     generator = DCGenerator(3, classes, width=4, batch_norm=batch_norm).double()
-    critic = DCCritic(classes, width=4, batch_norm=batch_norm, channels=2).double()
+    critic = DCCritic(classes, width=4, norm="batch" if batch_norm else None, channels=2).double()
     with torch.no_grad():  # away from where they begin, where biases are 0 and scores are small
         for network in (generator, critic):
             for parameter in network.parameters():
@@ -125,7 +125,7 @@ def test_images_are_in_their_range_and_scores_in_none():
 def test_weights_begin_at_random_from_a_narrow_gaussian(kind):
     """N(0, 0.02²), gains N(1, 0.02²); within five standard errors."""
     torch.manual_seed(0)
-    network = kind(num_classes=10, batch_norm=True)
+    network = kind(num_classes=10, **({"batch_norm": True} if kind is DCGenerator else {"norm": "batch"}))
     for part in convolutions(network):
         w, n = part.weight.detach().double(), part.weight.numel()
         assert w.mean().abs() < 5 * 0.02 / n**0.5
@@ -163,7 +163,7 @@ def test_the_critic_drops_in_training_only():
 def test_samples_and_scores_do_not_see_each_other_in_eval_mode(classes):
     torch.manual_seed(0)
     z, y = rand(6, 20), torch.arange(6) if classes else None
-    generator, critic = DCGenerator(20, classes, width=8), DCCritic(classes, width=8, batch_norm=True)
+    generator, critic = DCGenerator(20, classes, width=8), DCCritic(classes, width=8, norm="batch")
     critic(generator(z, y), y)  # running statistics
     mixed = generator(z, y)[:1]
     generator.eval(), critic.eval()
@@ -176,7 +176,7 @@ def test_samples_and_scores_do_not_see_each_other_in_eval_mode(classes):
 
 def test_every_parameter_gets_a_gradient():
     torch.manual_seed(0)
-    generator, critic = DCGenerator(5, 10, width=4), DCCritic(10, width=4, batch_norm=True)
+    generator, critic = DCGenerator(5, 10, width=4), DCCritic(10, width=4, norm="batch")
     y = torch.arange(10)
     critic(generator(rand(10, 5), y), y).square().mean().backward()
     for network in (generator, critic):

@@ -122,7 +122,7 @@ def test_parameters_are_those_of_the_reports_gan():
     assert count(MLPCritic()) == critic
     # a norm has a gain and a shift, and then the layer before needs no bias
     assert count(MLPGenerator(batch_norm=True)) == generator + 256 + 512 + 1024
-    assert count(MLPCritic(batch_norm=True)) == critic + 1024 + 512 + 256
+    assert count(MLPCritic(norm="batch")) == critic + 1024 + 512 + 256
     assert count(MLPCritic(channels=2)) == critic + 784 * 1024
     # a label is a column of the first layer, and of no other
     assert count(MLPGenerator(num_classes=10)) == generator + 10 * 256
@@ -144,7 +144,7 @@ def by_hand(network: nn.Module, h: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("classes", [0, 10])
 def test_a_label_stands_beside_what_comes_in_and_nowhere_else(classes, batch_norm):
     generator = MLPGenerator(3, classes, hidden=(20, 30), batch_norm=batch_norm).double()
-    critic = MLPCritic(classes, hidden=(30, 20), batch_norm=batch_norm, dropout=0.0, channels=2).double()
+    critic = MLPCritic(classes, hidden=(30, 20), norm="batch" if batch_norm else None, dropout=0.0, channels=2).double()
     z, x = torch.randn(6, 3, generator=torch.Generator().manual_seed(1)).double(), rand(6, 2, 28, 28).double()
     y = torch.tensor([3, 1, 4, 1, 5, 9]) if classes else None
     one_hot = torch.zeros(6, classes).double()
@@ -168,7 +168,7 @@ def test_norms_stand_before_every_slope_or_nowhere():
     assert kinds(MLPGenerator(batch_norm=True)) == [*norm * 3, "Linear", "Tanh"]
     assert kinds(MLPCritic(dropout=0.0)) == [*layer * 3, "Linear", "Flatten"]
     assert kinds(MLPCritic()) == [*[*layer, "Dropout"] * 3, "Linear", "Flatten"]
-    assert kinds(MLPCritic(batch_norm=True)) == [*[*norm, "Dropout"] * 3, "Linear", "Flatten"]
+    assert kinds(MLPCritic(norm="batch")) == [*[*norm, "Dropout"] * 3, "Linear", "Flatten"]
 
 
 def test_images_are_in_their_range_and_scores_in_none():
@@ -209,7 +209,7 @@ def test_the_critic_drops_in_training_only():
 def test_samples_and_scores_do_not_see_each_other_in_eval_mode(classes):
     torch.manual_seed(0)
     z, y = rand(6, 100), torch.arange(6) if classes else None
-    generator, critic = MLPGenerator(100, classes, batch_norm=True), MLPCritic(classes, batch_norm=True)
+    generator, critic = MLPGenerator(100, classes, batch_norm=True), MLPCritic(classes, norm="batch")
     critic(generator(z, y), y)  # running statistics
     mixed = generator(z, y)[:1]
     generator.eval(), critic.eval()

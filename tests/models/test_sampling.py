@@ -75,7 +75,7 @@ MEMORY = """
 import resource, torch
 from gmlib import pretrained
 torch.set_num_threads(1)
-vae = pretrained("conv_vae").vae
+vae = pretrained("conv_vae").model
 x = torch.zeros(20_000, 1, 28, 28)
 vae.sample(2), vae.encode(x[:2])
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,11 +1,14 @@
 """The GAN's losses in value and slope: at 0, at a logit of -8, at the best discriminator, far out."""
 
 import math
+import re
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
+from torch import nn
 
+from gmlib.errors import InputError
 from gmlib.objectives import (
     MINIMAX,
     NON_SATURATING,
@@ -155,10 +158,12 @@ def test_the_named_games_are_what_their_names_say():
         (WASSERSTEIN_CLIPPED, {"clip": 0.0}, "got clip 0.0"),
         (WASSERSTEIN_CLIPPED, {"clip": -0.01}, "got clip -0.01"),
         (WASSERSTEIN_CLIPPED, {"clip": math.nan}, "got clip nan"),
+        (WASSERSTEIN_CLIPPED, {"clip": ()}, "got clip ()"),
+        (WASSERSTEIN_CLIPPED, {"clip": (0.1, 0.0)}, "got clip (0.1, 0.0)"),
     ],
 )
 def test_games_that_make_no_sense(game, changes, text):
-    with pytest.raises(ValueError, match=text) as caught:
+    with pytest.raises(ValueError, match=re.escape(text)) as caught:
         replace(game, **changes)
     assert "expected" in str(caught.value)
 
@@ -166,6 +171,47 @@ def test_games_that_make_no_sense(game, changes, text):
 def test_a_penalty_goes_with_any_loss():
     assert replace(NON_SATURATING, penalty=gradient_penalty, weight=0.1).weight == 0.1
     assert replace(WASSERSTEIN_CLIPPED, clip=1.0).clip == 1
+
+
+def test_an_objective_takes_the_mean_over_the_batch_and_weighs_its_penalty():
+    real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 8.0])
+    assert WASSERSTEIN_PENALTY.critic_loss(real, fake) == 2
+    assert WASSERSTEIN_PENALTY.generator_loss(fake) == -4
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.Flatten(0))
+    x, y = torch.rand(2, 5, 1, 2, 2)
+    eps = torch.rand(5, 1, 1, 1)
+
+    def scored(images, label):
+        return critic(images)
+
+    found = WASSERSTEIN_PENALTY.critic_penalty(scored, x, y, None, eps)
+    torch.testing.assert_close(found, 10 * gradient_penalty(scored, x, y, None, eps).mean())
+    with pytest.raises(InputError, match="without a penalty"):
+        MINIMAX.critic_penalty(scored, x, y, None, eps)
+
+
+@pytest.mark.parametrize(
+    ("clip", "bounds"),
+    [(None, None), (0.01, [0.01] * 6), ((0.03, 0.02), [0.03] * 4 + [0.02] * 2)],
+)
+def test_a_bound_is_for_all_layers_or_one_per_layer(clip, bounds):
+    """The norm belongs to the layer before it."""
+    critic = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    before = [parameter.detach().clone() for parameter in critic.parameters()]
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter.fill_(1.0)
+    replace(WASSERSTEIN_CLIPPED, clip=clip).bound_(critic)
+    found = [parameter.max().item() for parameter in critic.parameters()]
+    assert found == pytest.approx([1.0] * 6 if bounds is None else bounds)
+    assert [p.shape for p in critic.parameters()] == [p.shape for p in before]
+    assert str(replace(WASSERSTEIN_CLIPPED, clip=(0.03, 0.02))).endswith("clip 0.03 0.02")
+
+
+def test_a_bound_for_each_layer_needs_as_many_bounds_as_layers(refused):
+    critic = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
+    with refused("got 3 bounds for a critic of 2 layers", "one bound per layer"):
+        replace(WASSERSTEIN_CLIPPED, clip=(0.1, 0.1, 0.1)).bound_(critic)
 
 
 # shapes that would broadcast

@@ -24,10 +24,10 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     """The whole way, in a process of its own: train, Ctrl-C after two epochs, resume; equal to one that never stopped."""
     recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
     program = (
-        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, experiment, recipes; from gmlib.train import folder; "
+        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; from gmlib.evaluate import models; from gmlib.train import folder; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background has it ignored
         "torch.set_num_threads(1); "
-        "experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}; "
+        "models.IWAE_SAMPLES, models.measure_samples = 2, lambda *_, **__: {}; "
         "recipes.ALL['vae'] = replace(recipes.VAE, batch_size=200, quick_epochs=6); "
         "folder.Folder.keep = folder.Folder.save; "  # a checkpoint after each step
         "slow = cli.Progress.epoch; "  # time for the signal to arrive
@@ -58,8 +58,8 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     assert 1 <= done < 6
 
     monkeypatch.setitem(recipes.ALL, "vae", recipe)
-    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 2)
-    monkeypatch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {})
+    monkeypatch.setattr("gmlib.evaluate.models.IWAE_SAMPLES", 2)
+    monkeypatch.setattr("gmlib.evaluate.models.measure_samples", lambda *_, **__: {})
     status, out, err = gmlib(*arguments, stopped, "--resume")
     assert status == 0, err
     assert re.findall(r"^epoch +(\d)", out, re.M) == [str(epoch) for epoch in range(done + 1, 7)]
@@ -82,13 +82,14 @@ import os, random, signal, sys, time
 from dataclasses import replace
 import torch
 torch.set_num_threads(1)
-from gmlib import cli, experiment, recipes
+from gmlib import cli, recipes
+from gmlib.evaluate import models
 from gmlib.train.folder import Folder
 
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
-mnist = experiment.mnist
-experiment.mnist = lambda *where: mnist(*where)[:1000]
-experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}  # what is measured is not the point
+load = cli.load
+cli.load = lambda *where, **how: load(*where, **how)[:1000]
+models.IWAE_SAMPLES, models.measure_samples = 2, lambda *_, **__: {}  # what is measured is not the point
 recipes.ALL["vae"] = replace(recipes.VAE, batch_size=50, quick_epochs=3)
 Folder.keep = lambda folder, state: folder.save(state) if state.step % 5 == 0 else None
 out = sys.argv[1]

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gmlib import recipes
+from gmlib import recipes, zoo
+from gmlib.experiments.evaluate import evaluate_digits
 from tests.test_style import SHIPPED, agree
 
 # likelihoods take longest, so that their runs go first
@@ -14,7 +15,7 @@ SHIPPED = sorted(SHIPPED, key=lambda name: (not hasattr(recipes.by_name(name), "
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_metrics_come_out_again_on_the_embedded_digits(name):
-    run = recipes.pretrained(name)
+    run = zoo.pretrained(name)
     if getattr(run.recipe, "stack", 1) > 1:
         pytest.skip("26,000 stacks take a minute: they are counted where all of MNIST is")
     recipe, stored = run.recipe, {key for key in run.metrics if key.startswith("mnist5k_")}
@@ -22,7 +23,7 @@ def test_shipped_metrics_come_out_again_on_the_embedded_digits(name):
         # a thousand passes through the pixels of each digit take a quarter of an hour: where all of MNIST is
         stored -= {f"mnist5k_test_log_likelihood_{recipe.finer_samples}{end}" for end in ("", "_error")}
         recipe = replace(recipe, finer_samples=0)
-    found = recipe.measure(run.networks)
+    found = evaluate_digits(recipe, run.model)
     assert set(found) == stored
     agree(found, run.metrics)
 
@@ -30,7 +31,7 @@ def test_shipped_metrics_come_out_again_on_the_embedded_digits(name):
 @pytest.mark.skipif("GMLIB_DATA" not in os.environ, reason="all of MNIST is not at hand: name its folder in GMLIB_DATA")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_metrics_come_out_again_on_the_official_digits(name):
-    run = recipes.pretrained(name)
-    found = run.recipe.measure(run.networks, full=True)
+    run = zoo.pretrained(name)
+    found = evaluate_digits(run.recipe, run.model, full=True)
     assert set(found) == set(run.metrics)
     agree(found, run.metrics)

@@ -18,13 +18,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from gmlib import cli, experiment, parallel, recipes
+from gmlib import cli, parallel, recipes
 from gmlib.data import Batches, mnist
 from gmlib.errors import InputError
-from gmlib.models import VAE, BernoulliDecoder, MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
+from gmlib.evaluate import models
+from gmlib.models import GAN, VAE, BernoulliDecoder, MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.objectives import NON_SATURATING, WASSERSTEIN_PENALTY, Adversarial, elbo, gradient_penalty
-from gmlib.parallel import BatchGenerator, average_gradients, draw, sync_batch_norm
-from gmlib.train import State, fit_gan
+from gmlib.parallel import BatchGenerator, average, draw, share_gradients, sync_batch_norm
+from gmlib.train import fit_gan
 
 FOLDER = Path(sys.argv[1])
 TRAIN = ["train", "vae", "--device", "cpu", "--seed", "2", "--out", str(FOLDER / "run")]
@@ -45,7 +46,10 @@ def steps(dtype: str) -> None:
     found: dict[str, torch.Tensor] = {}
 
     def note(name: str, network: nn.Module, means: torch.Tensor) -> None:
-        found[f"{name} means"] = average_gradients(network.parameters(), means)
+        found[f"{name} means"] = average(means)
+        still = torch.optim.SGD(network.parameters(), lr=0.0)
+        share_gradients(still)
+        still.step()
         for key, parameter in network.named_parameters():
             found[f"{name} {key}"] = parameter.grad.clone()
         for key, buffer in network.named_buffers():
@@ -56,12 +60,12 @@ def steps(dtype: str) -> None:
     vae = sync_batch_norm(VAE(MLPEncoder(2, batch_norm=True), BernoulliDecoder(MLPDecoder(2, batch_norm=True))))
     x, _ = next(iter(Batches(digits, 128, binarised=True, seed=3)))
     x = x.to(torch.get_default_dtype())
-    log_px, kl = vae(x, None, noise)
+    log_px, kl = vae(x, generator=noise)
     (-elbo(log_px, kl).mean()).backward()
     note("vae", vae, torch.stack([log_px, kl]).detach().mean(1))
 
     # importance weights: the batch is the second dimension of the noise
-    (-torch.logsumexp(vae.log_weights(x, None, 5, noise), 0).mean()).backward()
+    (-torch.logsumexp(vae.log_weights(x, samples=5, generator=noise), 0).mean()).backward()
     note("iwae", vae, kl.detach().mean().view(1))
 
     # a small GAN with batch norm in the generator; the penalty differentiates the critic twice
@@ -110,16 +114,17 @@ def games() -> None:
         channels = stack * game.get("pack", 1)
         networks = {
             "generator": MLPGenerator(8, classes, hidden=(32, 64), batch_norm=True, channels=stack),
-            "critic": MLPCritic(classes, hidden=(64, 32), batch_norm=norm, dropout=0.0, channels=channels),
+            "critic": MLPCritic(
+                classes, hidden=(64, 32), norm="batch" if norm else None, dropout=0.0, channels=channels
+            ),
         }
         networks = {key: sync_batch_norm(network) for key, network in networks.items()}
-        optimisers = {key: torch.optim.SGD(network.parameters(), lr=0.02) for key, network in networks.items()}
         noise = BatchGenerator()
         noise.manual_seed(1)
         batches = Batches(mnist("train")[: 512 * stack], 128, binarised=False, stack=stack, seed=3)
-        state = State(networks, optimisers, batches, noise, averaged="generator", ema=0.9)
-        history = fit_gan(state, epochs=2, lr=0.02, objective=objective, **game)
-        found[f"{name} numbers"] = torch.tensor([list(row.values()) for row in history.rows])
+        how = {"epochs": 2, "lr": 0.02, "optimiser": torch.optim.SGD, "objective": objective, "ema": 0.9}
+        state = fit_gan(GAN(**networks), batches, generator=noise, **how, **game)
+        found[f"{name} numbers"] = torch.tensor([list(row.values()) for row in state.history.rows])
         for key, network in (*networks.items(), ("average", state.averages["generator"])):
             found.update({f"{name} {key} {place}": value.clone() for place, value in network.state_dict().items()})
 
@@ -157,7 +162,7 @@ def odd_batch() -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     leave, parallel.shutdown = parallel.shutdown, lambda: None
-    experiment.IWAE_SAMPLES, experiment.measure_samples = 2, lambda *_, **__: {}
+    models.IWAE_SAMPLES, models.measure_samples = 2, lambda *_, **__: {}
     recipes.ALL["vae"] = replace(recipes.VAE, quick_epochs=2)
     command("first", *TRAIN, "--resume")
     command("again", *TRAIN, "--resume")

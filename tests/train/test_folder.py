@@ -15,6 +15,7 @@ from gmlib.errors import DivergedError
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.train import State, fit_vae
 from gmlib.train.folder import Folder, checkpoints, train_in
+from tests.train.going_on import go_on
 
 ABOUT = {"recipe": "vae", "recipe_hash": "0123", "seed": 0, "data": "made-up/train"}
 
@@ -27,13 +28,17 @@ def start(digits) -> State:
     return State({"vae": vae}, {"vae": optimiser}, batches, torch.Generator().manual_seed(0))
 
 
-def loop(state: State, **callbacks) -> None:
-    fit_vae(state, epochs=3, lr=1e-2, **callbacks)
+def train(folder: Folder | None, state: State, loop=None, **options) -> None:
+    def going_on(**callbacks) -> State:
+        go_on(fit_vae, state.networks["vae"], state, epochs=3, lr=1e-2, **callbacks)
+        return state
+
+    train_in(folder, loop or going_on, **options)
 
 
 @pytest.fixture
 def run(made_up, tmp_path, always) -> Path:
-    train_in(Folder(tmp_path / "run", ABOUT), start(made_up), loop)
+    train(Folder(tmp_path / "run", ABOUT), start(made_up))
     return tmp_path / "run"
 
 
@@ -78,7 +83,7 @@ def test_checkpoints_come_seldom_enough(made_up, tmp_path, monkeypatch):
 
 def test_an_interrupted_run_goes_on(made_up, tmp_path, always):
     whole = start(made_up)
-    train_in(None, whole, loop)
+    train(None, whole)
     for stop in (1, 4, 7):  # the middle, the end and the start of an epoch
 
         def interrupt(state, stop=stop):
@@ -86,11 +91,9 @@ def test_an_interrupted_run_goes_on(made_up, tmp_path, always):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            train_in(Folder(tmp_path / "run", ABOUT), start(made_up), loop, resume=True, on_step=interrupt)
+            train(Folder(tmp_path / "run", ABOUT), start(made_up), resume=True, on_step=interrupt)
     steps, resumed = [], start(made_up)
-    train_in(
-        Folder(tmp_path / "run", ABOUT), resumed, loop, resume=True, on_step=lambda state: steps.append(state.step)
-    )
+    train(Folder(tmp_path / "run", ABOUT), resumed, resume=True, on_step=lambda state: steps.append(state.step))
     assert steps == [8, 9, 10, 11, 12]
     assert same(weights(resumed), weights(whole))
     assert resumed.history == whole.history
@@ -105,9 +108,9 @@ def test_a_run_cut_off_after_its_last_step_gets_its_last_row(run, made_up, tmp_p
 
     cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
-        train_in(Folder(cut, ABOUT), start(made_up), loop, on_step=interrupt)
+        train(Folder(cut, ABOUT), start(made_up), on_step=interrupt)
     assert (cut / "history.csv").read_bytes() != (run / "history.csv").read_bytes()
-    train_in(Folder(cut, ABOUT), start(made_up), loop, resume=True)
+    train(Folder(cut, ABOUT), start(made_up), resume=True)
     for name in ("history.csv", "history.json"):
         assert (cut / name).read_bytes() == (run / name).read_bytes()
     assert names(cut) == names(run)
@@ -116,14 +119,14 @@ def test_a_run_cut_off_after_its_last_step_gets_its_last_row(run, made_up, tmp_p
 def test_resume_where_nothing_is_begins(made_up, tmp_path):
     """So that a run killed before its first checkpoint goes on by the same command as any other."""
     state = start(made_up)
-    train_in(Folder(tmp_path / "run", ABOUT), state, loop, resume=True)
+    train(Folder(tmp_path / "run", ABOUT), state, resume=True)
     assert state.step == 12
 
 
 def test_a_folder_that_holds_a_run_is_not_begun_again(run, made_up, refused):
     before = {name: (run / name).read_bytes() for name in names(run)}
     with refused(f"{run} holds a run already", "--resume", "another --out"):
-        train_in(Folder(run, ABOUT), start(made_up), loop)
+        train(Folder(run, ABOUT), start(made_up))
     assert {name: (run / name).read_bytes() for name in names(run)} == before
 
 
@@ -131,7 +134,7 @@ def test_a_folder_that_holds_a_run_is_not_begun_again(run, made_up, refused):
 def test_a_folder_of_another_run(run, made_up, refused, key, value):
     before = names(run)
     with refused(f"cannot go on from the checkpoint {run}", f"is of {key} ", repr(value), "another --out"):
-        train_in(Folder(run, ABOUT | {key: value}), start(made_up), loop, resume=True)
+        train(Folder(run, ABOUT | {key: value}), start(made_up), resume=True)
     assert names(run) == before
 
 
@@ -147,7 +150,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(run, made_u
     damage(newest)
     steps, state = [], start(made_up)
     with caplog.at_level(logging.WARNING, "gmlib"):
-        train_in(Folder(run, ABOUT), state, loop, resume=True, on_step=lambda state: steps.append(state.step))
+        train(Folder(run, ABOUT), state, resume=True, on_step=lambda state: steps.append(state.step))
     assert f"{newest} is damaged" in caplog.text
     assert "trying the one before" in caplog.text
     assert steps == [12]
@@ -161,14 +164,14 @@ def test_when_all_checkpoints_are_damaged_nothing_is_begun(run, made_up, refused
         damage(path)
     before = names(run)
     with refused(f"cannot read any checkpoint in {run}", "expected whole files", "remove the folder"):
-        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+        train(Folder(run, ABOUT), start(made_up), resume=True)
     assert names(run) == before
 
 
 def test_a_checkpoint_of_a_newer_gmlib_is_not_taken_for_damaged(run, made_up, refused, monkeypatch):
     monkeypatch.setattr("gmlib.train.state.FORMAT", 0)
     with refused("written by a newer gmlib (format 1, this one reads up to 0)", "update gmlib"):
-        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+        train(Folder(run, ABOUT), start(made_up), resume=True)
 
 
 def test_a_folder_in_use_is_refused(run, made_up, refused):
@@ -182,10 +185,10 @@ def test_a_folder_in_use_is_refused(run, made_up, refused):
     try:
         assert other.stdout.readline() == "taken\n"
         with refused(f"another process is training in {run}", "choose another --out"):
-            train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+            train(Folder(run, ABOUT), start(made_up), resume=True)
         other.kill()  # and not let go of properly
         other.communicate()
-        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+        train(Folder(run, ABOUT), start(made_up), resume=True)
     finally:
         other.kill()
         other.communicate()
@@ -193,7 +196,7 @@ def test_a_folder_in_use_is_refused(run, made_up, refused):
 
 def test_what_a_killed_process_left_half_written_is_cleared_away(run, made_up):
     (run / ".checkpoint-000000013.safetensors.4711.tmp").write_bytes(b"half")
-    train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    train(Folder(run, ABOUT), start(made_up), resume=True)
     assert not list(run.glob(".*.tmp"))
 
 
@@ -206,7 +209,7 @@ def test_results_without_a_checkpoint_are_not_replaced(made_up, tmp_path, refuse
         (tmp_path / "gan.json").write_text("mine")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with refused(name, "no checkpoint", "another --out"):
-        train_in(Folder(tmp_path, ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"), resume=resume)
+        train(Folder(tmp_path, ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"), resume=resume)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -217,8 +220,8 @@ def test_only_files_that_gmlib_wrote_are_removed(made_up, tmp_path, always):
     ]
     for name in mine:
         (tmp_path / name).write_text("mine")
-    train_in(Folder(tmp_path, ABOUT), start(made_up), loop)
-    train_in(Folder(tmp_path, ABOUT), start(made_up), loop, resume=True)
+    train(Folder(tmp_path, ABOUT), start(made_up))
+    train(Folder(tmp_path, ABOUT), start(made_up), resume=True)
     assert {name: (tmp_path / name).read_text() for name in mine} == dict.fromkeys(mine, "mine")
 
 
@@ -226,7 +229,7 @@ def test_only_files_that_gmlib_wrote_are_removed(made_up, tmp_path, always):
 def test_a_name_of_the_run_that_is_taken_by_a_folder_costs_no_step(made_up, tmp_path, refused, name):
     (tmp_path / name).mkdir()
     with refused(name, "is a folder"):
-        train_in(Folder(tmp_path, ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"))
+        train(Folder(tmp_path, ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"))
     assert names(tmp_path) == [] if name == ".gmlib.lock" else [name]
 
 
@@ -241,7 +244,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(run, made_up, r
     before = names(run)
     monkeypatch.setattr(Path, "read_bytes", forbidden)
     with refused(str(newest), "Permission denied", "allow"):
-        train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+        train(Folder(run, ABOUT), start(made_up), resume=True)
     assert names(run) == before
 
 
@@ -250,9 +253,9 @@ def test_a_longer_run_is_another_run(run, made_up, refused):
         path.unlink()
     for path in run.iterdir():
         path.unlink()
-    train_in(Folder(run, ABOUT | {"epochs": 2}), start(made_up), loop)
+    train(Folder(run, ABOUT | {"epochs": 2}), start(made_up))
     with refused("of epochs 2", "this run is of 4", "cannot be made longer", "train anew"):
-        train_in(Folder(run, ABOUT | {"epochs": 4}), start(made_up), loop, resume=True)
+        train(Folder(run, ABOUT | {"epochs": 4}), start(made_up), resume=True)
 
 
 @pytest.mark.parametrize("error", [OSError(38, "Function not implemented"), NotImplementedError("no flock")])
@@ -262,12 +265,12 @@ def test_a_file_system_without_locks_is_not_called_unwritable(made_up, tmp_path,
 
     monkeypatch.setattr("gmlib.train.folder.FileLock.acquire", without)
     with refused("no locks", "another disk"):
-        train_in(Folder(tmp_path, ABOUT), start(made_up), loop)
+        train(Folder(tmp_path, ABOUT), start(made_up))
 
 
 def test_a_finished_run_is_left_as_it_is(run, made_up):
     before = {name: (run / name).read_bytes() for name in names(run)}
-    train_in(Folder(run, ABOUT), start(made_up), loop, resume=True)
+    train(Folder(run, ABOUT), start(made_up), resume=True)
     assert {name: (run / name).read_bytes() for name in names(run)} == before
 
 
@@ -284,21 +287,21 @@ def test_a_disk_that_is_full_stops_the_run_and_keeps_what_was_written(made_up, t
 
     monkeypatch.setattr(gmlib.files.os, "fsync", fill_up)
     with refused("cannot write", "No space left on device", "free some space"):
-        train_in(Folder(tmp_path, ABOUT), start(made_up), loop)
+        train(Folder(tmp_path, ABOUT), start(made_up))
     assert [name for name in names(tmp_path) if name.startswith("checkpoint")] == [
         "checkpoint-000000003.safetensors",
         "checkpoint-000000004.safetensors",
     ]
     whole, resumed = start(made_up), start(made_up)
-    train_in(None, whole, loop)
-    train_in(Folder(tmp_path, ABOUT), resumed, loop, resume=True)
+    train(None, whole)
+    train(Folder(tmp_path, ABOUT), resumed, resume=True)
     assert same(weights(resumed), weights(whole))
 
 
 def test_a_place_that_cannot_be_written_costs_no_step(made_up, tmp_path, refused):
     (tmp_path / "file").write_text("here")
     with refused(f"cannot write {tmp_path / 'file'}", "writable"):
-        train_in(Folder(tmp_path / "file" / "run", ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"))
+        train(Folder(tmp_path / "file" / "run", ABOUT), start(made_up), lambda *_, **__: pytest.fail("trained"))
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -310,7 +313,7 @@ def test_a_run_that_diverges_stops_and_says_what_to_try(made_up, tmp_path, alway
 
     folder = Folder(tmp_path / "run", ABOUT) if kept else None
     with pytest.raises(DivergedError) as caught:
-        train_in(folder, start(made_up), loop, on_step=poison)
+        train(folder, start(made_up), on_step=poison)
     text = str(caught.value)
     assert text.startswith("training has diverged: ")
     assert "epoch 2" in text

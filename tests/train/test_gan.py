@@ -4,6 +4,7 @@ import itertools
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -13,13 +14,16 @@ from torch import nn
 from gmlib import ImageDataset, mnist
 from gmlib.data import Batches, join_channels
 from gmlib.errors import DivergedError
-from gmlib.models import MLPCritic, MLPGenerator
+from gmlib.evaluate import validate_gan
+from gmlib.evaluate.scorer import shipped_scorer
+from gmlib.models import GAN, MLPCritic, MLPGenerator
 from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
 from gmlib.seeds import stream
 from gmlib.train import State, critic_steps, fit_gan
-from gmlib.train.gan import critic_lead, generate, validation_fid
+from gmlib.train.gan import critic_lead, generate
 from gmlib.train.state import pack as to_bytes
 from gmlib.train.state import unpack
+from tests.train.going_on import go_on
 from tests.train.test_state import ABOUT, differences
 
 LR = 0.02
@@ -39,11 +43,11 @@ def ink(monkeypatch):
     """In place of FID stands the mean ink; what was judged is kept."""
     judged = []
 
-    def fid(samples, reference):
+    def fid(samples, reference, features):
         judged.append((samples, reference))
         return float(samples.mean() - reference.mean()) ** 2
 
-    monkeypatch.setattr("gmlib.train.gan.fid", fid)
+    monkeypatch.setattr("gmlib.evaluate.validation.fid", fid)
     return judged
 
 
@@ -64,7 +68,9 @@ def start(
     torch.manual_seed(seed)
     networks = {
         "generator": MLPGenerator(4, classes, hidden=(12, 20), batch_norm=norm, channels=stack),
-        "critic": MLPCritic(classes, hidden=(20, 12), batch_norm=critic_norm, dropout=dropout, channels=stack * pack),
+        "critic": MLPCritic(
+            classes, hidden=(20, 12), norm="batch" if critic_norm else None, dropout=dropout, channels=stack * pack
+        ),
     }
     optimisers = {name: optimiser(network.parameters(), lr=LR) for name, network in networks.items()}
     batches = Batches(digits, batch_size, binarised=False, stack=stack, seed=1)
@@ -73,7 +79,7 @@ def start(
 
 
 def play(state: State, *, lr: float = LR, **game):
-    return fit_gan(state, lr=lr, **game)
+    return go_on(fit_gan, GAN(**state.networks), state, lr=lr, **game)
 
 
 def weights(network: nn.Module) -> torch.Tensor:
@@ -128,6 +134,20 @@ LOSSES = {
     "clipped": (WASSERSTEIN_CLIPPED, lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
     "penalty": (WASSERSTEIN_PENALTY, lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
 }
+
+
+def test_images_without_labels_train_what_needs_none(made_up, ink, refused):
+    plain = ImageDataset(made_up.images)
+    game, scorer = {"epochs": 2, "objective": NON_SATURATING}, shipped_scorer()
+    rows = [
+        play(start(each), validate=partial(validate_gan, images=each, scorer=scorer), **game).rows
+        for each in (plain, made_up)
+    ]
+    assert rows[0] == rows[1]
+    with refused("images without labels for a network that needs them"):
+        play(start(plain, classes=10), **game)
+    with refused("own images without labels"):
+        play(start(made_up, classes=10), validate=partial(validate_gan, images=plain, scorer=scorer), **game)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +283,7 @@ def test_fakes_get_the_labels_of_the_real_ones(made_up, classes, expected):
 
 
 def test_networks_train_in_train_mode_and_the_average_is_judged_in_eval_mode(made_up, ink, monkeypatch):
-    monkeypatch.setattr("gmlib.train.gan.JUDGED", 30)
+    monkeypatch.setattr("gmlib.evaluate.validation.COMPARED", 30)
     state = start(made_up, classes=10, norm=True, dropout=0.3, ema=0.9)
     average = state.averages["generator"]
     modes = {"training": [], "judging": []}
@@ -291,7 +311,13 @@ def test_networks_train_in_train_mode_and_the_average_is_judged_in_eval_mode(mad
         assert torch.equal(reference, made_up.grey()[:30])
         expected.append(round(float(samples.mean() - made_up.grey()[:30].mean()) ** 2, 4))
 
-    history = play(state, epochs=2, objective=NON_SATURATING, validation=made_up, on_epoch=check)
+    history = play(
+        state,
+        epochs=2,
+        objective=NON_SATURATING,
+        validate=partial(validate_gan, images=made_up, scorer=shipped_scorer()),
+        on_epoch=check,
+    )
     assert modes == {"training": [{True}] * (2 * 4 * 4), "judging": [{False}] * 2}
     assert history.column("validation_fid") == expected
 
@@ -314,9 +340,9 @@ def test_a_state_draws_from_its_average_and_goes_on_as_before(made_up, ema):
 
 def test_judging_changes_no_training(made_up, ink):
     plain, judged = (start(made_up, norm=True, dropout=0.3, ema=0.9) for _ in range(2))
-    for state, validation in ((plain, None), (judged, made_up)):
+    for state, validate in ((plain, None), (judged, partial(validate_gan, images=made_up, scorer=shipped_scorer()))):
         torch.manual_seed(5)  # of dropout
-        play(state, epochs=2, objective=NON_SATURATING, validation=validation)
+        play(state, epochs=2, objective=NON_SATURATING, validate=validate)
         for row in state.history.rows:
             row.pop("validation_fid", None)
     assert differences(plain.state_dict(), judged.state_dict()) == []
@@ -341,9 +367,9 @@ class Replay(nn.Module):
 def test_validation_fid_is_nought_for_the_digits_themselves():
     digits, found = mnist("validation"), []
     for noise in (0.0, 0.1, 0.5):
-        batches = Batches(digits, 16, binarised=False)
-        state = State({"generator": Replay(digits, noise)}, {}, batches, torch.Generator())
-        found.append(validation_fid(state, digits))
+        found.append(
+            validate_gan(GAN(Replay(digits, noise), nn.Identity()), digits, shipped_scorer())["validation_fid"]
+        )
     assert found[0] == pytest.approx(0, abs=0.01)
     assert found[0] + 0.1 < found[1] < found[2]
 
@@ -355,7 +381,7 @@ def test_nothing_is_printed_and_callbacks_come_in_order(made_up, ink, capfd):
         epochs=2,
         objective=NON_SATURATING,
         n_critic=2,
-        validation=made_up,
+        validate=partial(validate_gan, images=made_up, scorer=shipped_scorer()),
         on_step=lambda s: calls.append((s.step, s.since, s.rounds, len(s.history))),
         on_epoch=lambda s: calls.append(("epoch", s.epoch, len(s.history))),
     )
@@ -577,12 +603,13 @@ def test_stacks_are_made_of_the_digits_of_a_batch(marked, pack):
 def test_stacks_are_judged_by_their_modes(made_up, monkeypatch):
     shapes = []
 
-    def predict(digits):
+    def logits(digits, classifier):
         shapes.append(digits.shape)
-        return torch.arange(len(digits)) // 2 % 7  # 00, 11, ... 66
+        return F.one_hot(torch.arange(len(digits)) // 2 % 7, 10).float()  # 00, 11, ... 66
 
-    monkeypatch.setattr("gmlib.evaluate.stacks.predict", predict)
-    history = play(start(made_up, stack=2), epochs=2, objective=NON_SATURATING, validation=made_up)
+    monkeypatch.setattr("gmlib.evaluate.stacks.logits_of", logits)
+    validate = partial(validate_gan, images=made_up, scorer=shipped_scorer(), stack=2)
+    history = play(start(made_up, stack=2), epochs=2, objective=NON_SATURATING, validate=validate)
     assert history.column("validation_modes") == [7, 7]
     assert shapes == [(4000, 1, 28, 28)] * 2
 
@@ -613,7 +640,7 @@ def test_resumed_equals_never_stopped(made_up, ink, step):
     """Bit for bit, from the middle of a round too, with dropout in the critic and an average of the generator."""
     sizes = {"norm": True, "dropout": 0.3, "ema": 0.9, "optimiser": torch.optim.Adam}
     whole = start(made_up, **sizes)
-    play(whole, epochs=4, validation=made_up, **GAME)
+    play(whole, epochs=4, validate=partial(validate_gan, images=made_up, scorer=shipped_scorer()), **GAME)
     expected, saved = whole.state_dict(), []
 
     def kill(state: State) -> None:
@@ -622,12 +649,18 @@ def test_resumed_equals_never_stopped(made_up, ink, step):
             raise KilledError
 
     with pytest.raises(KilledError):
-        play(start(made_up, **sizes), epochs=4, validation=made_up, on_step=kill, **GAME)
+        play(
+            start(made_up, **sizes),
+            epochs=4,
+            validate=partial(validate_gan, images=made_up, scorer=shipped_scorer()),
+            on_step=kill,
+            **GAME,
+        )
     fresh = start(made_up, seed=7, **sizes)  # whatever it starts from, it becomes the saved run
     unpack(saved[0], fresh, ABOUT)
     assert (fresh.step, fresh.since, fresh.rounds) == (step, step % 3, step // 3)
     assert (fresh.averagings, fresh.epoch) == (2 * (step // 3), (step - 1) // 4)
-    play(fresh, epochs=4, validation=made_up, **GAME)
+    play(fresh, epochs=4, validate=partial(validate_gan, images=made_up, scorer=shipped_scorer()), **GAME)
     assert differences(fresh.state_dict(), expected) == []
 
 
@@ -662,7 +695,7 @@ def test_networks_of_other_numbers_of_classes(made_up, refused, of_generator, of
 
 
 def test_a_batch_larger_than_the_set(made_up, refused):
-    with refused("got batch size 65 for 64 digits", "choose a smaller batch"):
+    with refused("got batch size 65 for 64 images", "choose a smaller batch"):
         start(made_up, batch_size=65)
 
 
@@ -807,7 +840,13 @@ def test_a_generator_of_one_number_finds_a_gaussian(mean, spread):
 def test_what_has_diverged_is_not_judged(made_up, ink):
     infinite = replace(NON_SATURATING, critic=lambda real, fake: real * math.inf)
     with pytest.raises(DivergedError, match=r"critic_loss is .* in epoch 1"):
-        play(start(made_up, batch_size=64), epochs=1, objective=infinite, n_critic=2, validation=made_up)
+        play(
+            start(made_up, batch_size=64),
+            epochs=1,
+            objective=infinite,
+            n_critic=2,
+            validate=partial(validate_gan, images=made_up, scorer=shipped_scorer()),
+        )
     assert not ink
 
 

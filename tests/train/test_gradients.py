@@ -6,11 +6,21 @@ import pytest
 import torch
 
 from gmlib import mnist
+from gmlib.models import GAN
 from gmlib.objectives import NON_SATURATING, WASSERSTEIN_CLIPPED, clip_weights_
 from gmlib.train import fit_gan, layer_gradients
+from tests.train.going_on import go_on
 from tests.train.test_gan import seen, start, weights
 
 DIGITS = mnist("train")[:48]  # three batches
+
+
+def loop(state, **game):
+    def train(**options):
+        go_on(fit_gan, GAN(**state.networks), state, **game, **options)
+        return state
+
+    return partial(train, critic_lr=0.1)
 
 
 @pytest.mark.parametrize("objective", [NON_SATURATING, WASSERSTEIN_CLIPPED])
@@ -21,7 +31,7 @@ def test_gradients_of_every_layer_and_step_while_nothing_moves(objective):
         clip_weights_(critic, objective.clip)
     before = [weights(network) for network in (generator, critic)]
     judged, latents = seen(critic), seen(generator)
-    found = layer_gradients(state, partial(fit_gan, lr=0.1, objective=objective))
+    found = layer_gradients(loop(state, objective=objective))
     assert all(torch.equal(weights(network), was) for network, was in zip((generator, critic), before, strict=True))
     both = [x for x, _, learns in judged if learns]  # images, and samples
     fresh = [z for z, _, learns in latents if learns]  # of the generator's steps
@@ -44,12 +54,12 @@ def test_gradients_of_every_layer_and_step_while_nothing_moves(objective):
 
 def test_a_batch_without_a_step_of_each(refused):
     with refused("got no step of the generator", "n_critic 1"):
-        layer_gradients(start(DIGITS), partial(fit_gan, lr=0.1, objective=NON_SATURATING, n_critic=2))
+        layer_gradients(loop(start(DIGITS), objective=NON_SATURATING, n_critic=2))
 
 
 def test_several_steps_of_the_generator_for_a_batch(refused):
     with refused("got 6 steps of the generator for 3 batches", "n_generator 1"):
-        layer_gradients(start(DIGITS), partial(fit_gan, lr=0.1, objective=NON_SATURATING, n_generator=2))
+        layer_gradients(loop(start(DIGITS), objective=NON_SATURATING, n_generator=2))
 
 
 def test_a_bias_that_is_still_to_be_clipped(refused):
@@ -58,9 +68,9 @@ def test_a_bias_that_is_still_to_be_clipped(refused):
     with torch.no_grad():
         next(p for p in state.networks["critic"].parameters() if p.ndim == 1).fill_(0.5)
     with refused("got a critic whose weights moved"):
-        layer_gradients(state, partial(fit_gan, lr=0.1, objective=WASSERSTEIN_CLIPPED))
+        layer_gradients(loop(state, objective=WASSERSTEIN_CLIPPED))
 
 
 def test_weights_that_are_still_to_be_clipped(refused):
     with refused("got a critic whose weights moved", "within the bound"):
-        layer_gradients(start(DIGITS), partial(fit_gan, lr=0.1, objective=WASSERSTEIN_CLIPPED))
+        layer_gradients(loop(start(DIGITS), objective=WASSERSTEIN_CLIPPED))

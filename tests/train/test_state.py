@@ -1,6 +1,8 @@
 """Stopped and resumed equals never stopped, bit for bit; and a checkpoint is whole, of this run, or refused."""
 
 import json
+from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,9 +11,11 @@ from safetensors.torch import load, save
 
 from gmlib.data import Batches
 from gmlib.errors import DivergedError, InputError
+from gmlib.evaluate import validate_vae
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.train import State, fit_vae
 from gmlib.train.state import FORMAT, DamagedError, pack, unpack
+from tests.train.going_on import go_on
 
 ABOUT = {"recipe": "vae", "recipe_hash": "0123", "seed": 0, "data": "made-up/train"}
 OPTIMISERS = {
@@ -38,6 +42,10 @@ def start(digits, optimiser: str = "adam", seed: int = 0, ema: float = 0.9) -> S
     return State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=ema)
 
 
+def fit(state: State, **options):
+    return go_on(fit_vae, state.networks["vae"], state, **options)
+
+
 def differences(a: Any, b: Any, path: str = "") -> list[str]:
     """Name the leaves where two trees differ in type or in a bit; training time aside."""
     if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
@@ -51,9 +59,14 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_resumed_equals_never_stopped(made_up, optimiser):
-    fit = {"epochs": 4, "lr": 1e-2 if optimiser.startswith("adam") else 1e-4, "decay": True, "validation": made_up}
+    how = {
+        "epochs": 4,
+        "lr": 1e-2 if optimiser.startswith("adam") else 1e-4,
+        "decay": True,
+        "validate": partial(validate_vae, images=made_up),
+    }
     whole = start(made_up, optimiser)
-    fit_vae(whole, **fit)
+    fit(whole, **how)
     expected = whole.state_dict()
 
     class KilledError(Exception):
@@ -67,12 +80,12 @@ def test_resumed_equals_never_stopped(made_up, optimiser):
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit_vae(start(made_up, optimiser), **fit, on_epoch=kill)
+        fit(start(made_up, optimiser), **how, on_epoch=kill)
     fresh = start(made_up, optimiser, seed=7)  # whatever it starts from, it becomes the saved run
     fresh.batches.seed = 0
     unpack(saved[0], fresh, ABOUT)
     assert (fresh.epoch, fresh.step, len(fresh.history)) == (2, 4, 2)
-    fit_vae(fresh, **fit)
+    fit(fresh, **how)
     assert differences(fresh.state_dict(), expected) == []
 
 
@@ -80,19 +93,19 @@ def test_resumed_equals_never_stopped(made_up, optimiser):
 def test_resumed_from_the_middle_of_an_epoch(made_up, step):
     """The fourth step is the last of the second epoch: its row is not written yet."""
     whole, saved = start(made_up), []
-    fit_vae(whole, epochs=3, lr=1e-2, validation=made_up)
+    fit(whole, epochs=3, lr=1e-2, validate=partial(validate_vae, images=made_up))
     expected = whole.state_dict()
 
     def save_one(state: State) -> None:
         if state.step == step:
             saved.append(pack(state, ABOUT))
 
-    fit_vae(start(made_up), epochs=3, lr=1e-2, validation=made_up, on_step=save_one)
+    fit(start(made_up), epochs=3, lr=1e-2, validate=partial(validate_vae, images=made_up), on_step=save_one)
     fresh = start(made_up, seed=5)
     fresh.batches.seed = 0
     unpack(saved[0], fresh, ABOUT)
     assert (fresh.epoch, fresh.step, fresh.batches.position) == ((step - 1) // 2, step, (step - 1) % 2 + 1)
-    fit_vae(fresh, epochs=3, lr=1e-2, validation=made_up)
+    fit(fresh, epochs=3, lr=1e-2, validate=partial(validate_vae, images=made_up))
     assert differences(fresh.state_dict(), expected) == []
 
 
@@ -112,7 +125,7 @@ def test_the_average_follows_the_weights(made_up):
         for ours, theirs in zip(state.result()["vae"].buffers(), state.networks["vae"].buffers(), strict=True):
             assert torch.equal(ours, theirs)  # running statistics are no weights
 
-    fit_vae(state, epochs=2, lr=1e-2, on_step=check)
+    fit(state, epochs=2, lr=1e-2, on_step=check)
     assert len(averages) == state.averagings == 4
     assert not torch.equal(averages[-1], parameter)
     assert state.result()["vae"] is not state.networks["vae"]
@@ -121,13 +134,49 @@ def test_the_average_follows_the_weights(made_up):
 def test_a_checkpoint_from_before_there_were_games(made_up):
     """It counts no rounds."""
     state, fresh = start(made_up), start(made_up, seed=7)
-    fit_vae(state, epochs=1, lr=1e-2)
+    fit(state, epochs=1, lr=1e-2)
     saved = state.state_dict()
     older = {key: value for key, value in saved.items() if key not in ("averagings", "rounds", "since")}
     assert len(older) == len(saved) - 3
     fresh.rounds = fresh.since = fresh.averagings = 9
     fresh.load_state_dict(older)
     assert differences(fresh.state_dict(), saved | {"averagings": 0, "rounds": 0, "since": 0}) == []
+
+
+def test_a_checkpoint_of_1_0_from_the_end_of_an_epoch(made_up):
+    """It has the sums of the epoch and not their names, and no step is left that would give them."""
+    whole, saved = start(made_up), []
+    fit(whole, epochs=2, lr=1e-2, on_step=lambda state: saved.append(deepcopy(state.state_dict())))
+    for step in (0, 1):  # in the middle of the first epoch, and after its last step
+        fresh = start(made_up, seed=7)
+        fresh.batches.seed = 0
+        older = {key: value for key, value in saved[step].items() if key != "names"}
+        fresh.load_state_dict(older)
+        fit(fresh, epochs=2, lr=1e-2)
+        assert differences(fresh.state_dict(), whole.state_dict()) == []
+
+
+def test_a_loader_without_a_place_cannot_be_kept(made_up, refused):
+    state = start(made_up)
+    plain = State(state.networks, state.optimisers, [(made_up.binarised(), None)], state.generator)
+    with refused("batches of type list", "checkpoint", "state_dict"):
+        pack(plain, ABOUT)
+
+
+def test_without_batches_there_is_nothing_to_train_on(unchecked, refused):
+    for batches, text in (([], "got batches 0"), (iter([1]), "without a length")):
+        with refused(text, "expected"):
+            State({}, {}, batches, torch.Generator())
+
+
+def test_a_state_without_a_generator_seeds_one_from_the_global_generator(made_up):
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        state = State({"vae": torch.nn.Linear(1, 1)}, {}, [0])
+        drawn.append(torch.rand(3, generator=state.generator))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
 
 
 def test_without_an_average_the_result_is_the_network_itself(made_up):
@@ -148,18 +197,18 @@ def test_differences_sees_a_single_bit(made_up):
 
 def test_packing_changes_nothing_in_the_run(made_up):
     watched, plain = start(made_up), start(made_up)
-    fit_vae(watched, epochs=2, lr=1e-2, on_step=lambda state: pack(state, ABOUT))
+    fit(watched, epochs=2, lr=1e-2, on_step=lambda state: pack(state, ABOUT))
     state = watched.state_dict()
     torch.manual_seed(0)
     plain = start(made_up)
-    fit_vae(plain, epochs=2, lr=1e-2)
+    fit(plain, epochs=2, lr=1e-2)
     assert differences(state, plain.state_dict()) == []
 
 
 @pytest.fixture
 def checkpoint(made_up) -> bytes:
     state = start(made_up)
-    fit_vae(state, epochs=1, lr=1e-2)
+    fit(state, epochs=1, lr=1e-2)
     return pack(state, ABOUT)
 
 
@@ -224,7 +273,7 @@ def test_a_checkpoint_of_a_newer_gmlib(made_up, fresh, refused, monkeypatch):
 @pytest.mark.parametrize("place", ["weight", "moment", "total"])
 def test_a_run_that_has_left_the_finite_numbers_is_not_packed(made_up, place):
     state = start(made_up)
-    fit_vae(state, epochs=1, lr=1e-2)
+    fit(state, epochs=1, lr=1e-2)
     parameter = state.networks["vae"].encoder.net[0].weight
     with torch.no_grad():
         if place == "weight":
@@ -232,6 +281,6 @@ def test_a_run_that_has_left_the_finite_numbers_is_not_packed(made_up, place):
         elif place == "moment":
             state.optimisers["vae"].state[parameter]["exp_avg"][0, 0] = torch.nan
         else:
-            state.note(torch.tensor([1.0, torch.nan]))
+            state.note(torch.tensor([1.0, torch.nan]), ("log_px", "kl"))
     with pytest.raises(DivergedError, match="not finite in epoch 2"):
         pack(state, ABOUT)

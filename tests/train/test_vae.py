@@ -1,16 +1,20 @@
 """The loop of every VAE, against steps taken by hand."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from gmlib import recipes
+from gmlib import ImageDataset, recipes
 from gmlib.data import Batches
 from gmlib.errors import DivergedError
+from gmlib.evaluate import validate_vae
+from gmlib.experiments.fit import fit_profile
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
-from gmlib.objectives import iwae_bound
+from gmlib.objectives import ELBO, IWAE, iwae_bound
 from gmlib.train import State, cosine_decay, fit_vae
+from tests.train.going_on import go_on
 
 
 def start(digits, *, classes: int = 0, batch_norm: bool = False, lr: float = 1e-2, optimiser=torch.optim.Adam) -> State:
@@ -21,13 +25,19 @@ def start(digits, *, classes: int = 0, batch_norm: bool = False, lr: float = 1e-
     return State({"vae": vae}, {"vae": optimiser(vae.parameters(), lr=lr)}, batches, torch.Generator().manual_seed(2))
 
 
+def fit(state: State, **options):
+    return go_on(fit_vae, state.networks["vae"], state, **options)
+
+
 def weights(state: State) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in state.networks["vae"].parameters()]
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_elbo_rises_and_nothing_is_printed(made_up, capfd, batch_norm):
-    history = fit_vae(start(made_up, batch_norm=batch_norm), epochs=30, lr=1e-2, validation=made_up)
+    history = fit(
+        start(made_up, batch_norm=batch_norm), epochs=30, lr=1e-2, validate=partial(validate_vae, images=made_up)
+    )
     assert capfd.readouterr() == ("", "")
     for column in ("train_elbo", "validation_elbo"):
         values = history.column(column)
@@ -40,7 +50,7 @@ def test_elbo_rises_and_nothing_is_printed(made_up, capfd, batch_norm):
 
 
 def test_rows_have_the_same_columns_and_add_up(made_up):
-    history = fit_vae(start(made_up), epochs=3, lr=1e-2, validation=made_up)
+    history = fit(start(made_up), epochs=3, lr=1e-2, validate=partial(validate_vae, images=made_up))
     names = [f"{split}_{term}" for split in ("train", "validation") for term in ("elbo", "log_px", "kl")]
     for epoch, row in enumerate(history.rows, 1):
         assert sorted(row) == sorted(["epoch", *names])
@@ -50,21 +60,34 @@ def test_rows_have_the_same_columns_and_add_up(made_up):
             assert row[f"{split}_elbo"] == pytest.approx(elbo, abs=2e-4)
             assert row[f"{split}_kl"] >= 0
             assert row[f"{split}_log_px"] < 0
-    without = fit_vae(start(made_up), epochs=1, lr=1e-2)
+    without = fit(start(made_up), epochs=1, lr=1e-2)
     assert sorted(without.rows[0]) == ["epoch", "train_elbo", "train_kl", "train_log_px"]
+
+
+def test_images_without_labels_train_what_needs_none(made_up, refused):
+    plain = ImageDataset(made_up.images)
+    rows = [
+        fit(start(each), epochs=2, lr=1e-2, validate=partial(validate_vae, images=each)).rows
+        for each in (plain, made_up)
+    ]
+    assert rows[0] == rows[1]
+    with refused("images without labels for a network that needs them"):
+        fit(start(plain, classes=10), epochs=1, lr=1e-2)
+    with refused("own images without labels"):
+        fit(start(made_up, classes=10), epochs=1, lr=1e-2, validate=partial(validate_vae, images=plain))
 
 
 @pytest.mark.parametrize("beta", [1.0, 4.0, 0.0])
 def test_steps_are_those_of_plain_gradient_ascent(made_up, beta):
     state, lr = start(made_up, optimiser=torch.optim.SGD, lr=1e-3), 1e-3
     by_hand = start(made_up, optimiser=torch.optim.SGD, lr=1e-3)
-    fit_vae(state, epochs=2, lr=lr, beta=beta)
+    fit(state, epochs=2, lr=lr, objective=ELBO(beta=beta))
 
     vae, totals = by_hand.networks["vae"], []
     for _ in range(2):
         rows = []
         for x, _ in by_hand.batches:
-            log_px, kl = vae(x, None, by_hand.generator)
+            log_px, kl = vae(x, generator=by_hand.generator)
             gradients = torch.autograd.grad(
                 (log_px - beta * kl).mean(), list(vae.parameters())
             )  # fresh ones at each step
@@ -83,10 +106,10 @@ def test_steps_are_those_of_plain_gradient_ascent(made_up, beta):
 def test_several_draws_maximise_the_importance_weighted_bound(made_up):
     """Steps taken by hand again, with k = 5; one draw is the ELBO, whose KL is in closed form."""
     state, by_hand = (start(made_up, optimiser=torch.optim.SGD, lr=1e-3) for _ in range(2))
-    history = fit_vae(state, epochs=1, lr=1e-3, samples=5, validation=made_up)
+    history = fit(state, epochs=1, lr=1e-3, objective=IWAE(5), validate=partial(validate_vae, images=made_up))
     vae, bounds = by_hand.networks["vae"], []
     for x, _ in by_hand.batches:
-        bound = iwae_bound(vae.log_weights(x, None, 5, by_hand.generator)).mean()
+        bound = iwae_bound(vae.log_weights(x, samples=5, generator=by_hand.generator)).mean()
         gradients = torch.autograd.grad(bound, list(vae.parameters()))
         with torch.no_grad():
             for parameter, gradient in zip(vae.parameters(), gradients, strict=True):
@@ -103,7 +126,7 @@ def test_several_draws_maximise_the_importance_weighted_bound(made_up):
 def test_learning_rate_follows_the_cosine(made_up, decay):
     rates = []
     state = start(made_up)
-    fit_vae(
+    fit(
         state, epochs=5, lr=0.02, decay=decay, on_step=lambda s: rates.append(s.optimisers["vae"].param_groups[0]["lr"])
     )
     # 20 steps; the oracle is torch's own schedule
@@ -136,11 +159,11 @@ def test_batch_norm_learns_in_training_only(made_up):
 
     vae.encoder.register_forward_pre_hook(note)
     tracked = []
-    fit_vae(
+    fit(
         state,
         epochs=2,
         lr=1e-2,
-        validation=made_up,
+        validate=partial(validate_vae, images=made_up),
         on_epoch=lambda s: tracked.append(int(vae.encoder.net[1].num_batches_tracked)),
     )
     assert modes == [{True}] * 8
@@ -151,7 +174,7 @@ def test_batch_norm_learns_in_training_only(made_up):
 def test_callbacks_come_after_each_step_and_each_epoch(made_up):
     seen = []
     state = start(made_up)
-    history = fit_vae(
+    history = fit(
         state,
         epochs=3,
         lr=1e-2,
@@ -168,11 +191,11 @@ def test_callbacks_come_after_each_step_and_each_epoch(made_up):
 
 def test_a_trained_state_goes_on_to_the_length_of_the_run(made_up):
     state = start(made_up)
-    fit_vae(state, epochs=2, lr=1e-2)
+    fit(state, epochs=2, lr=1e-2)
     done = weights(state)
-    fit_vae(state, epochs=2, lr=1e-2)
+    fit(state, epochs=2, lr=1e-2)
     assert all(torch.equal(a, b) for a, b in zip(weights(state), done, strict=True))
-    fit_vae(state, epochs=3, lr=1e-2)
+    fit(state, epochs=3, lr=1e-2)
     assert state.history.column("epoch") == [1, 2, 3]
     assert state.step == 12
 
@@ -183,7 +206,7 @@ def test_labels_go_to_a_conditional_model_and_only_there(made_up):
         state.networks["vae"].encoder.register_forward_pre_hook(
             lambda module, inputs, given=given: given.append(inputs)
         )
-        fit_vae(state, epochs=1, lr=1e-2, validation=made_up)
+        fit(state, epochs=1, lr=1e-2, validate=partial(validate_vae, images=made_up))
         assert len(given) == 5
         for x, y in given:
             assert (y is None) == (classes == 0)
@@ -194,53 +217,49 @@ def test_labels_go_to_a_conditional_model_and_only_there(made_up):
 
 def test_validation_does_not_change_training(made_up):
     plain, validated = start(made_up, batch_norm=True), start(made_up, batch_norm=True)
-    fit_vae(plain, epochs=2, lr=1e-2)
-    fit_vae(validated, epochs=2, lr=1e-2, validation=made_up)
+    fit(plain, epochs=2, lr=1e-2)
+    fit(validated, epochs=2, lr=1e-2, validate=partial(validate_vae, images=made_up))
     assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(validated), strict=True))
 
 
 def test_loop_trains_the_networks_of_a_recipe(made_up):
-    networks = recipes.VAE.build()
+    networks = {"vae": recipes.VAE.build()}
     optimiser = torch.optim.Adam(networks["vae"].parameters(), lr=1e-2)
     state = State(networks, {"vae": optimiser}, Batches(made_up, 32, binarised=True), torch.Generator().manual_seed(0))
     before = weights(state)
-    fit_vae(state, epochs=1, lr=1e-2)
+    fit(state, epochs=1, lr=1e-2)
     assert not any(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
 
 
-def test_the_weight_of_the_kl_rises_over_its_share_of_the_run_and_what_is_free_is_told(made_up, monkeypatch):
+def test_the_objective_is_given_the_share_of_the_run_that_is_done(made_up):
     seen = []
 
-    def note(log_px, kl, weight, free_nats):
-        seen.append((weight, free_nats))
-        return log_px - kl
+    def objective(vae, x, y, progress, generator):
+        seen.append(progress)
+        return ELBO()(vae, x, y, progress, generator)
 
-    monkeypatch.setattr("gmlib.train.vae.relaxed_elbo", note)
-    fit_vae(start(made_up), epochs=4, lr=1e-2, beta=3.0, kl_warmup=0.5, free_nats=0.5)
-    assert seen == [(3 * min(1.0, step / 8), 0.5) for step in range(16)]  # four steps an epoch
-
-
-@pytest.mark.parametrize("wrong", [-0.1, 2])
-def test_a_warm_up_is_a_share_of_the_run(made_up, refused, wrong):
-    with refused(f"got kl_warmup {wrong:g}", "a share of the run from 0 to 1"):
-        fit_vae(start(made_up), epochs=1, lr=1e-2, kl_warmup=wrong)
+    fit(start(made_up), epochs=4, lr=1e-2, objective=objective)
+    assert seen == [step / 16 for step in range(16)]
 
 
-def test_beta_is_a_weight(made_up, refused):
-    with refused("got beta -1", "0 or more"):
-        fit_vae(start(made_up), epochs=1, lr=1e-2, beta=-1.0)
+def test_what_an_objective_notes_is_in_the_history(made_up):
+    def objective(vae, x, y, progress, generator):
+        bound, _ = ELBO()(vae, x, y, progress, generator)
+        return bound, {"bound": bound, "ink": x.flatten(1).sum(1)}
+
+    state = start(made_up)
+    history = fit(state, epochs=1, lr=0.0, objective=objective)
+    assert list(history.rows[0]) == ["epoch", "train_bound", "train_ink"]
+    same = start(made_up)
+    ink = torch.stack([x.flatten(1).sum(1).mean() for x, _ in same.batches]).mean().item()
+    assert history.rows[0]["train_ink"] == pytest.approx(ink)
+    assert fit(same, epochs=1, lr=0.0).rows[0].keys() == {"epoch", "train_elbo", "train_log_px", "train_kl"}
 
 
 def test_free_nats_keep_a_kl_that_training_would_give_up(made_up):
-    free = fit_vae(start(made_up), epochs=30, lr=1e-2, free_nats=30.0)
-    paid = fit_vae(start(made_up), epochs=30, lr=1e-2)
+    free = fit(start(made_up), epochs=30, lr=1e-2, objective=ELBO(free_nats=30.0))
+    paid = fit(start(made_up), epochs=30, lr=1e-2)
     assert free.column("train_kl")[-1] > paid.column("train_kl")[-1] + 5
-
-
-def test_the_importance_weighted_bound_has_no_kl_to_relax(made_up, refused):
-    for wrong in ({"kl_warmup": 0.2}, {"free_nats": 1.0}, {"beta": 2.0}):
-        with refused("got 2 samples with beta", "expected one or the other"):
-            fit_vae(start(made_up), epochs=1, lr=1e-2, samples=2, **wrong)
 
 
 # what cannot be trained, and what is frozen
@@ -251,9 +270,9 @@ def test_training_needs_gradients(made_up, refused, mode, tmp_path):
     state = start(made_up)
     before = weights(state)
     with mode(), refused("torch.no_grad", "outside"):
-        fit_vae(state, epochs=1, lr=1e-2)
+        fit(state, epochs=1, lr=1e-2)
     with mode(), refused("torch.no_grad", "outside"):
-        recipes.VAE.fit(out=tmp_path / "run")
+        fit_profile(recipes.VAE, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert state.batches.position == 0
     assert all(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
@@ -265,11 +284,11 @@ def test_weights_that_cannot_learn(made_up, refused):
     state = start(made_up)
     state.networks["vae"].decoder.logits = made
     with refused("got a vae that was made within torch.inference_mode()"):
-        fit_vae(state, epochs=1, lr=1e-2)
+        fit(state, epochs=1, lr=1e-2)
     state = start(made_up)
     state.networks["vae"].requires_grad_(False)
     with refused("got a vae whose weights are all frozen"):
-        fit_vae(state, epochs=1, lr=1e-2)
+        fit(state, epochs=1, lr=1e-2)
 
 
 def test_a_norm_that_was_frozen_stays_frozen(made_up):
@@ -277,7 +296,7 @@ def test_a_norm_that_was_frozen_stays_frozen(made_up):
     state = start(made_up, batch_norm=True)
     vae = state.networks["vae"]
     frozen, other = vae.encoder.net[1].eval(), vae.decoder.logits.net[1]
-    fit_vae(state, epochs=2, lr=1e-2, validation=made_up)
+    fit(state, epochs=2, lr=1e-2, validate=partial(validate_vae, images=made_up))
     assert not frozen.training
     assert int(frozen.num_batches_tracked) == 0
     assert int(other.num_batches_tracked) == 8
@@ -286,37 +305,32 @@ def test_a_norm_that_was_frozen_stays_frozen(made_up):
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"samples": 0}, "got samples 0"),
-        ({"samples": -2}, "got samples -2"),
         ({"epochs": -1}, "got epochs -1"),
         ({"epochs": 1.5}, "got epochs 1.5"),
         ({"lr": -1e-2}, "got lr -0.01"),
         ({"lr": math.nan}, "got lr nan"),
         ({"lr": math.inf}, "got lr inf"),
-        ({"free_nats": -1.0}, "got free_nats -1"),
-        ({"beta": math.nan}, "got beta nan"),
-        ({"kl_warmup": math.nan}, "got kl_warmup nan"),
     ],
 )
 def test_settings_that_make_no_training(made_up, refused, unchecked, wrong, text):
     state = start(made_up)
     before = weights(state)
     with refused(text, "expected"):
-        fit_vae(state, **{"epochs": 1, "lr": 1e-2} | wrong)
+        fit(state, **{"epochs": 1, "lr": 1e-2} | wrong)
     assert all(torch.equal(a, b) for a, b in zip(weights(state), before, strict=True))
 
 
-@pytest.mark.parametrize("samples", [1, 2])
-def test_a_log_variance_that_overflows_is_divergence(made_up, samples):
+@pytest.mark.parametrize("objective", [ELBO(), IWAE(2)])
+def test_a_log_variance_that_overflows_is_divergence(made_up, objective):
     state = start(made_up)
     with torch.no_grad():
         state.networks["vae"].encoder.net[-1].bias[2:] = 300.0
     with pytest.raises(DivergedError, match="epoch 1"):
-        fit_vae(state, epochs=2, lr=1e-2, samples=samples)
+        fit(state, epochs=2, lr=1e-2, objective=objective)
 
 
 def test_batches_of_one_have_no_statistics(made_up, refused):
     state = start(made_up, batch_norm=True)
     state.batches = Batches(made_up, 1, binarised=True)
     with refused("a batch of one", "eval()"):
-        fit_vae(state, epochs=1, lr=1e-2)
+        fit(state, epochs=1, lr=1e-2)

@@ -33,10 +33,10 @@ def truth(runs):
     """The images that the run itself draws, and the log-odds that both networks give on the finished image."""
     run, reader = runs
     generator = torch.Generator()
-    x = run.sample(COUNT, generator=generator.manual_seed(1))
-    z = torch.randn(COUNT, run.latent_dim, generator=generator.manual_seed(1))
+    x = run.model.sample(COUNT, generator=generator.manual_seed(1))
+    z = torch.randn(COUNT, run.model.latent_dim, generator=generator.manual_seed(1))
     with torch.no_grad():
-        return x, [run.vae.decoder.logits(x, z), reader.vae.decoder.logits(x, torch.zeros(COUNT, 0))]
+        return x, [run.model.decoder(x, z), reader.model.decoder(x, torch.zeros(COUNT, 0))]
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ def test_an_output_without_weights_stays_without():
     assert layer["biases"] == [0.1, -2.0]
 
 
-@pytest.mark.parametrize("batch_norm", [True, False])
-def test_batch_norm_merges_into_the_layer_before_it(batch_norm):
+@pytest.mark.parametrize("norm", ["batch", None])
+def test_batch_norm_merges_into_the_layer_before_it(norm):
     torch.manual_seed(0)
-    net = nn.Sequential(*hidden_layers(3, (5, 4), batch_norm), nn.Linear(4, 2))
+    net = nn.Sequential(*hidden_layers(3, (5, 4), norm), nn.Linear(4, 2))
     for module in net:
         if isinstance(module, nn.BatchNorm1d):
             for values in (module.weight, module.bias, module.running_mean):
@@ -55,7 +55,7 @@ def test_batch_norm_merges_into_the_layer_before_it(batch_norm):
 
 def test_a_packed_decoder_is_json_and_small():
     for name, classes in (("vae", 0), ("cvae", 10)):
-        decoder = packed(pretrained(name).vae.decoder)
+        decoder = packed(pretrained(name).model.decoder)
         assert decoder["classes"] == classes
         assert [whole(layer).shape for layer in decoder["layers"]] == [(100, 2 + classes), (784, 100)]
         assert len(json.dumps(decoder)) < 260_000
@@ -64,19 +64,19 @@ def test_a_packed_decoder_is_json_and_small():
 @pytest.mark.parametrize("name", ["conv_vae_deconv", "pixel_vae"])
 def test_other_decoders_are_refused(refused, name):
     with refused("expected an MLPDecoder"):
-        packed(recipes.ALL[name].build()["vae"].decoder)
+        packed(recipes.ALL[name].build().decoder)
 
 
 @pytest.mark.parametrize("name", ["vae", "cvae", "vae_no_bn"])
 def test_javascript_decodes_what_pytorch_decodes(evaluate, name):
     run = pretrained(name)
     z = torch.randn(32, 2, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(32) % 10 if run.num_classes else None
-    expected = run.decode(z, labels).flatten(1)
+    labels = torch.arange(32) % 10 if run.model.num_classes else None
+    expected = run.model.decode(z, labels).flatten(1)
     found = evaluate(
         "packing.js",
         "decoder.js",
         expression="([packed, z, labels]) => { const decode = decoder(packed); return z.map((each, i) => decode(each, labels?.[i])); }",
-        argument=[packed(run.vae.decoder), z.tolist(), None if labels is None else labels.tolist()],
+        argument=[packed(run.model.decoder), z.tolist(), None if labels is None else labels.tolist()],
     )
     assert 255 * (torch.tensor(found) - expected).abs().max() < 2

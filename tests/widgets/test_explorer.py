@@ -205,7 +205,7 @@ def test_tiles_are_the_images_along_both_ways():
         assert torch.tensor(made.state["lengths"][name]).allclose(z.norm(dim=2), atol=0.006)
         for pair in range(2):
             ink = np.frombuffer(base64.b64decode(made.state["tiles"][name][pair]), np.uint8).reshape(21, 1, 28, 28)
-            assert np.abs(ink / 255 - run.decode(z[pair]).numpy()).max() < 0.51 / 255 + 1e-6
+            assert np.abs(ink / 255 - run.model.decode(z[pair]).numpy()).max() < 0.51 / 255 + 1e-6
 
 
 def test_a_sheet_spreads_between_its_corners():
@@ -224,9 +224,9 @@ def test_sheets_hold_the_images_and_what_the_classifier_reads():
     generator = torch.Generator().manual_seed(2)
     corners, ends = torch.randn(4, 100, generator=generator), torch.randn(2, 100, generator=generator)
     way = interpolate_spherical(ends[:1], ends[1:], 11)
-    rows = [runs[1].decode(way, torch.full((11,), label)) for label in range(10)]
+    rows = [runs[1].model.decode(way, torch.full((11,), label)) for label in range(10)]
     for sheet, images in zip(
-        made.state["sheets"], (runs[0].decode(spread(corners, 10, 11)), torch.cat(rows)), strict=True
+        made.state["sheets"], (runs[0].model.decode(spread(corners, 10, 11)), torch.cat(rows)), strict=True
     ):
         ink = np.frombuffer(base64.b64decode(sheet["tiles"]), np.uint8).reshape(110, 1, 28, 28)
         assert np.abs(ink / 255 - images.numpy()).max() < 0.51 / 255 + 1e-6
@@ -273,6 +273,6 @@ def test_the_chapters_hold_the_module_as_it_is(chapter):
 def test_a_run_in_train_mode_is_shown_in_eval_mode():
     digits, run = mnist("test"), pretrained("vae")
     expected = widgets.latent_plane(run, digits).state
-    run.vae.train()
+    run.model.train()
     assert widgets.latent_plane(run, digits).state == expected
-    assert run.vae.training
+    assert run.model.training

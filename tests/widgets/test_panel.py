@@ -10,13 +10,16 @@ import torch
 from IPython.core.formatters import DisplayFormatter
 
 from gmlib import recipes
-from gmlib.objectives import MINIMAX, NON_SATURATING
+from gmlib.experiments.fit import fit_profile
+from gmlib.experiments.run import networks_of
+from gmlib.objectives import ELBO, MINIMAX, NON_SATURATING
 from gmlib.widgets import TrainingPanel
 from gmlib.widgets import panel as module
 
 VAE = replace(recipes.VAE, hidden=8, batch_size=32, quick_epochs=2)
 GAN = replace(recipes.GAN, batch_size=32, quick_epochs=2)
-CHANGE = {"lr": (1e-3, 1e-2, 1e6), "beta": (0, 1, 10)}
+BOUNDS = {f"beta {beta:g}": ELBO(beta=beta) for beta in (0.0, 1.0, 10.0)}
+CHANGE = {"lr": (1e-3, 1e-2, 1e6), "objective": BOUNDS}
 LOSSES = {"-log D": NON_SATURATING, "log(1 - D)": MINIMAX}
 
 
@@ -30,7 +33,10 @@ def always(monkeypatch):
 @pytest.fixture
 def panel(few_digits):
     return TrainingPanel(
-        VAE, CHANGE, shown={"beta 1": VAE.fit(), "beta 10": replace(VAE, beta=10.0).fit()}, device="cpu"
+        VAE,
+        CHANGE,
+        shown={"beta 1": fit_profile(VAE), "beta 10": fit_profile(replace(VAE, objective=ELBO(beta=10.0)))},
+        device="cpu",
     )
 
 
@@ -55,35 +61,39 @@ def test_nothing_is_trained_before_the_press_of_the_button(panel):
     assert panel.thread is None
     assert not [thread for thread in threading.enumerate() if "train" in thread.name.lower()]
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)
-    assert {name: control.value for name, control in panel.controls.items()} == {"lr": 0.01, "beta": 1, "epochs": 2}
+    assert {name: control.value for name, control in panel.controls.items()} == {
+        "lr": 0.01,
+        "objective": ELBO(),
+        "epochs": 2,
+    }
 
 
 @pytest.mark.parametrize(
     ("recipe", "change", "chosen"),
     [
         (VAE, CHANGE, {}),
-        (VAE, CHANGE, {"lr": 1e-3, "beta": 10}),
+        (VAE, CHANGE, {"lr": 1e-3, "objective": ELBO(beta=10.0)}),
         (GAN, {"lr": (2e-4, 2e-3), "objective": LOSSES}, {"objective": MINIMAX}),  # its dropout draws on the side
     ],
 )
 def test_trained_to_its_end_it_is_what_fit_gives(few_digits, always, recipe, change, chosen):
-    made = TrainingPanel(recipe, change, shown={"before": recipe.fit()}, seed=3, device="cpu")
+    made = TrainingPanel(recipe, change, shown={"before": fit_profile(recipe)}, seed=3, device="cpu")
     for name, value in chosen.items():
         made.controls[name].value = value
     made.children[2].observe(lambda _: setattr(made.controls["lr"], "value", recipe.lr), "value")  # too late to matter
     before = torch.get_rng_state()
     assert trained(made).startswith("Done after 2 of 2 epochs.")
     assert torch.equal(torch.get_rng_state(), before)
-    expected = replace(recipe, **chosen).fit(seed=3)
+    expected = fit_profile(replace(recipe, **chosen), seed=3)
     assert made.run.history == expected.history
-    for name, network in expected.networks.items():
+    for name, network in networks_of(expected.model).items():
         for key, value in network.state_dict().items():
-            assert torch.equal(made.run.networks[name].state_dict()[key], value), key
+            assert torch.equal(networks_of(made.run.model)[name].state_dict()[key], value), key
     assert made.run.recipe.settings() == replace(recipe, epochs=2, **chosen).settings()
 
 
 def test_a_cell_that_draws_while_it_trains_and_the_training_leave_each_other_alone(few_digits, always):
-    expected = GAN.fit(seed=3)
+    expected = fit_profile(GAN, seed=3)
     made = TrainingPanel(GAN, {"lr": (2e-4, 2e-3)}, shown={"before": expected}, seed=3, device="cpu")
 
     def cell() -> list[torch.Tensor]:
@@ -96,9 +106,9 @@ def test_a_cell_that_draws_while_it_trains_and_the_training_leave_each_other_alo
         differ += not all(torch.equal(a, b) for a, b in zip(cell(), alone, strict=True))
     assert status(made).startswith("Done after 2 of 2 epochs.")
     assert differ == 0
-    for name, network in expected.networks.items():
+    for name, network in networks_of(expected.model).items():
         for key, value in network.state_dict().items():
-            assert torch.equal(made.run.networks[name].state_dict()[key], value), key
+            assert torch.equal(networks_of(made.run.model)[name].state_dict()[key], value), key
 
 
 def test_it_stops_when_asked_and_keeps_what_it_has_learnt(panel, always):
@@ -116,8 +126,8 @@ def test_it_stops_when_asked_and_keeps_what_it_has_learnt(panel, always):
     assert said.startswith("Stopped after 1 of 2 epochs.")
     assert f"validation_elbo {panel.run.history.rows[-1]['validation_elbo']:.1f}" in said
     assert len(pictures) >= 3  # they change along the way
-    assert panel.run.history.rows == VAE.fit().history.rows[:1]
-    assert panel.run.sample(3).shape == (3, 1, 28, 28)
+    assert panel.run.history.rows == fit_profile(VAE).history.rows[:1]
+    assert panel.run.model.sample(3).shape == (3, 1, 28, 28)
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)
 
 
@@ -125,12 +135,12 @@ def test_the_next_training_begins_anew_and_is_shown_beside_the_last(panel):
     trained(panel)
     assert 'alt="Samples and curves of runs. beta 1: 16' in picture(panel)  # of those that are shown, the recipe's own
     first = panel.run
-    panel.controls["beta"].value = 10
+    panel.controls["objective"].value = BOUNDS["beta 10"]
     panel.controls["epochs"].value = 3
     assert trained(panel).startswith("Done after 3 of 3 epochs.")
     assert panel.run is not first
-    assert "before: lr 0.01, beta 1: 16 samples after 2 epochs" in picture(panel)
-    assert "now: lr 0.01, beta 10: 16 samples after 3 epochs" in picture(panel)
+    assert "before: lr 0.01, objective beta 1: 16 samples after 2 epochs" in picture(panel)
+    assert "now: lr 0.01, objective beta 10: 16 samples after 3 epochs" in picture(panel)
 
 
 def test_a_run_that_diverges_says_so_in_a_sentence(panel):
@@ -165,7 +175,7 @@ def test_without_a_kernel_a_figure_stands_for_it(panel):
     page = shown["text/html"]
     assert page.startswith('<figure class="gm-panel"><img src="data:image/png;base64,')
     assert "<script" not in page
-    assert "choose another lr, beta or number of epochs" in page
+    assert "choose another lr, objective or number of epochs" in page
     for title, epochs in (("beta 1", 2), ("beta 10", 2)):
         assert f"{title}: 16 samples after {epochs} epochs, train_elbo -" in panel.alt
     assert f'alt="{panel.alt}"' in page
@@ -174,9 +184,9 @@ def test_without_a_kernel_a_figure_stands_for_it(panel):
 
 
 def test_what_cannot_be_trained_here_is_refused(few_digits, refused):
-    shown = {"": VAE.fit()}
-    with refused("got the setting 'betas'", "did you mean 'beta'?"):
-        TrainingPanel(VAE, {"betas": (1, 2)}, shown=shown)
+    shown = {"": fit_profile(VAE)}
+    with refused("got the setting 'objectives'", "did you mean 'objective'?"):
+        TrainingPanel(VAE, {"objectives": (1, 2)}, shown=shown)
     with refused("got the setting 'epochs'", "its control already"):
         TrainingPanel(VAE, {"epochs": (1, 2)}, shown=shown)
     with refused("got lr from 0.1, 1, expected vae's own 0.01 among them"):
@@ -201,8 +211,8 @@ def test_what_cannot_be_trained_here_is_refused(few_digits, refused):
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
-    ("name", "wrong"), [("lr", float("nan")), ("batch_size", 2.5), ("batch_size", 0), ("beta", None)]
+    ("name", "wrong"), [("lr", float("nan")), ("batch_size", 2.5), ("batch_size", 0), ("objective", None)]
 )
 def test_a_choice_that_no_recipe_can_have_is_refused_before_it_is_shown(few_digits, refused, name, wrong):
     with refused(f"got {name} "):
-        TrainingPanel(VAE, {name: {"own": VAE.settings()[name], "other": wrong}}, shown={"": VAE.fit()})
+        TrainingPanel(VAE, {name: {"own": VAE.settings()[name], "other": wrong}}, shown={"": fit_profile(VAE)})

@@ -1,4 +1,4 @@
-"""p(x|z) pixel by pixel: each pixel is a coin whose log-odds hear of z and of all pixels drawn before it."""
+"""PixelVAE: a PixelCNN as the decoder p(x|z) of a VAE; without a latent the VAE is a PixelCNN."""
 
 from collections.abc import Callable
 from typing import cast
@@ -8,8 +8,7 @@ from torch import Generator, Tensor, nn
 
 from gmlib.conditioning import append_label
 from gmlib.errors import InputError
-from gmlib.models.causal import CausalNetwork, Condition
-from gmlib.models.wavefront import draw_naively, draw_pixels
+from gmlib.models.pixelcnn import CausalNetwork, Condition, sample_sequentially, sample_wavefront
 from gmlib.objectives.variational import bernoulli_log_prob
 from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent, PerImage, Watch, require_image, require_latent
@@ -18,7 +17,7 @@ SIZE = (1, 28, 28)
 
 
 class PixelDecoder(nn.Module):
-    r"""An autoregressive decoder; without a latent it is a PixelCNN.
+    r"""An autoregressive decoder: each pixel is a Bernoulli variable whose logit depends on z and on earlier pixels.
 
     $$p(x \mid z) = \prod_i p(x_i \mid x_1, \ldots, x_{i-1}, z)$$
 
@@ -29,27 +28,28 @@ class PixelDecoder(nn.Module):
         self,
         latent_dim: int,
         num_classes: int,
-        network: Callable[[int, int], CausalNetwork],
-        plane: nn.Module | None = None,
+        pixelcnn: Callable[[int, int], CausalNetwork],
+        spatial_condition: nn.Module | None = None,
     ) -> None:
         """Build the network.
 
         Args:
             latent_dim: size of z; 0 for none.
             num_classes: number of labels, 0 for none.
-            network: of the log-odds, made from the size of z and label together, which its biases hear of, and from the
-                channels of the plane that it looks at.
-            plane: from z and label to that plane `(b, channels, 28, 28)`, such as `ConvDecoder`; without one there are
-                biases.
+            pixelcnn: makes the network from the size of the bias condition and the channels of the spatial condition, such as
+                `GatedPixelCNN`.
+            spatial_condition: network from z and label to a feature map `(b, channels, 28, 28)`, such as `ConvDecoder`. None
+                for a bias condition, which is z and the one-hot label.
         """
         super().__init__()
         self.latent_dim = latent_dim
         self.num_classes = num_classes
-        self.plane = plane
-        self.network = network(0, cast(int, plane.channels)) if plane else network(latent_dim + num_classes, 0)
+        self.spatial_condition = spatial_condition
+        sizes = (0, cast(int, spatial_condition.channels)) if spatial_condition else (latent_dim + num_classes, 0)
+        self.pixelcnn = pixelcnn(*sizes)
 
-    def logits(self, x: Image, z: Latent, y: Labels | None = None) -> Image:
-        """Give the log-odds of every pixel, given those before it: in one pass, for x is known.
+    def forward(self, x: Image, z: Latent, y: Labels | None = None) -> Image:
+        """Compute the logit of each pixel, given the pixels before it, in one pass (teacher forcing).
 
         Args:
             x: images `(b, 1, 28, 28)`.
@@ -60,15 +60,15 @@ class PixelDecoder(nn.Module):
             Logits `(b, 1, 28, 28)`.
 
         Raises:
-            InputError: if the images are none, or the latents of another size or another number.
+            InputError: if x is not a batch of such images, or z has another size or another number of rows.
         """
         require_image(x, SIZE, self)
         if len(x) != len(z):
-            raise InputError(f"got {len(x)} images and {len(z)} latents, expected one latent an image")
-        return self.network(x, self._condition(z, y))
+            raise InputError(f"got {len(x)} images and {len(z)} latents, expected one latent per image")
+        return self.pixelcnn(x, self._condition(z, y))
 
     def log_prob(self, x: Image, z: Latent, y: Labels | None = None) -> PerImage:
-        """Log p(x|z).
+        """Compute log p(x|z).
 
         Args:
             x: binary images `(b, 1, 28, 28)`.
@@ -78,7 +78,7 @@ class PixelDecoder(nn.Module):
         Returns:
             Nats per image, `(b,)`.
         """
-        return bernoulli_log_prob(x, self.logits(x, z, y).to(x.dtype))
+        return bernoulli_log_prob(x, self(x, z, y).to(x.dtype))
 
     def sample(
         self,
@@ -89,14 +89,15 @@ class PixelDecoder(nn.Module):
         generator: Generator | None = None,
         watch: Watch = iter,
     ) -> Image:
-        """Draw images pixel by pixel, along a front.
+        """Sample images along wavefronts.
 
         Args:
             z: latents `(b, latent_dim)`.
             y: labels `(b,)`, or None.
-            uniforms: `(b, 1, 28, 28)` in [0, 1): a pixel is 1 where its own is below its probability. None draws them.
+            uniforms: `(b, 1, 28, 28)` in [0, 1): a pixel is 1 where its uniform number is below its probability. None draws
+                them.
             generator: source of randomness, on the device of z.
-            watch: passes on the steps that it is given, and may show how far it has come, as tqdm does.
+            watch: passes on the steps that it is given, and may show progress, as tqdm does.
 
         Returns:
             Images `(b, 1, 28, 28)` of zeros and ones.
@@ -104,9 +105,9 @@ class PixelDecoder(nn.Module):
         Raises:
             InputError: if latents, labels and uniforms do not fit each other.
         """
-        return draw_pixels(self.network, self._condition(z, y), self._uniforms(z, uniforms, generator), watch)
+        return sample_wavefront(self.pixelcnn, *self._sampled(z, y, uniforms, generator), watch)
 
-    def sample_naive(
+    def sample_sequentially(
         self,
         z: Latent,
         y: Labels | None = None,
@@ -115,7 +116,7 @@ class PixelDecoder(nn.Module):
         generator: Generator | None = None,
         watch: Watch = iter,
     ) -> Image:
-        """Draw the same images by 784 full passes.
+        """Sample the same images pixel by pixel, by 784 full passes.
 
         Args:
             z: as for `sample`.
@@ -130,29 +131,32 @@ class PixelDecoder(nn.Module):
         Raises:
             InputError: if latents, labels and uniforms do not fit each other.
         """
-        return draw_naively(self.network, self._condition(z, y), self._uniforms(z, uniforms, generator), watch)
+        return sample_sequentially(self.pixelcnn, *self._sampled(z, y, uniforms, generator), watch)
 
     def _condition(self, z: Latent, y: Labels | None) -> Condition:
-        """Put z and label side by side, or make a plane of them."""
+        """Return z and one-hot label side by side, or the feature map made from them."""
         require_latent(z, self.latent_dim, self)
-        return self.plane(z, y) if self.plane else append_label(z, y, self.num_classes)
+        return self.spatial_condition(z, y) if self.spatial_condition else append_label(z, y, self.num_classes)
 
-    def _uniforms(self, z: Latent, uniforms: Tensor | None, generator: Generator | None) -> Image:
-        """Take the uniforms that are given, or draw them."""
+    def _sampled(
+        self, z: Latent, y: Labels | None, uniforms: Tensor | None, generator: Generator | None
+    ) -> tuple[Image, Condition]:
+        """Return the uniforms, given or drawn, and the condition."""
+        condition = self._condition(z, y)
         if uniforms is None:
-            return draw(torch.rand, (len(z), *SIZE), generator, z.device).to(z.dtype)
+            return draw(torch.rand, (len(z), *SIZE), generator, z.device).to(z.dtype), condition
         if tuple(uniforms.shape) != (len(z), *SIZE):
             raise InputError(
                 f"got uniforms of shape {tuple(uniforms.shape)}, expected {(len(z), *SIZE)}: one number in [0, 1) per pixel"
             )
-        return uniforms.to(z)
+        return uniforms.to(z), condition
 
 
 class NoLatent(nn.Module):
-    """The encoder of a model without a latent: z has no numbers, and its KL divergence is 0."""
+    """The encoder of a model without a latent: z has size 0, and its KL divergence is 0."""
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
-        """Give mean and log-variance of no number.
+        """Return mean and log-variance of size 0.
 
         Args:
             x: images `(b, 1, 28, 28)`.

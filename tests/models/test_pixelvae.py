@@ -5,66 +5,66 @@ from functools import partial
 import pytest
 import torch
 
-from gmlib.models.causal import gated_stacks, plain_stack, receptive_field
 from gmlib.models.conv import ConvDecoder
-from gmlib.models.pixel import NoLatent, PixelDecoder
+from gmlib.models.pixelcnn import GatedPixelCNN, PixelCNN
+from gmlib.models.pixelvae import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE
-from gmlib.recipes import pretrained
-from tests.models.test_causal import trained
+from gmlib.zoo import pretrained
+from tests.models.test_pixelcnn import trained
 
 NETWORKS = {
-    "plain": partial(plain_stack, channels=4, layers=3),
-    "gated": partial(gated_stacks, channels=4, layers=3),
+    "plain": partial(PixelCNN, channels=4, layers=3),
+    "gated": partial(GatedPixelCNN, channels=4, layers=3),
 }
 each_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 
 
-def decoder(network, latent_dim: int = 3, num_classes: int = 10, plane: bool = False) -> PixelDecoder:
+def decoder(network, latent_dim: int = 3, num_classes: int = 10, spatial: bool = False) -> PixelDecoder:
     torch.manual_seed(0)
-    drawn = trained(ConvDecoder(latent_dim, num_classes, hidden=8, batch_norm=False, channels=2)) if plane else None
+    drawn = trained(ConvDecoder(latent_dim, num_classes, hidden=8, batch_norm=False, channels=2)) if spatial else None
     found = PixelDecoder(latent_dim, num_classes, network, drawn)
-    trained(found.network)
+    trained(found.pixelcnn)
     x, z = torch.rand(8, 1, 28, 28).round().double(), torch.randn(8, latent_dim, dtype=torch.float64)
     y = torch.arange(8) if num_classes else None
     with torch.no_grad():  # so that ink is neither certain nor impossible
-        found.network.maps[-1].bias -= found.logits(x, z, y).mean()
+        found.pixelcnn.logits.bias -= found(x, z, y).mean()
     return found
 
 
 @each_network
-@pytest.mark.parametrize("plane", [False, True], ids=["biases", "a plane"])
-def test_what_is_drawn_is_drawn_with_its_own_probability(network, plane):
+@pytest.mark.parametrize("spatial", [False, True], ids=["bias", "spatial"])
+def test_what_is_drawn_is_drawn_with_its_own_probability(network, spatial):
     """Each pixel's uniform lies below its probability just where the pixel is 1, in one pass over the finished image."""
     generator = torch.Generator().manual_seed(0)
     z, y = torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.tensor([0, 3, 3, 9])
     u = torch.rand(4, 1, 28, 28, generator=generator, dtype=torch.float64)
-    pixels = decoder(network, plane=plane)
+    pixels = decoder(network, spatial=spatial)
     x = pixels.sample(z, y, uniforms=u)
-    likely = pixels.logits(x, z, y).sigmoid()
+    likely = pixels(x, z, y).sigmoid()
     assert torch.equal(x, (u < likely).double())
     assert 0.05 < x.mean() < 0.95
     own = torch.where(x == 1, likely, 1 - likely).log().flatten(1).sum(1)
     assert torch.allclose(pixels.log_prob(x, z, y), own)
-    assert torch.equal(pixels.sample_naive(z, y, uniforms=u), x)
+    assert torch.equal(pixels.sample_sequentially(z, y, uniforms=u), x)
 
 
 def test_trained_weights_draw_the_same_pixels_both_ways():
-    """In float32, whose rounding could only be heard where a uniform lies that near to its probability."""
-    decoder = pretrained("pixel_vae").vae.decoder
+    """In float32, whose rounding could matter only where a uniform number is that near to its probability."""
+    decoder = pretrained("pixel_vae").model.decoder
     generators = [torch.Generator().manual_seed(seed) for seed in range(2)]  # `make bench` does 100
     z = torch.cat([torch.randn(1, 32, generator=each) for each in generators])
     u = torch.cat([torch.rand(1, 1, 28, 28, generator=each) for each in generators])
     x = decoder.sample(z, uniforms=u)
-    assert torch.equal(decoder.sample_naive(z, uniforms=u), x)
+    assert torch.equal(decoder.sample_sequentially(z, uniforms=u), x)
     with torch.no_grad():
-        near = (u - decoder.logits(x, z).sigmoid()).abs()
+        near = (u - decoder(x, z).sigmoid()).abs()
     assert near.min() > 1e-5  # so that no rounding decides here
 
 
 @each_network
-@pytest.mark.parametrize("plane", [False, True], ids=["biases", "a plane"])
-def test_z_label_and_draws_each_matter(network, plane):
-    pixels, u = decoder(network, plane=plane), torch.rand(2, 1, 28, 28, dtype=torch.float64)
+@pytest.mark.parametrize("spatial", [False, True], ids=["bias", "spatial"])
+def test_z_label_and_draws_each_matter(network, spatial):
+    pixels, u = decoder(network, spatial=spatial), torch.rand(2, 1, 28, 28, dtype=torch.float64)
     z, y = torch.randn(2, 3, dtype=torch.float64), torch.tensor([1, 2])
     x = pixels.sample(z, y, uniforms=u)
     assert torch.equal(pixels.sample(z, y, uniforms=u), x)
@@ -108,9 +108,9 @@ def test_what_does_not_fit_is_refused(refused):
 
 
 @each_network
-@pytest.mark.parametrize("plane", [False, True], ids=["biases", "a plane"])
-def test_what_is_no_image_is_refused(refused, unchecked, network, plane):
-    pixels = decoder(network, num_classes=0, plane=plane)
+@pytest.mark.parametrize("spatial", [False, True], ids=["bias", "spatial"])
+def test_what_is_no_image_is_refused(refused, unchecked, network, spatial):
+    pixels = decoder(network, num_classes=0, spatial=spatial)
     x, z = torch.rand(3, 1, 28, 28).round().double(), torch.zeros(3, 3, dtype=torch.float64)
     wrong = [(255 * x, "to 255"), (x - 1, "from -1"), (x.long(), "torch.int64"), (x.float(), "torch.float32")]
     wrong += [
@@ -120,35 +120,12 @@ def test_what_is_no_image_is_refused(refused, unchecked, network, plane):
     ]
     vae = VAE(NoLatent(), decoder(network, latent_dim=0, num_classes=0))
     for images, text in wrong:
-        for take in (pixels.logits, pixels.log_prob):
+        for take in (pixels, pixels.log_prob):
             with refused(text, "expected"):
                 take(images, z)
         for take in (vae, vae.log_weights):
             with refused(text, "expected"):
                 take(images)
-
-
-@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-def test_a_causal_network_takes_images_and_conditions_of_theirs(refused, unchecked, make):
-    network, x = make(2, 0), torch.rand(3, 1, 6, 6)
-    for wrong, text in ((5 * x, "values from"), (x.expand(3, 2, 6, 6), "(3, 2, 6, 6)"), (x[:, 0], "(3, 6, 6)")):
-        with refused(text, "expected"):
-            network(wrong, torch.zeros(3, 2))
-        with refused(text, "expected"):
-            receptive_field(network, wrong, 2, 2, torch.zeros(3, 2))
-    for wrong in ((1, 2), (3, 0), (3, 2, 6, 6), (2,)):  # one row would stand for all, none for nothing
-        with refused(f"condition of shape {wrong}", "(3, 2)"):
-            network(x, torch.zeros(wrong))
-    with torch.no_grad(), refused("torch.no_grad"):
-        receptive_field(network, x, 2, 2, torch.zeros(3, 2))
-    for layers in (0, -1):
-        with refused(f"layers {layers}", "at least 1"):
-            make(2, 0, layers=layers)
-
-
-def test_rows_above_that_are_fewer_than_none(refused, unchecked):
-    with refused("got above -1", "at least 0"):
-        gated_stacks(0, layers=2, above=-1)
 
 
 def test_uniforms_that_are_none(refused, unchecked):

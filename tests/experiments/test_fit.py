@@ -9,20 +9,29 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gmlib import mnist, recipes
+from gmlib import ImageDataset, mnist, models, recipes, show, zoo
 from gmlib.evaluate import log_likelihood
-from gmlib.experiment import GANRecipe, plain
-from gmlib.models import VAE, DCCritic, DCGenerator, MLPCritic, NoLatent, PixelDecoder, plain_stack
-from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
+from gmlib.experiments.evaluate import evaluate_digits
+from gmlib.experiments.fit import fit_profile, training_loop
+from gmlib.experiments.recipe import GANRecipe, plain
+from gmlib.experiments.run import networks_of
+from gmlib.identity import PARTS, identity
+from gmlib.models import VAE, DCCritic, DCGenerator, MLPCritic, NoLatent, PixelCNN, PixelDecoder
+from gmlib.objectives import ELBO, IWAE, MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversarial
 from gmlib.seeds import stream
 from gmlib.train import State, StopTraining
 from gmlib.train.folder import Folder
+from tests.conftest import instead
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=4)
 
 
 def weights(run) -> dict[str, torch.Tensor]:
-    return run.vae.state_dict()
+    return run.model.state_dict()
+
+
+def named(dataset, name: str) -> ImageDataset:
+    return ImageDataset(dataset.images, dataset.labels, dataset.classes, name)
 
 
 def equal(a, b) -> bool:
@@ -33,28 +42,34 @@ def equal(a, b) -> bool:
 def test_a_seed_fixes_the_run_and_the_global_generator_is_left_alone(few_digits):
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = SHORT.fit(seed=3)
+    first = fit_profile(SHORT, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    again = SHORT.fit(seed=3)
+    again = fit_profile(SHORT, seed=3)
     assert equal(first, again)
     assert first.history == again.history
-    assert not equal(first, SHORT.fit(seed=4))
+    assert not equal(first, fit_profile(SHORT, seed=4))
 
 
 def test_a_run_knows_what_it_is(few_digits):
-    run = SHORT.fit(seed=3)
-    assert isinstance(run.vae, VAE)
+    run = fit_profile(SHORT, seed=3)
+    assert isinstance(run.model, VAE)
     assert run.about["recipe"] == "vae"
     assert run.about["recipe_hash"] == SHORT.hash
-    facts = {"profile": "quick", "epochs": 4, "seed": 3, "data": "made-up/train", "device": "cpu"}
+    facts = {"epochs": 4, "seed": 3, "data": "mnist5k/train", "data_digest": few_digits.digest, "device": "cpu"}
     assert {key: run.about[key] for key in facts} == facts
+    assert run.about["classes"] == [str(digit) for digit in range(10)]
     assert run.about["versions"]["torch"] == torch.__version__
     assert run.metrics == {}
 
 
 def test_full_trains_longer_than_quick(few_digits):
-    assert len(replace(SHORT, epochs=5).fit("full").history) == 5
+    assert len(fit_profile(replace(SHORT, epochs=5), "full").history) == 5
+
+
+def begun(recipe, digits, seed: int = 0, model=None) -> State:
+    """The state of a run before its first step."""
+    return training_loop(recipe, model or recipe.build(), digits, seed)(epochs=0)
 
 
 def stop_after(epochs: int):
@@ -68,11 +83,13 @@ def stop_after(epochs: int):
 @pytest.mark.parametrize("optimiser", [torch.optim.Adam, torch.optim.SGD])
 def test_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, optimiser):
     recipe = replace(SHORT, optimiser=optimiser, lr=1e-2 if optimiser is torch.optim.Adam else 1e-4)
-    whole = recipe.fit(seed=3, out=tmp_path / "whole")
+    whole = fit_profile(recipe, seed=3, out=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        recipe.fit(seed=3, out=tmp_path / "parts", on_epoch=stop_after(2))
+        fit_profile(recipe, seed=3, out=tmp_path / "parts", on_epoch=stop_after(2))
     epochs = []
-    resumed = recipe.fit(seed=3, out=tmp_path / "parts", resume=True, on_epoch=lambda state: epochs.append(state.epoch))
+    resumed = fit_profile(
+        recipe, seed=3, out=tmp_path / "parts", resume=True, on_epoch=lambda state: epochs.append(state.epoch)
+    )
     assert epochs == [2, 3, 4]  # the last step of epoch 2 was kept, its row was not yet
     assert equal(whole, resumed)
     assert whole.history == resumed.history
@@ -81,20 +98,20 @@ def test_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, opti
     parts, never = (load_file(tmp_path / folder / "checkpoint-000000016.safetensors") for folder in ("parts", "whole"))
     assert parts.keys() == never.keys()
     assert all(torch.equal(parts[key], never[key]) for key in parts)
-    assert equal(whole, recipe.fit(seed=3, out=tmp_path / "parts", resume=True))  # nothing is left to do
+    assert equal(whole, fit_profile(recipe, seed=3, out=tmp_path / "parts", resume=True))  # nothing is left to do
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 10**20])
 def test_a_seed_out_of_range(few_digits, refused, seed):
     with refused(f"got seed {seed}", "from 0 to 2,147,483,647"):
-        SHORT.fit(seed=seed)
+        fit_profile(SHORT, seed=seed)
 
 
 def test_a_folder_that_holds_a_run(few_digits, tmp_path, refused):
-    SHORT.fit(out=tmp_path)
+    fit_profile(SHORT, out=tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with refused(f"{tmp_path} holds a run already", "--resume", "another --out"):
-        SHORT.fit(out=tmp_path)
+        fit_profile(SHORT, out=tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -108,35 +125,35 @@ def test_a_folder_that_holds_a_run(few_digits, tmp_path, refused):
     ],
 )
 def test_a_checkpoint_of_another_run(few_digits, tmp_path, refused, other, seed, key):
-    SHORT.fit(out=tmp_path)
+    fit_profile(SHORT, out=tmp_path)
     with refused(f"is of {key} ", "resume with what it was started with"):
-        other.fit(seed=seed, out=tmp_path, resume=True)
+        fit_profile(other, seed=seed, out=tmp_path, resume=True)
 
 
 def test_an_unknown_profile(refused):
     with refused("got profile 'quikc'", "expected quick or full", "did you mean 'quick'"):
-        SHORT.fit("quikc")
+        fit_profile(SHORT, "quikc")
 
 
 def test_the_full_profile_needs_the_full_data(tmp_path, refused):
     with refused(f"got the data folder {tmp_path}", "four MNIST files"):
-        SHORT.fit("full", root=tmp_path)
+        fit_profile(SHORT, "full", root=tmp_path)
 
 
 def test_quick_trains_on_the_embedded_digits_and_full_on_all(monkeypatch, made_up):
     asked = []
 
-    def note(split, source, root=None):
+    def note(source, split, root=None):
         asked.append((split, source, root))
         return made_up
 
-    monkeypatch.setattr("gmlib.experiment.mnist", note)
+    monkeypatch.setattr("gmlib.experiments.fit.load", note)
     short = replace(SHORT, epochs=1, quick_epochs=1)
-    short.fit("quick", root="folder")
-    short.fit("full", root="folder")
+    fit_profile(short, "quick", root="folder")
+    fit_profile(short, "full", root="folder")
     assert {(split, source) for split, source, _ in asked[:2]} == {("train", "mnist5k"), ("validation", "mnist5k")}
     assert {(split, source) for split, source, _ in asked[2:]} == {("train", "mnist"), ("validation", "mnist")}
-    assert {root for _, _, root in asked} == {"folder"}
+    assert [root for _, _, root in asked] == [None, None, "folder", "folder"]
 
 
 @pytest.mark.parametrize("classes", [0, 10])
@@ -144,21 +161,21 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classe
     """With draws and means against binarised and grey test digits, as many as there are of them."""
     asked, measured = [], []
 
-    def note(split, source, root=None):
+    def note(source, split, root=None):
         asked.append((split, source))
-        return made_up if source == "mnist" else made_up[:32]
+        return named(made_up if source == "mnist" else made_up[:32], f"{source}/{split}")
 
-    def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None):
+    def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None, *, classifier):
         measured.append((samples, reference, floor, labels, floor_labels))
         assert frequencies.sum() == pytest.approx(1)
         return {"fid": 1.0, "fid_floor": 0.5}
 
-    monkeypatch.setattr("gmlib.experiment.mnist", note)
-    monkeypatch.setattr("gmlib.experiment.measure_samples", measure_samples)
-    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 3)
-    recipe = replace(SHORT, num_classes=classes, finer_samples=7)
-    networks = recipe.build()
-    metrics = recipe.measure(networks, full=True)
+    monkeypatch.setattr("gmlib.experiments.evaluate.load", note)
+    monkeypatch.setattr("gmlib.evaluate.models.measure_samples", measure_samples)
+    monkeypatch.setattr("gmlib.evaluate.models.IWAE_SAMPLES", 3)
+    recipe = replace(SHORT, conditional=classes > 0, finer_samples=7)
+    model = recipe.build()
+    metrics = evaluate_digits(recipe, model, full=True)
     names = ["test_elbo", "test_log_px", "kl", "n", "test_log_likelihood", "log_likelihood_samples"]
     names += ["fid", "fid_floor", "mean_fid", "mean_fid_floor", "test_log_likelihood_7"]
     names += ["test_log_likelihood_given_label", "bayes_accuracy"] if classes else []
@@ -175,23 +192,23 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classe
         assert len(samples) == len(floor) == len(test)
         assert all(bool(((x == 0) | (x == 1)).all()) is binary for x in (samples, floor))
         assert (labels is None) == (floor_labels is None) == (classes == 0)
-    assert sorted(recipe.measure(networks)) == sorted(f"mnist5k_{name}" for name in names)
+    assert sorted(evaluate_digits(recipe, model)) == sorted(f"mnist5k_{name}" for name in names)
 
 
 def test_a_checkpoint_of_another_device_or_precision(few_digits, tmp_path, refused, monkeypatch):
     """A generator's state cannot move between devices, so the run cannot either."""
-    SHORT.fit(out=tmp_path)
+    fit_profile(SHORT, out=tmp_path)
     with refused("is of precision 'float32'", "this run is of 'bfloat16'", "another --out"):
-        SHORT.fit(out=tmp_path, resume=True, precision="bfloat16")
+        fit_profile(SHORT, out=tmp_path, resume=True, precision="bfloat16")
     folder = Folder(tmp_path, {"device": "cuda"})
     with folder, refused("is of device 'cpu'", "this run is of 'cuda'", "another --out"):
-        folder.open(SHORT.start(SHORT.build(), few_digits, 0), resume=True)
+        folder.open(begun(SHORT, few_digits), resume=True)
 
 
 def test_bfloat16_computes_otherwise_but_sums_in_float32(few_digits):
-    exact, rough = SHORT.fit(), SHORT.fit(precision="bfloat16")
+    exact, rough = fit_profile(SHORT), fit_profile(SHORT, precision="bfloat16")
     assert rough.about["precision"] == "bfloat16"
-    assert all(parameter.dtype == torch.float32 for parameter in rough.vae.parameters())
+    assert all(parameter.dtype == torch.float32 for parameter in rough.model.parameters())
     assert not equal(exact, rough)
     # eight bits of mantissa in the networks move the bound by less than a percent; sums of 784 in them would not
     for a, b in zip(exact.history.column("train_elbo"), rough.history.column("train_elbo"), strict=True):
@@ -201,68 +218,67 @@ def test_bfloat16_computes_otherwise_but_sums_in_float32(few_digits):
 def test_the_classifier_goes_on_bit_for_bit(few_digits, always, tmp_path):
     """Its weights do not lie in memory in the order of their dimensions, and fused optimisers mind that."""
     short = replace(recipes.CLASSIFIER, batch_size=16, quick_epochs=3)
-    whole = short.fit(seed=3)
+    whole = fit_profile(short, seed=3)
 
     def stop(state: State) -> None:
         if state.step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        short.fit(seed=3, out=tmp_path, on_step=stop)
-    resumed = short.fit(seed=3, out=tmp_path, resume=True)
+        fit_profile(short, seed=3, out=tmp_path, on_step=stop)
+    resumed = fit_profile(short, seed=3, out=tmp_path, resume=True)
     assert resumed.history == whole.history
-    found, expected = (run.networks["classifier"].state_dict() for run in (resumed, whole))
-    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert equal(resumed, whole)
 
 
 def test_a_run_that_is_stopped_ends_there_and_can_go_on(few_digits, tmp_path):
-    whole = SHORT.fit(seed=3)
+    whole = fit_profile(SHORT, seed=3)
 
     def stop(state: State) -> None:
         if (state.epoch, state.batches.position) == (1, 2):
             raise StopTraining
 
     for out in (None, tmp_path):
-        run = SHORT.fit(seed=3, out=out, on_step=stop)
+        run = fit_profile(SHORT, seed=3, out=out, on_step=stop)
         assert run.history.rows == whole.history.rows[:1]
         assert run.about["epochs"] == 1
-        assert not run.networks["vae"].training
+        assert not run.model.training
         assert not equal(run, whole)
-    assert equal(SHORT.fit(seed=3, out=tmp_path, resume=True), whole)
+    assert equal(fit_profile(SHORT, seed=3, out=tmp_path, resume=True), whole)
 
 
 def test_an_unknown_precision(refused):
     with refused("got precision 'float16'", "float32 or bfloat16"):
-        SHORT.fit(precision="float16")
+        fit_profile(SHORT, precision="float16")
 
 
 def test_no_two_streams_of_a_run_draw_the_same_numbers(few_digits):
     """Order, binarisation, latents, weights and dropout once began with the same seed."""
-    state = SHORT.start(SHORT.build(), few_digits, 3)
+    state = begun(SHORT, few_digits, 3)
     generators = [state.generator, state.batches.generator, *(stream(3, name) for name in ("weights", "dropout"))]
     first = [torch.rand(4, generator=generator).tolist() for generator in generators]
     assert len({tuple(numbers) for numbers in first}) == len(generators)
-    again = SHORT.start(SHORT.build(), few_digits, 4)
+    again = begun(SHORT, few_digits, 4)
     assert torch.rand(4, generator=again.generator).tolist() not in first
 
 
 def test_the_classifier_learns_made_up_digits(few_digits):
     short = replace(recipes.CLASSIFIER, batch_size=16, quick_epochs=12)
-    run = short.fit(seed=1)
+    run = fit_profile(short, seed=1)
     assert run.history.column("validation_accuracy")[-1] > 0.8
-    metrics = short.measure(run.networks)
+    metrics = evaluate_digits(short, run.model)
     assert sorted(metrics) == ["mnist5k_n", "mnist5k_test_accuracy", "mnist5k_test_accuracy_binarised"]
     assert metrics["mnist5k_test_accuracy"] > 0.8
 
 
 def test_the_likelihood_of_a_conditional_model_is_that_of_its_labels(monkeypatch):
-    monkeypatch.setattr("gmlib.experiment.IWAE_SAMPLES", 20)
+    monkeypatch.setattr("gmlib.evaluate.models.IWAE_SAMPLES", 20)
     test = mnist("test")[:60]
-    monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: test)
-    monkeypatch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {})
-    run = recipes.pretrained("cvae")
-    found = recipes.CVAE.measure(run.networks)
-    given = log_likelihood(run.vae, test.binarised(), test.labels, samples=20).mean().item()
+    instead(monkeypatch, test)
+    monkeypatch.setattr("gmlib.evaluate.models.measure_samples", lambda *_, **__: {})
+    run = zoo.pretrained("cvae")
+    found = evaluate_digits(recipes.CVAE, run.model)
+    given = log_likelihood(run.model, test.binarised(), test.labels, samples=20).mean().item()
     assert found["mnist5k_test_log_likelihood_given_label"] == pytest.approx(given, abs=1)  # other draws
     worth = found["mnist5k_test_log_likelihood_given_label"] - found["mnist5k_test_log_likelihood"]
     assert 0 < worth <= math.log(10)
@@ -276,8 +292,8 @@ def test_a_finer_estimate_takes_the_draws_that_the_recipe_asks_for(few_digits, m
         asked.append(samples)
         return torch.full((len(images),), float(-samples))
 
-    monkeypatch.setattr("gmlib.experiment.log_likelihood", note)
-    found = replace(SHORT, finer_samples=7).measure(SHORT.build())
+    monkeypatch.setattr("gmlib.evaluate.models.log_likelihood", note)
+    found = evaluate_digits(replace(SHORT, finer_samples=7), SHORT.build())
     assert asked == [5, 7]
     assert (found["mnist5k_test_log_likelihood"], found["mnist5k_test_log_likelihood_7"]) == (-5, -7)
 
@@ -285,23 +301,23 @@ def test_a_finer_estimate_takes_the_draws_that_the_recipe_asks_for(few_digits, m
 def test_a_few_digits_tell_what_more_draws_gain(monkeypatch):
     """All digits by few draws, and what some of them gain by more, with its standard error."""
     test, sizes = mnist("test")[:50], {}
-    monkeypatch.setattr("gmlib.experiment.mnist", lambda split, source, root=None: test)
-    monkeypatch.setattr("gmlib.experiment.measure_samples", lambda *_, **__: {})
+    instead(monkeypatch, test)
+    monkeypatch.setattr("gmlib.evaluate.models.measure_samples", lambda *_, **__: {})
 
     def estimate(vae, images, samples, watch):
         sizes[samples] = len(images)
         # far apart from digit to digit, and one of eleven gains 22 more than the others
         return images.flatten(1).sum(1) + samples + 22 * (torch.arange(len(images)) == 0) * (len(images) == 11)
 
-    monkeypatch.setattr("gmlib.experiment.log_likelihood", estimate)
-    found = replace(SHORT, likelihood_samples=3, finer_samples=7, finer_digits=11).measure(SHORT.build())
+    monkeypatch.setattr("gmlib.evaluate.models.log_likelihood", estimate)
+    found = evaluate_digits(replace(SHORT, likelihood_samples=3, finer_samples=7, finer_digits=11), SHORT.build())
     assert sizes == {3: 50, 7: 11}
     assert found["mnist5k_log_likelihood_samples"] == 3
     ink = test.binarised().sum().item() / 50
     assert found["mnist5k_test_log_likelihood"] == pytest.approx(ink + 3)
     assert found["mnist5k_test_log_likelihood_7"] == pytest.approx(ink + 7 + 2)
     assert found["mnist5k_test_log_likelihood_7_error"] == pytest.approx(2)  # of ten gains of 4 and one of 26
-    exact = replace(SHORT, likelihood_samples=3, finer_samples=7).measure(SHORT.build())
+    exact = evaluate_digits(replace(SHORT, likelihood_samples=3, finer_samples=7), SHORT.build())
     assert "mnist5k_test_log_likelihood_7_error" not in exact  # of all digits
 
 
@@ -318,8 +334,9 @@ def test_a_setting_as_json_can_hold_it():
     assert plain(partial(DCGenerator, 5, width=16)) == {"DCGenerator": {"0": 5, "width": 16}}
     assert plain(MINIMAX.generator) == "generator_minimax"
     losses = {"critic": "critic_wasserstein", "generator": "generator_wasserstein"}
-    assert plain(WASSERSTEIN_CLIPPED) == losses | {"clip": 0.01}
-    assert plain(WASSERSTEIN_PENALTY) == losses | {"penalty": "gradient_penalty", "weight": 10.0}
+    assert plain(WASSERSTEIN_CLIPPED) == {"Adversarial": losses | {"clip": 0.01}}
+    assert plain(WASSERSTEIN_PENALTY) == {"Adversarial": losses | {"penalty": "gradient_penalty", "weight": 10.0}}
+    assert plain(IWAE()) == {"IWAE": {}} != plain(ELBO(beta=2.0)) == {"ELBO": {"beta": 2.0}}
 
 
 def test_another_game_is_another_recipe_and_json_can_hold_it():
@@ -336,11 +353,12 @@ def test_another_game_is_another_recipe_and_json_can_hold_it():
         assert there_and_back["objective"] == plain(recipe.objective)
 
 
-def test_a_new_field_of_the_game_with_a_neutral_default_changes_no_hash():
+def test_a_new_field_of_the_game_with_a_neutral_default_changes_no_hash(monkeypatch):
     @dataclass(frozen=True)
     class Newer(Adversarial):
         smoothing: float = 0.0
 
+    monkeypatch.setitem(PARTS, Newer, PARTS[Adversarial])
     newer = Newer(MINIMAX.critic, MINIMAX.generator)
     assert replace(GAN, objective=newer).hash == replace(GAN, objective=MINIMAX).hash
     assert replace(GAN, objective=replace(newer, smoothing=0.1)).hash != replace(GAN, objective=MINIMAX).hash
@@ -348,21 +366,23 @@ def test_a_new_field_of_the_game_with_a_neutral_default_changes_no_hash():
 
 def test_every_setting_of_a_game_counts_and_what_ships_does_not():
     changed = {
-        **{"latent_dim": 4, "critic": DCCritic, "objective": MINIMAX, "betas": (0.5, 0.999), "num_classes": 10},
-        **{"batch_norm": True, "critic_batch_norm": True, "dropout": 0.2, "n_critic": 5, "n_generator": 2},
+        **{"latent_dim": 4, "critic": DCCritic, "objective": MINIMAX, "betas": (0.5, 0.999), "conditional": True},
+        **{"batch_norm": True, "critic_norm": "layer", "dropout": 0.2, "n_critic": 5, "n_generator": 2},
         **{"generator": DCGenerator, "optimiser": torch.optim.AdamW, "warmup": True, "pack": 2},
-        **{"decay": True, "ema": 0.0, "lr": 2e-3, "batch_size": 32, "epochs": 5},
+        **{"decay": True, "ema": 0.0, "lr": 2e-3, "batch_size": 32},
     }
     hashes = {replace(GAN, **{name: value}).hash for name, value in changed.items()}
     assert len(hashes - {GAN.hash}) == len(changed)
+    assert replace(GAN, epochs=5).hash == GAN.hash  # the length belongs to a run
     assert replace(GAN, ships_critic=False, quick_epochs=1) == GAN
     assert replace(GAN, ships_critic=False, quick_epochs=1).hash == GAN.hash
 
 
 def test_each_network_has_its_optimiser_with_the_betas_of_the_recipe(few_digits):
     recipe = replace(GAN, betas=(0.1, 0.7), lr=3e-3)
-    networks = recipe.build()
-    state = recipe.start(networks, few_digits, 0)
+    model = recipe.build()
+    networks = networks_of(model)
+    state = begun(recipe, few_digits, model=model)
     assert set(state.optimisers) == set(networks) == {"generator", "critic"}
     for name, optimiser in state.optimisers.items():
         (group,) = optimiser.param_groups
@@ -374,60 +394,64 @@ def test_each_network_has_its_optimiser_with_the_betas_of_the_recipe(few_digits)
 
 def test_an_optimiser_without_betas(few_digits):
     recipe = replace(GAN, betas=None, optimiser=torch.optim.SGD)
-    optimisers = recipe.start(recipe.build(), few_digits, 0).optimisers
+    optimisers = begun(recipe, few_digits).optimisers
     assert {type(optimiser) for optimiser in optimisers.values()} == {torch.optim.SGD}
 
 
 def test_a_recipe_builds_what_it_says():
-    recipe = replace(GAN, num_classes=0, batch_norm=True, critic_batch_norm=True, pack=2, latent_dim=7)
-    generator, critic = (recipe.build()[name] for name in ("generator", "critic"))
+    recipe = replace(GAN, batch_norm=True, critic_norm="batch", pack=2, latent_dim=7)
+    generator, critic = networks_of(recipe.build()).values()
 
     def norms(network):
         return sum(isinstance(part, torch.nn.BatchNorm1d) for part in network.modules())
 
     assert (generator.latent_dim, critic.channels, norms(generator), norms(critic)) == (7, 2, 3, 3)
-    plain_generator, plain_critic = (replace(GAN, num_classes=10).build()[name] for name in ("generator", "critic"))
-    assert (plain_generator.num_classes, plain_critic.num_classes) == (10, 10)
+    plain_generator, plain_critic = networks_of(replace(GAN, conditional=True).build(num_classes=26)).values()
+    assert (plain_generator.num_classes, plain_critic.num_classes) == (26, 26)
     assert (norms(plain_generator), norms(plain_critic)) == (0, 0)
     assert isinstance(plain_critic, MLPCritic)
     assert [part.p for part in plain_critic.modules() if isinstance(part, torch.nn.Dropout)] == [0.3] * 3
-    assert not any(isinstance(part, torch.nn.Dropout) for part in replace(GAN, dropout=0.0).build()["critic"].modules())
+    assert not any(isinstance(part, torch.nn.Dropout) for part in replace(GAN, dropout=0.0).build().critic.modules())
 
 
 def test_the_loop_plays_the_recipes_game(few_digits, monkeypatch):
     recipe, rates = replace(GAN, objective=WASSERSTEIN_CLIPPED, n_critic=3, n_generator=2, pack=2, decay=True), []
     recipe = replace(recipe, critic_lr=2e-3)
-    run = recipe.fit(seed=1, on_step=lambda s: rates.append([o.param_groups[0]["lr"] for o in s.optimisers.values()]))
+    run = fit_profile(
+        recipe, seed=1, on_step=lambda s: rates.append([o.param_groups[0]["lr"] for o in s.optimisers.values()])
+    )
     assert rates[0] == [1e-3, 2e-3] > rates[1] > rates[-1]
     assert run.history.column("generator_steps") == [2, 2, 4]
     bound = torch.tensor(0.01)
-    assert max(p.abs().max() for p in run.critic.parameters()) == bound
-    assert not any(module.training for network in run.networks.values() for module in network.modules())
+    assert max(p.abs().max() for p in run.model.critic.parameters()) == bound
+    assert not any(module.training for module in run.model.modules())
     assert "validation_fid" in run.history.rows[0]
     monkeypatch.setattr("gmlib.train.gan.critic_lead", lambda steps: 5)
-    leads = replace(GAN, warmup=True).fit(seed=1).history.column("generator_steps")
+    leads = fit_profile(replace(GAN, warmup=True), seed=1).history.column("generator_steps")
     assert leads == [0, 1, 1]  # after the fifth and the tenth step of the critic
 
 
 def test_a_run_of_a_gan_holds_the_average(few_digits):
     kept = []
-    run = GAN.fit(seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks)))
+    run = fit_profile(GAN, seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks)))
     averages, networks = kept[-1]
-    assert run.generator is averages["generator"]
-    assert run.critic is networks["critic"]
+    assert run.model.generator is averages["generator"]
+    assert run.model.critic is networks["critic"]
     # the average took no gradients; as a run's network it can be trained further
-    assert all(parameter.requires_grad for network in run.networks.values() for parameter in network.parameters())
-    for ours, theirs in zip(run.generator.parameters(), networks["generator"].parameters(), strict=True):
+    assert all(parameter.requires_grad for parameter in run.model.parameters())
+    for ours, theirs in zip(run.model.generator.parameters(), networks["generator"].parameters(), strict=True):
         assert not torch.equal(ours, theirs)
-    plain_run = replace(GAN, ema=0.0).fit(seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks)))
-    assert plain_run.generator is kept[-1][1]["generator"]
+    plain_run = fit_profile(
+        replace(GAN, ema=0.0), seed=1, on_epoch=lambda state: kept.append((state.averages, state.networks))
+    )
+    assert plain_run.model.generator is kept[-1][1]["generator"]
 
 
 CONVOLUTIONAL = replace(GAN, generator=partial(DCGenerator, width=8), critic=partial(DCCritic, width=8))
 
 
 def test_convolutions_train_with_the_channels_of_a_pixel_side_by_side(few_digits):
-    networks = CONVOLUTIONAL.start(CONVOLUTIONAL.build(), few_digits, 0).networks
+    networks = begun(CONVOLUTIONAL, few_digits).networks
     weights = [p for network in networks.values() for p in network.parameters() if p.dim() == 4]
     assert len(weights) == 8
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
@@ -435,25 +459,23 @@ def test_convolutions_train_with_the_channels_of_a_pixel_side_by_side(few_digits
 
 @pytest.mark.parametrize(
     "recipe",
-    [GAN, CONVOLUTIONAL, replace(GAN, num_classes=0, stack=2, pack=2)],
+    [GAN, CONVOLUTIONAL, replace(GAN, stack=2, pack=2)],
     ids=["mlp", "convolutional", "stacks"],
 )
 def test_a_gan_stopped_and_resumed_is_never_stopped(few_digits, always, tmp_path, recipe):
     """In the middle of a round, with dropout from the global generator."""
     recipe = replace(recipe, n_critic=3)
-    whole = recipe.fit(seed=3)
+    whole = fit_profile(recipe, seed=3)
 
     def stop(state: State) -> None:
         if state.step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        recipe.fit(seed=3, out=tmp_path, on_step=stop)
-    resumed = recipe.fit(seed=3, out=tmp_path, resume=True)
+        fit_profile(recipe, seed=3, out=tmp_path, on_step=stop)
+    resumed = fit_profile(recipe, seed=3, out=tmp_path, resume=True)
     assert resumed.history == whole.history
-    for name, network in whole.networks.items():
-        found = resumed.networks[name].state_dict()
-        assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
+    assert equal(resumed, whole)
 
 
 @pytest.mark.parametrize("classes", [0, 10])
@@ -462,21 +484,21 @@ def test_samples_of_a_gan_are_measured_grey_against_grey(monkeypatch, made_up, c
     measured, train = [], made_up[made_up.labels < 5]  # 34 images
     tests = {"mnist": made_up[:30], "mnist5k": made_up[30:50]}
 
-    def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None):
+    def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None, *, classifier):
         measured.append((samples, reference, floor, labels, floor_labels))
         assert torch.equal(frequencies, train.labels.bincount(minlength=10) / 34)
         return {"fid": 1.0}
 
-    def mnist_of(split, source, root=None):
-        return train if split == "train" else tests[source]
+    def load(source, split, root=None):
+        return named(train if split == "train" else tests[source], f"{source}/{split}")
 
-    monkeypatch.setattr("gmlib.experiment.mnist", mnist_of)
-    monkeypatch.setattr("gmlib.experiment.measure_samples", measure_samples)
-    recipe = replace(GAN, num_classes=classes)
-    generator = recipe.build()["generator"].eval()
-    found = recipe.measure({"generator": generator}, full=True)
+    monkeypatch.setattr("gmlib.experiments.evaluate.load", load)
+    monkeypatch.setattr("gmlib.evaluate.models.measure_samples", measure_samples)
+    recipe = replace(GAN, conditional=classes > 0)
+    generator = recipe.build().generator.eval()
+    found = evaluate_digits(recipe, models.GAN(generator), full=True)
     assert found == {"n": 30, "fid": 1.0, "mnist5k_n": 20, "mnist5k_fid": 1.0}
-    assert recipe.measure({"generator": generator}) == {"mnist5k_n": 20, "mnist5k_fid": 1.0}
+    assert evaluate_digits(recipe, models.GAN(generator)) == {"mnist5k_n": 20, "mnist5k_fid": 1.0}
     for (samples, reference, floor, labels, floor_labels), test in zip(measured[:2], tests.values(), strict=True):
         n = len(test)
         assert torch.equal(reference, test.grey())
@@ -494,21 +516,45 @@ def test_samples_of_a_gan_are_measured_grey_against_grey(monkeypatch, made_up, c
 @pytest.mark.parametrize("latent_dim", [0, 2])
 def test_a_decoder_of_pixels_is_one_field_away(few_digits, refused, tmp_path, latent_dim):
     recipe = replace(
-        SHORT, name="vae", latent_dim=latent_dim, pixels=partial(plain_stack, channels=4, layers=2), kl_warmup=1
+        SHORT,
+        name="vae",
+        latent_dim=latent_dim,
+        pixelcnn=partial(PixelCNN, channels=4, layers=2),
+        objective=ELBO(kl_warmup=1),
     )
-    run = recipe.fit(seed=1)
-    assert isinstance(run.vae.decoder, PixelDecoder)
-    assert isinstance(run.vae.encoder, NoLatent) == (latent_dim == 0)
+    run = fit_profile(recipe, seed=1)
+    assert isinstance(run.model.decoder, PixelDecoder)
+    assert isinstance(run.model.encoder, NoLatent) == (latent_dim == 0)
     assert all(row["validation_kl"] == 0 for row in run.history.rows) == (latent_dim == 0)
-    draws = run.sample(3, generator=torch.Generator().manual_seed(0))
+    draws = run.model.sample(3, generator=torch.Generator().manual_seed(0))
     assert sorted(draws.unique().tolist()) == [0, 1]
     with refused("got latents to decode", "use sample"):
-        run.sample(3, mean=True)
-    found = recipe.measure(run.networks, full=False)
+        run.model.sample(3, mean=True)
+    found = evaluate_digits(recipe, run.model, full=False)
     assert found["mnist5k_test_log_likelihood"] < 0
     assert not any("mean" in name for name in found)
 
 
-def test_a_warm_up_and_free_nats_reach_the_loop():
-    loop = replace(SHORT, kl_warmup=3, free_nats=2.5).loop()
-    assert (loop.keywords["kl_warmup"], loop.keywords["free_nats"]) == (3, 2.5)
+def test_the_objective_of_a_vae_reaches_the_loop_and_the_hash(few_digits):
+    others = [ELBO(beta=2.0), ELBO(kl_warmup=0.5), ELBO(free_nats=2.5), IWAE(), IWAE(6)]
+    found = [replace(SHORT, objective=objective) for objective in (ELBO(), *others)]
+    assert len({recipe.hash for recipe in found}) == len(found)
+    assert found[0].hash == SHORT.hash
+    for recipe in found:
+        assert training_loop(recipe, recipe.build(), few_digits, 0).keywords["objective"] == recipe.objective
+    assert list(fit_profile(replace(SHORT, objective=IWAE(2))).history.rows[0])[1] == "train_iwae"
+
+
+def test_an_objective_of_a_readers_own_is_isolated_and_goes_by_its_name(few_digits):
+    def own(vae, x, y, progress, generator):
+        bound, parts = ELBO()(vae, x, y, progress, generator)
+        return bound * (1 + 0.1 * torch.randn_like(bound)), parts
+
+    recipe = replace(SHORT, objective=own)
+    assert identity(recipe)["objective"].endswith("own")
+    assert "own" in show(recipe).markdown
+    torch.manual_seed(1)
+    first = fit_profile(recipe, seed=3)
+    torch.manual_seed(2)
+    assert equal(first, fit_profile(recipe, seed=3))
+    assert not equal(first, fit_profile(SHORT, seed=3))

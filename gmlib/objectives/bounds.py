@@ -1,0 +1,113 @@
+"""Variational objectives as data: the bound on log p(x) that a VAE maximises."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from torch import Generator
+
+from gmlib.errors import InputError
+from gmlib.objectives.variational import elbo, iwae_bound, relaxed_elbo
+from gmlib.shapes import Image, Labels, PerImage, require_whole
+
+Parts = dict[str, PerImage]  # name of each quantity that training notes to its value for each image
+Variational = Callable[[Any, Image, Labels | None, float, Generator | None], tuple[PerImage, Parts]]
+
+
+@dataclass(frozen=True)
+class ELBO:
+    r"""The evidence lower bound with one draw of z per image, or a relaxed form of it.
+
+    $$\mathcal{L}(x) = \log p(x \mid z) - \beta_t \max\big(\lambda,\; \overline{\mathrm{KL}}\big), \qquad \beta_t = \beta \min(1, t / w)$$
+
+    Args:
+        beta: weight of the KL divergence at the end of warm-up, at least 0; 1 for the ELBO.
+        kl_warmup: w, the share of the run over which the weight rises from 0 to beta; 0 for none.
+        free_nats: lambda, nats per image below which the mean KL divergence of a batch costs nothing; 0 for none.
+
+    Raises:
+        InputError: if an argument is not a finite number or is out of its range.
+
+    Source: Kingma & Welling 2014, equation 3; with beta, Higgins et al. 2017, beta-VAE, equation 4; with a warm-up, Bowman
+    et al. 2016, section 3.1; with free nats, Kingma et al. 2016, appendix C.8.
+    """
+
+    beta: float = 1.0
+    kl_warmup: float = 0.0
+    free_nats: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of their range."""
+        _require("beta", self.beta, math.inf, "0 or more: 1 for the ELBO")
+        _require("kl_warmup", self.kl_warmup, 1, "a share of the run from 0 to 1: 0.1 warms up over its first tenth")
+        _require("free_nats", self.free_nats, math.inf, "0 or more: 0 for the ELBO")
+
+    def __call__(
+        self, vae: Any, x: Image, y: Labels | None, progress: float, generator: Generator | None
+    ) -> tuple[PerImage, Parts]:
+        """Return the bound of each image and both terms of its ELBO.
+
+        Args:
+            vae: `(x, y, generator=…) -> (log_px, kl)`.
+            x: binary images `(b, c, h, w)`.
+            y: labels `(b,)`, or None.
+            progress: the share of the run that is done, 0 to 1.
+            generator: source of the draws of z, on the device of x.
+
+        Returns:
+            The bound, which is maximised, `(b,)`; and "log_px" and "kl", each `(b,)`, the KL divergence not
+            weighted. All in nats.
+        """
+        log_px, kl = vae(x, y, generator=generator)
+        parts = {"log_px": log_px, "kl": kl}
+        if (self.beta, self.kl_warmup, self.free_nats) == (1, 0, 0):
+            return elbo(log_px, kl), parts
+        weight = self.beta * min(1.0, progress / self.kl_warmup) if self.kl_warmup else self.beta
+        return relaxed_elbo(log_px, kl, weight, self.free_nats), parts
+
+
+@dataclass(frozen=True)
+class IWAE:
+    """The importance-weighted bound with several draws of z per image.
+
+    Args:
+        samples: k, the number of draws, at least 1. The bound of one draw has the expectation of the ELBO, but not the KL
+            divergence in closed form.
+
+    Raises:
+        InputError: if the number of draws is not a whole number of at least 1.
+
+    Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
+    """
+
+    samples: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse a number of draws below 1."""
+        require_whole(1, samples=self.samples)
+
+    def __call__(
+        self, vae: Any, x: Image, y: Labels | None, progress: float, generator: Generator | None
+    ) -> tuple[PerImage, Parts]:
+        """Return the bound of each image.
+
+        Args:
+            vae: with `log_weights(x, y, samples=…, generator=…) -> (k, b)`.
+            x: binary images `(b, c, h, w)`.
+            y: labels `(b,)`, or None.
+            progress: not used.
+            generator: source of the draws of z, on the device of x.
+
+        Returns:
+            The bound, which is maximised, `(b,)`; and the same as "iwae". In nats.
+        """
+        bound = iwae_bound(vae.log_weights(x, y, samples=self.samples, generator=generator))
+        return bound, {"iwae": bound}
+
+
+def _require(name: str, value: float, most: float, expected: str) -> None:
+    """Refuse what is not a finite number from 0 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not (0 <= value <= most and math.isfinite(value)):
+        raise InputError(f"got {name} {value!r}, expected {expected}")

@@ -1,0 +1,497 @@
+"""Causality, sums over all images, the blind spot, and two samplers that draw the same images."""
+
+import itertools
+import math
+from collections import Counter
+from functools import partial
+from typing import TypeVar
+
+import pytest
+import torch
+from torch import nn
+
+from gmlib.models import pixelcnn
+from gmlib.models.pixelcnn import (
+    CausalLayer,
+    CausalNetwork,
+    GatedActivation,
+    GatedPixelCNN,
+    MaskedConv2d,
+    PixelCNN,
+    ShiftedConv2d,
+    Sizes,
+    columns_ahead,
+    conv1x1,
+    receptive_field,
+    sample_sequentially,
+    sample_wavefront,
+    skew,
+)
+from gmlib.objectives import bernoulli_log_prob
+
+NETWORKS = {"plain": PixelCNN, "gated": GatedPixelCNN, "gated, two rows above": partial(GatedPixelCNN, rows_above=2)}
+Network = TypeVar("Network", bound=nn.Module)
+each_network = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+
+CONDITIONS = {"none": (0, 0), "bias": (3, 0), "spatial": (0, 2)}
+each_condition = pytest.mark.parametrize("sizes", CONDITIONS.values(), ids=CONDITIONS)
+
+
+def trained(network: Network, seed: int = 0) -> Network:
+    """Large random weights, so that each pixel of the receptive field changes the logit."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            scale = 1 / parameter[0].numel() ** 0.5 if parameter.ndim > 1 else 0.1
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    return network.double()
+
+
+def seen(network: CausalNetwork, height: int, width: int, row: int, column: int) -> torch.Tensor:
+    """Pixels in the receptive field of one logit, over a few images: `(height, width)`."""
+    return receptive_field(network, torch.rand(8, 1, height, width, dtype=torch.float64), row, column) > 0
+
+
+def given(sizes: tuple[int, int], count: int, height: int, width: int) -> torch.Tensor:
+    """A condition of these sizes, in float64: `(count, d)`, or feature maps `(count, k, height, width)`."""
+    numbers, channels = sizes
+    shape = (channels, height, width) if channels else (numbers,)
+    return torch.randn(count, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+
+
+def layers(network: CausalNetwork) -> list[CausalLayer]:
+    """All layers in the order in which they are computed."""
+    return [module for module in network.modules() if isinstance(module, CausalLayer)]
+
+
+def feature_maps(network: CausalNetwork, x: torch.Tensor, condition: torch.Tensor) -> list[torch.Tensor]:
+    """The outputs of all layers, in order."""
+    found, hooks = [], []
+    for layer in layers(network):
+        hooks.append(layer.register_forward_hook(lambda module, inputs, output: found.append(output)))
+    network(x, condition)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+# ---- a distribution over images
+
+
+@each_network
+@each_condition
+def test_the_probabilities_of_all_images_sum_to_1(make, sizes):
+    network = trained(make(*sizes, channels=4, layers=8))
+    x = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64).view(16, 1, 2, 2)
+    totals = []
+    for z in given(sizes, 3, 2, 2):
+        probabilities = bernoulli_log_prob(x, network(x, z.expand(16, *z.shape))).exp()
+        assert probabilities.std() > 1e-3  # not all alike
+        totals.append(probabilities.sum())
+    assert torch.allclose(torch.stack(totals), torch.ones(3, dtype=torch.float64), atol=1e-12)
+
+
+@each_network
+def test_no_logit_depends_on_its_own_pixel_or_a_later_one(make):
+    network, height, width = trained(make(channels=4, layers=3)), 6, 7
+    for place in range(height * width):
+        found = seen(network, height, width, *divmod(place, width)).flatten()
+        assert not found[place:].any()
+        assert place % width == 0 or found[place - 1]  # it does depend on the one to the left
+
+
+def test_a_plain_stack_has_a_blind_spot_above_to_the_right_and_a_gated_one_has_none():
+    row, column = 6, 3
+    before = torch.zeros(8, 12, dtype=torch.bool)
+    before[:row], before[row, :column] = True, True
+    blind = {
+        make: before & ~seen(trained(make(channels=4, layers=9, kernel=3)), 8, 12, row, column)
+        for make in (PixelCNN, GatedPixelCNN)
+    }
+    # a step to the right costs a row, so that the receptive field has r pixels to the right in the r-th row above
+    expected = torch.zeros(8, 12, dtype=torch.bool)
+    for r in range(1, row + 1):
+        expected[row - r, column + r + 1 :] = True
+    assert torch.equal(blind[PixelCNN], expected)
+    assert not blind[GatedPixelCNN].any()
+
+
+@pytest.mark.parametrize(("rows_above", "rows"), [(None, 3 + 7), (0, 3), (1, 3 + 7), (2, 3 + 2 * 7)])
+def test_rows_above_in_the_receptive_field(rows_above, rows):
+    """The first block has three of its 7×7, each of the other seven the rows that it is given."""
+    found = seen(trained(GatedPixelCNN(channels=3, layers=8, rows_above=rows_above)), 24, 9, 23, 4)
+    assert int(found.any(1).nonzero().min()) == 23 - rows
+
+
+def test_the_receptive_field_of_one_layer_is_its_mask_and_its_strength_the_weights():
+    network = PixelCNN(channels=1, layers=1, kernel=3).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0.5)
+    field = receptive_field(network, torch.ones(3, 1, 4, 5, dtype=torch.float64), 2, 2)
+    expected = torch.zeros(4, 5, dtype=torch.float64)
+    expected[1, 1:4], expected[2, 1] = 3 * 0.5 * 0.5, 3 * 0.5 * 0.5  # of three images, through two layers
+    assert torch.equal(field, expected)
+
+
+def test_a_receptive_field_depends_on_the_condition_and_needs_a_pixel(refused):
+    network, x = trained(GatedPixelCNN(2, channels=2, layers=2)), torch.rand(2, 1, 4, 5, dtype=torch.float64)
+    z = torch.randn(2, 2, dtype=torch.float64)
+    assert not torch.equal(receptive_field(network, x, 2, 2, z), receptive_field(network, x, 2, 2, z + 1))
+    for row, column in ((4, 0), (0, 5), (-1, 0), (0, -1)):
+        with refused(f"got row {row} and column {column} for images of 4 × 5"):
+            receptive_field(network, x, row, column, z)
+    with refused("condition of shape (2, 0)", "(2, 1)"):  # no latent is not a latent of 0
+        receptive_field(GatedPixelCNN(1, channels=2, layers=2).double(), x, 2, 2)
+
+
+# ---- layers
+
+
+def test_masks_a_and_b():
+    for mask, count in (("A", 24), ("B", 25)):  # of the 49 places of a 7×7 kernel
+        assert sum(weight.numel() for weight in MaskedConv2d(mask, 1, 1, 7).parameters()) == count
+    assert conv1x1(1, 1).weight.numel() == 1
+
+
+@pytest.mark.parametrize("mask", ["A", "B"])
+def test_a_masked_convolution_is_a_convolution_whose_kernel_is_masked(mask):
+    conv, x = MaskedConv2d(mask, 2, 3, 5).double(), torch.randn(2, 2, 6, 7, dtype=torch.float64)
+    kernel = torch.zeros(3, 2, 5, 5, dtype=torch.float64)
+    kernel[:, :, :2] = conv.above.weight
+    kernel[:, :, 2, : 3 if mask == "B" else 2] = conv.left.weight[:, :, 0]
+    assert torch.allclose(conv(x), torch.nn.functional.conv2d(x, kernel, padding=2), atol=1e-12)
+
+
+def test_a_layer_with_output_0_passes_on_its_first_input():
+    network, x = trained(GatedPixelCNN(channels=4, layers=3)), torch.rand(2, 1, 5, 5, dtype=torch.float64)
+    for layer in layers(network)[2:-1]:
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.zero_()
+    v, h, *others, _ = feature_maps(network, x, torch.zeros(2, 0, dtype=torch.float64))
+    assert all(torch.equal(found, (v, h)[number % 2]) for number, found in enumerate(others))
+    assert len(others) == 4
+
+
+def test_bfloat16_layers_make_bfloat16_feature_maps():
+    """Otherwise each would be computed, kept and read in twice the memory."""
+    network, x = GatedPixelCNN(channels=4, layers=2), torch.rand(1, 1, 5, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = feature_maps(network, x, torch.zeros(1, 0))
+    assert {each.dtype for each in found} == {torch.bfloat16}
+
+
+def test_dropout_is_for_training_and_stays_causal():
+    network = trained(GatedPixelCNN(channels=8, layers=3, dropout=0.5))
+    x = torch.rand(2, 1, 6, 6, dtype=torch.float64)
+    assert not torch.equal(network(x), network(x))
+    assert not seen(network, 6, 6, 2, 3).flatten()[2 * 6 + 3 :].any()
+    network.eval()
+    assert torch.equal(network(x), network(x))
+
+
+@each_network
+@pytest.mark.parametrize("sizes", [(2, 0), (0, 2)], ids=["bias", "spatial"])
+def test_each_layer_depends_on_the_condition(make, sizes):
+    """By weights of its own, not only through the layers before it."""
+    network = trained(make(*sizes, channels=4, layers=3))
+    x, z = torch.rand(1, 1, 5, 5, dtype=torch.float64), given(sizes, 1, 5, 5)
+    for number, layer in enumerate(layers(network)[:-1]):  # all but the logits
+        weight = layer.condition.weight if sizes[0] else layer.spatial.weight
+        before = feature_maps(network, x, z)
+        with torch.no_grad():
+            weight += 1
+        after = feature_maps(network, x, z)
+        changed = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert changed.index(True) == number
+
+
+@each_network
+def test_a_spatial_condition_acts_at_its_own_place_and_not_at_earlier_ones(make):
+    network, z = trained(make(0, 2, channels=4, layers=3)), given((0, 2), 1, 5, 6).requires_grad_()
+    logits = network(torch.rand(1, 1, 5, 6, dtype=torch.float64), z)
+    found = torch.autograd.grad(logits[0, 0, 2, 3], z)[0][0].abs().sum(0) > 0
+    assert found[2, 3]
+    assert found[1, 2]  # through the feature maps above
+    assert not found[3:].any()
+
+
+@pytest.mark.parametrize(("numbers", "channels"), [(0, 0), (5, 0), (0, 2)])
+def test_parameters_are_as_many_as_the_masks_leave(numbers, channels):
+    """Seven layers of 64 channels, by default: of each kernel the places that a mask shows, and one bias per channel."""
+
+    def count(network: CausalNetwork) -> int:
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    each, logits = 1 + numbers + channels, 64 + 1  # per channel: a bias, z and label, the spatial condition
+    first, other = 24 * 64, 5 * 64 * 64  # of 49 places, of nine
+    assert count(PixelCNN(numbers, channels)) == first + 6 * other + 7 * 64 * each + logits
+    link, mix = 64 * 128, 64 * 64 + 64  # from the vertical stack; after the gate
+    first = 3 * 7 * 128 + 3 * 128 + link
+    other = 2 * 3 * link + 2 * link + link  # the row above and its own; the pixel to the left and its own; the link
+    assert count(GatedPixelCNN(numbers, channels)) == first + 6 * other + 14 * (128 * each + mix) + logits
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4), (1, 4, 1, 1)], ids=["wavefront", "feature map"])
+def test_the_gated_activation_by_hand(shape):
+    """tanh(ln 2) = 0.6 and σ(ln 3) = 0.75; then a 1×1 convolution."""
+    features = torch.tensor([2.0, 0.5, 3.0, 1 / 3], dtype=torch.float64).log().view(shape)
+    unit = GatedActivation(2).double()
+    with torch.no_grad():
+        unit.conv.weight.copy_(torch.tensor([[1.0, 0.0], [2.0, 1.0]])[:, :, None, None])
+        unit.conv.bias.copy_(torch.tensor([0.0, 10.0]))
+    a, b = 0.6 * 0.75, -0.6 * 0.25
+    assert unit(features).flatten().tolist() == pytest.approx([a, 10 + 2 * a + b])
+    assert unit(features).shape == (*shape[:-1], 2) if len(shape) == 3 else (1, 2, 1, 1)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_activations_and_residuals_by_hand(residual):
+    x = torch.tensor([-2.0, 3.0]).view(1, 2, 1, 1)
+    for activation, expected in ((nn.ReLU, [0.0, 3.0]), (nn.Identity, [-2.0, 3.0])):
+        layer = CausalLayer([conv1x1(2, 2)], 2, Sizes(), activation=activation, residual=residual)
+        with torch.no_grad():
+            layer.convolutions[0].weight.copy_(torch.eye(2)[:, :, None, None])
+        added = x.flatten().tolist() if residual else [0.0, 0.0]
+        found = layer([x], torch.zeros(1, 0)).flatten().tolist()
+        assert found == [a + b for a, b in zip(expected, added, strict=True)]
+
+
+def test_biases_by_hand():
+    with_z, without = CausalLayer([conv1x1(1, 2)], 2, Sizes(bias=3)), CausalLayer([conv1x1(1, 2)], 2, Sizes())
+    with torch.no_grad():
+        with_z.condition.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
+        for layer in (with_z, without):
+            layer.bias.copy_(torch.tensor([10.0, 20.0]))
+    assert with_z.biases(torch.tensor([[1.0, 1.0, 2.0], [0.0, 0.0, 0.0]])).tolist() == [[19, 21], [10, 20]]
+    assert without.biases(torch.zeros(2, 0)).tolist() == [[10, 20], [10, 20]]
+
+
+def test_the_logits_of_a_new_network_for_a_black_image_are_0():
+    """All biases of a plain stack start at 0."""
+    assert not PixelCNN(channels=4)(torch.zeros(1, 1, 5, 5)).any()
+
+
+@each_network
+@pytest.mark.parametrize("logit", [-3.0, 3.0])
+def test_logits_have_no_activation(make, logit):
+    network = make(channels=4, layers=2)
+    with torch.no_grad():
+        for parameter in network.logits.parameters():
+            parameter.zero_()
+        network.logits.bias.fill_(logit)
+    assert (network(torch.rand(2, 1, 4, 4)) == logit).all()
+
+
+@pytest.mark.parametrize("kernel", [0, 1, 2, 4, -3])
+@pytest.mark.parametrize("where", ["kernel", "inner_kernel"])
+@each_network
+def test_a_kernel_without_a_centre_is_refused(refused, make, where, kernel):
+    with refused(f"got a kernel of {kernel}", "expected an odd number"):
+        make(channels=2, layers=2, **{where: kernel})
+
+
+def test_an_unknown_mask_is_refused(refused, unchecked):
+    with refused("got mask 'b'", "'A'", "'B'"):
+        MaskedConv2d("b", 1, 1, 3)
+
+
+@pytest.mark.parametrize("make", [PixelCNN, GatedPixelCNN])
+def test_images_and_conditions_that_do_not_fit_are_refused(refused, unchecked, make):
+    network, x = make(2, 0, channels=4, layers=3), torch.rand(3, 1, 6, 6)
+    for wrong, text in ((5 * x, "values from"), (x.expand(3, 2, 6, 6), "(3, 2, 6, 6)"), (x[:, 0], "(3, 6, 6)")):
+        with refused(text, "expected"):
+            network(wrong, torch.zeros(3, 2))
+        with refused(text, "expected"):
+            receptive_field(network, wrong, 2, 2, torch.zeros(3, 2))
+    for wrong in ((1, 2), (3, 0), (3, 2, 6, 6), (2,)):  # one row would broadcast to all images
+        with refused(f"condition of shape {wrong}", "(3, 2)"):
+            network(x, torch.zeros(wrong))
+    with refused("condition of shape (3, 0)", "(3, 2)"):
+        network(x)
+    with torch.no_grad(), refused("torch.no_grad"):
+        receptive_field(network, x, 2, 2, torch.zeros(3, 2))
+    for count in (0, -1):
+        with refused(f"layers {count}", "at least 1"):
+            make(2, 0, layers=count)
+
+
+def test_a_negative_number_of_rows_above_is_refused(refused, unchecked):
+    with refused("got rows_above -1", "at least 0"):
+        GatedPixelCNN(layers=2, rows_above=-1)
+
+
+# ---- sampling
+
+SEVEN = {  # seven layers, and the steps that 28×28 pixels take
+    "plain, 7×7 first": (partial(PixelCNN, layers=7), 4, 136),
+    "plain, 3×3": (partial(PixelCNN, layers=7, kernel=3), 2, 82),
+    "gated, 7×7 first": (partial(GatedPixelCNN, layers=7), 10, 298),
+    "gated, 3×3": (partial(GatedPixelCNN, layers=7, kernel=3), 8, 244),
+    "pixel_cnn": (partial(GatedPixelCNN, layers=8, rows_above=2), 11, 325),
+    "gated, 5×5 inside": (partial(GatedPixelCNN, layers=3, inner_kernel=5), 8, 244),
+}
+
+
+@pytest.mark.parametrize(("make", "lag", "steps"), SEVEN.values(), ids=SEVEN)
+def test_the_skew_is_the_least_that_gradients_allow(make, lag, steps):
+    network = trained(make(channels=3))
+    assert skew(network) == lag
+    assert 28 + 27 * lag == steps
+    row, column = 7, 4
+    found = seen(network, row + 1, 28, row, column)
+    reach = {r: int(found[row - r].nonzero().max()) - column for r in range(1, row + 1)}
+    fits = [s for s in range(1, 30) if all(s * r > columns for r, columns in reach.items())]
+    assert fits[0] == lag
+
+
+@each_network
+@pytest.mark.parametrize("size", [(6, 7), (9, 5), (1, 8), (8, 1), (2, 2)], ids=str)
+@each_condition
+def test_both_samplers_draw_the_same_images(make, size, sizes, monkeypatch):
+    monkeypatch.setattr(pixelcnn, "BATCH", 3)  # so that there are two batches
+    network = trained(make(*sizes, channels=4, layers=4), seed=1)
+    z = given(sizes, 5, *size)
+    u = torch.rand(5, 1, *size, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    sampled = sample_wavefront(network, u, z)
+    assert torch.equal(sampled, sample_sequentially(network, u, z))
+    assert sampled.shape == u.shape
+    assert sorted(sampled.unique().tolist()) == [0, 1]
+
+
+class Chain(CausalNetwork):
+    """Layers in a row, each with one input."""
+
+    def __init__(self, *layers: CausalLayer) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def connect(self, image, apply):
+        for layer in self.layers:
+            image = apply(layer, [image])
+        return image
+
+
+def link(inputs: int, outputs: int, rows: range, columns: range, *, residual: bool = False, last: bool = False):
+    convolution = ShiftedConv2d(inputs, outputs, rows, columns)
+    activation = nn.Identity if last else nn.ReLU
+    return CausalLayer([convolution], outputs, Sizes(), activation=activation, residual=residual)
+
+
+def to_the_left() -> CausalNetwork:
+    """Every row is independent of the others."""
+    return Chain(link(1, 3, range(1), range(-2, 0)), link(3, 1, range(1), range(1), last=True))
+
+
+def one_side(rows: range, columns: range) -> CausalNetwork:
+    """One layer, whose kernel does not cover its own column."""
+    return Chain(link(1, 1, rows, columns, last=True))
+
+
+def residual_alone() -> CausalNetwork:
+    """The last layer reads a column to the right. In its own row the layer before reads its input by the residual alone."""
+    above = range(-1, 0)
+    second = link(3, 3, above, range(1), residual=True)
+    return Chain(link(1, 3, above, range(-1, 2)), second, link(3, 1, range(1), range(2), last=True))
+
+
+@pytest.mark.parametrize(
+    ("make", "ahead", "lag"),
+    [
+        (to_the_left, [0, 0, 0], 1),
+        (partial(one_side, range(1), range(-2, 0)), [0, 0], 1),  # all to the left
+        (partial(one_side, range(-1, 0), range(2, 3)), [0, 0], 3),  # all to the right
+        (residual_alone, [0, 1, 1, 0], 3),
+    ],
+    ids=["to_the_left", "left_alone", "right_alone", "residual_alone"],
+)
+def test_networks_made_by_hand_are_sampled_too(make, ahead, lag):
+    network = trained(make())
+    assert columns_ahead(network) == ahead
+    assert skew(network) == lag
+    u = torch.rand(20, 1, 6, 7, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.equal(sample_wavefront(network, u), sample_sequentially(network, u))
+
+
+@pytest.mark.parametrize(("inner_kernel", "columns"), [(3, 1), (5, 2)])
+def test_a_vertical_layer_is_ahead_by_all_columns_that_later_ones_read_to_the_right(inner_kernel, columns):
+    network = GatedPixelCNN(channels=2, layers=4, inner_kernel=inner_kernel)
+    assert columns_ahead(network) == [0, 3 * columns, 0, 2 * columns, 0, columns, 0, 0, 0, 0]  # image, blocks, logits
+    assert columns_ahead(PixelCNN(channels=2, layers=3)) == [0] * 5
+
+
+@each_network
+@pytest.mark.parametrize("size", [(6, 7), (9, 5), (1, 8), (8, 1)], ids=str)
+def test_each_pixel_of_each_feature_map_is_computed_once(make, size):
+    network, computed = make(channels=2, layers=3), Counter()
+    for number, layer in enumerate(layers(network)):
+
+        def count(module, inputs, number=number):
+            computed[number] += inputs[0].shape[1]  # of each image
+
+        layer.activation.register_forward_pre_hook(count)
+    sample_wavefront(network, torch.rand(2, 1, *size))
+    assert computed == {number: math.prod(size) for number in range(len(layers(network)))}
+
+
+@pytest.mark.parametrize("sample", [sample_wavefront, sample_sequentially])
+def test_a_pixel_is_1_below_its_probability_and_not_at_it(sample):
+    network = PixelCNN(channels=2, layers=1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()  # all probabilities are 0.5
+    u = torch.tensor([[0.5, 0.49, 0.51], [0.0, 0.5, 0.99]]).view(1, 1, 2, 3)
+    assert sample(network, u).flatten().tolist() == [0, 1, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("sample", [sample_wavefront, sample_sequentially])
+def test_conditions_and_uniforms_that_do_not_fit_each_other_are_refused(unchecked, refused, sample):
+    network, u = PixelCNN(channels=2, layers=1), torch.rand(3, 1, 4, 4)
+    for wrong in ((5, 0), (1, 0), (3, 2), (3, 0, 4, 4)):
+        with refused(f"got a condition of shape {wrong}", "expected (3, 0)"):
+            sample(network, u, torch.zeros(wrong))
+    with refused("got a condition of shape (3, 2)", "expected (3, 2, h, w), a spatial condition"):
+        sample(PixelCNN(0, 2, channels=2, layers=1), u, torch.zeros(3, 2))
+    for shape in ((3, 4, 4), (3, 2, 4, 4), (0, 1, 4, 4)):
+        with refused(f"got uniforms of shape {shape}", "expected (batch, 1, h, w)"):
+            sample(network, torch.rand(shape), torch.zeros(shape[0], 0))
+    for scale, shift in ((2.0, 0.0), (1.0, -0.5), (float("nan"), 0.0)):
+        with refused("got uniforms from", "[0, 1)"):
+            sample(network, scale * u + shift)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_images_narrower_than_the_skew_even_with_the_padding(width):
+    network = trained(GatedPixelCNN(channels=4, layers=7, kernel=3), seed=1)
+    assert skew(network) > 1 + width + 1
+    u = torch.rand(5, 1, 4, width, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.equal(sample_wavefront(network, u), sample_sequentially(network, u))
+
+
+@each_network
+def test_a_skew_that_is_too_small_is_noticed(make, monkeypatch):
+    """That the comparison of both samplers can fail."""
+    network = trained(make(channels=4, layers=4), seed=1)
+    u = torch.rand(100, 1, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    lag = skew(network)
+    monkeypatch.setattr(pixelcnn, "skew", lambda network: lag - 1)
+    assert not torch.equal(sample_wavefront(network, u), sample_sequentially(network, u))
+
+
+def test_progress_can_be_watched():
+    steps, ended = [], []
+
+    def watch(work):
+        for step in work:
+            steps.append(step)
+            yield step
+        ended.append(True)
+
+    network, u = PixelCNN(channels=2, layers=2), torch.rand(2 * pixelcnn.BATCH, 1, 5, 5)
+    sample_wavefront(network, u, watch=watch)
+    assert len(steps) == 2 * (5 + 4 * skew(network))  # of two batches
+    assert ended
+    steps.clear()
+    sample_sequentially(network, u, watch=watch)
+    assert len(steps) == 25
