@@ -1,5 +1,8 @@
 """gmlib: deep generative models on handwritten digits, small enough to read and measured properly.
 
+"The report" is a homework report of 2018 on ten such models, which the book re-examines; a `Departure` of a recipe is a place
+where the recipe differs from it.
+
 The figures are not imported here (matplotlib takes its time): `from gmlib import figures`.
 """
 

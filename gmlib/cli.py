@@ -394,7 +394,10 @@ def describe(sets: Sets) -> str:
         Its name, number of images and classes.
     """
     counts = ", ".join(f"{len(getattr(sets, split)):,} {split}" for split in SPLITS)
-    labels = f"{sets.train.num_classes} classes" if sets.train.labels is not None else "no labels"
+    names = sets.train.classes
+    labels = f"{len(names)} classes" if sets.train.labels is not None else "no labels"
+    if names and sets.name not in NAMES and names == tuple(map(str, range(len(names)))):
+        labels += f", named 0 to {len(names) - 1} (--classes FILE gives them names)"
     return f"data: {sets.name}, {counts}, {labels}"
 
 

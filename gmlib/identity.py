@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from gmlib.errors import InputError
 from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
@@ -110,6 +111,8 @@ def identity(settings: Any) -> dict[str, Any]:
     Returns:
         Id to value, ready for JSON: numbers, texts, lists and dicts.
 
+    Raises:
+        InputError: if a network or an objective of gmlib has no id here.
     """
     given = {
         f.name: getattr(settings, f.name)
@@ -148,5 +151,10 @@ def _value(value: Any) -> Any:
         return {_value(type(value)): identity(value)}
     if callable(value):
         named = value if hasattr(value, "__qualname__") else type(value)
+        if value not in PARTS and named.__module__.startswith("gmlib."):
+            raise InputError(
+                f"got {named.__qualname__} of gmlib in a recipe, expected a part with an id: give it one in PARTS of "
+                "gmlib/identity.py, where it stays for good"
+            )
         return PARTS.get(value) or f"{named.__module__}:{named.__qualname__}"
     return value

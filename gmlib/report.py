@@ -61,7 +61,7 @@ def compared(stored: dict[str, float], again: dict[str, float], *, full: bool) -
 
     Args:
         stored: with a run.
-        again: as `Recipe.measure` gives them now.
+        again: as `evaluate` measures them now.
         full: whether that was on the official digits too; else only metrics of the embedded ones are compared.
 
     Returns:

@@ -81,6 +81,12 @@ def test_a_readers_own_network_goes_by_its_module_and_name():
     assert found[name] == {"heads": 2}
 
 
+def test_a_part_of_gmlib_without_an_id_is_refused(monkeypatch):
+    monkeypatch.delitem(PARTS, MLPEncoder)
+    with pytest.raises(InputError, match="PARTS"):
+        identity(replace(recipes.VAE, encoder=partial(MLPEncoder)))
+
+
 def test_a_run_of_1_0_is_read(tmp_path):
     for kind in ("json", "safetensors"):
         shutil.copy(zoo.WEIGHTS / f"vae.{kind}", tmp_path)

@@ -43,7 +43,7 @@ def generator_wasserstein(fake: PerImage) -> PerImage:
         fake: scores of generated images `(b,)`, unbounded.
 
     Returns:
-        -fake, a number an image, `(b,)`.
+        -fake, one number per image, `(b,)`. Other losses, such as the hinge loss, have the same one.
 
     Raises:
         InputError: if the scores are not one number per image.

@@ -49,7 +49,7 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
     """Train a recipe with other settings, in a thread of its own, and stop it at any time.
 
     Where a kernel runs, it is a widget: `controls` are its settings, `train` and `stop` its buttons, `run` is what it has
-    trained so far, None before. Each run is shown beside the one before it; trained to its end, it is what `Recipe.fit`
+    trained so far, None before. Each run is shown beside the one before it; trained to its end, it is what `fit_profile`
     gives. Where no kernel runs, a figure of finished runs stands for it.
     """
 
