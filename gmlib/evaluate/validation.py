@@ -1,9 +1,6 @@
 """What is measured after each epoch of training, on validation images."""
 
-from typing import cast
-
 import torch
-from torch import Generator, nn
 
 from gmlib import parallel
 from gmlib.data import ImageDataset
@@ -23,7 +20,7 @@ from gmlib.train.state import device_of
 COMPARED = 2000  # samples per epoch, and validation images that they are compared with
 
 
-def validate_vae(vae: nn.Module, images: ImageDataset) -> Row:
+def validate_vae(vae: VAE, images: ImageDataset) -> Row:
     """Measure the ELBO of a VAE.
 
     Args:
@@ -33,10 +30,10 @@ def validate_vae(vae: nn.Module, images: ImageDataset) -> Row:
     Returns:
         "validation_elbo", "validation_log_px" and "validation_kl", in nats per image.
     """
-    return {f"validation_{name}": value for name, value in mean_elbo(cast(VAE, vae), images).items()}
+    return {f"validation_{name}": value for name, value in mean_elbo(vae, images).items()}
 
 
-def validate_gan(gan: nn.Module, images: ImageDataset, scorer: Scorer, stack: int = 1) -> Row:
+def validate_gan(gan: GAN, images: ImageDataset, scorer: Scorer, stack: int = 1) -> Row:
     """Measure samples of a GAN, from the same latents each time.
 
     Args:
@@ -50,27 +47,23 @@ def validate_gan(gan: nn.Module, images: ImageDataset, scorer: Scorer, stack: in
         "validation_fid" in the features of the scorer; of stacks "validation_modes", the number of modes among
         2,000 samples.
     """
-    generator = cast(GAN, gan).generator
     if stack > 1:
-        return {
-            "validation_modes": count_modes(_samples(generator, COMPARED, None), scorer.classifier, images.num_classes)[
-                "modes"
-            ]
-        }
+        found = count_modes(_samples(gan, COMPARED, None), scorer.classifier, images.num_classes)
+        return {"validation_modes": found["modes"]}
     images = images[:COMPARED].to("cpu")
-    samples = _samples(generator, len(images), images.require_labels() if generator.num_classes else None)
+    samples = _samples(gan, len(images), images.require_labels() if gan.num_classes else None)
     return {"validation_fid": round(fid(samples, images.grey(), scorer.classifier.features), 4)}
 
 
 @torch.no_grad()
-def _samples(generator: nn.Module, n: int, labels: Labels | None) -> Image:
+def _samples(gan: GAN, n: int, labels: Labels | None) -> Image:
     """Draw samples on the CPU, always from the same latents."""
-    device, source = device_of(generator), stream(0, "validation samples")
-    z = parallel.draw(torch.randn, (n, cast(int, generator.latent_dim)), cast(Generator, source), torch.device("cpu"))
-    return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
+    device = device_of(gan.generator)
+    z = parallel.draw(torch.randn, (n, gan.latent_dim), stream(0, "validation samples"), torch.device("cpu"))
+    return gan.generator(z.to(device), None if labels is None else labels.to(device)).cpu()
 
 
-def validate_classifier(classifier: nn.Module, images: ImageDataset) -> Row:
+def validate_classifier(classifier: Classifier, images: ImageDataset) -> Row:
     """Measure the accuracy of a classifier.
 
     Args:
@@ -80,8 +73,8 @@ def validate_classifier(classifier: nn.Module, images: ImageDataset) -> Row:
     Returns:
         "validation_accuracy" on grey images and "validation_accuracy_binarised", from 0 to 1.
     """
-    network, labels = cast(Classifier, classifier), images.require_labels()
+    labels = images.require_labels()
     return {
-        "validation_accuracy": label_accuracy(images.grey(), labels, network),
-        "validation_accuracy_binarised": label_accuracy(images.binarised(), labels, network),
+        "validation_accuracy": label_accuracy(images.grey(), labels, classifier),
+        "validation_accuracy_binarised": label_accuracy(images.binarised(), labels, classifier),
     }

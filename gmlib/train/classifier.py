@@ -1,7 +1,7 @@
 """The training loop of the digit classifier."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ def fit_classifier(
     optimiser: OptimiserClass = torch.optim.AdamW,
     ema: float = 0.0,
     generator: Generator | None = None,
-    validate: Callable[[nn.Module], Row] | None = None,
+    validate: Callable[[Any], Row] | None = None,
     bfloat16: bool = False,
     on_start: Callable[[State], None] | None = None,
     on_step: Callable[[State], None] | None = None,

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -264,7 +264,7 @@ def fit_gan(
     decay: bool = False,
     ema: float = 0.0,
     generator: Generator | None = None,
-    validate: Callable[[nn.Module], Row] | None = None,
+    validate: Callable[[Any], Row] | None = None,
     bfloat16: bool = False,
     on_start: Callable[[State], None] | None = None,
     on_step: Callable[[State], None] | None = None,

@@ -1,6 +1,7 @@
 """The training loop of every VAE."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Generator, nn
@@ -24,7 +25,7 @@ def fit_vae(
     decay: bool = False,
     ema: float = 0.0,
     generator: Generator | None = None,
-    validate: Callable[[nn.Module], Row] | None = None,
+    validate: Callable[[Any], Row] | None = None,
     bfloat16: bool = False,
     on_start: Callable[[State], None] | None = None,
     on_step: Callable[[State], None] | None = None,
