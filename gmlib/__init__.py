@@ -13,8 +13,7 @@ from gmlib.errors import InputError
 from gmlib.experiments.fit import fit, fit_profile
 from gmlib.experiments.run import Run
 from gmlib.interpolation import interpolate, interpolate_spherical
-from gmlib.verdicts import claim
-from gmlib.zoo import load_run, pretrained
+from gmlib.zoo import claim, load_run, pretrained
 
 __all__ = [
     "Batches",

@@ -1,12 +1,10 @@
 """All claims in one place: which there are, where the book discusses them, and what was found of each."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from gmlib.display import Shown, show
-from gmlib.errors import InputError, one_line
-from gmlib.zoo import WEIGHTS
+from gmlib.zoo import claim
 
 HERE = "12-claims"  # the chapter that shows them all
 # S01 and S02 are claims of our own
@@ -29,31 +27,6 @@ PARTS = {
     "II Critics, collapse": ("09-wgan", "10-mode-collapse"),
     "III Evidence": ("11-comparison", HERE),
 }
-
-
-def claim(number: str) -> dict[str, Any]:
-    """Look up what came of one of the report's claims.
-
-    Args:
-        number: such as "C02".
-
-    Returns:
-        Its entry of `weights/claims.json`: claim, experiment, effect, interval, unit, verdict, because, details.
-
-    Raises:
-        InputError: if the claim was not tested yet, or the file is missing or damaged.
-    """
-    path = WEIGHTS / "claims.json"
-    try:
-        tested = {entry["id"]: entry for entry in json.loads(path.read_text())}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"cannot read {path} ({one_line(error)}), expected the claims that were tested: "
-            "install gmlib again, or test them again with make claims"
-        ) from error
-    if number not in tested:
-        raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
-    return tested[number]
 
 
 def chapters_of(number: str) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import gmlib
-from gmlib import recipes, verdicts, zoo
+from gmlib import recipes, zoo
 from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.recipe import GANRecipe, VAERecipe
 from gmlib.objectives import critic_wasserstein
@@ -337,16 +337,16 @@ def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
 
 
 def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
-    monkeypatch.setattr(verdicts, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
     for damaged in (None, '[{"id": ', "[{}]", "3"):
         if damaged:
             (tmp_path / "claims.json").write_text(damaged)
         with refused(f"cannot read {tmp_path / 'claims.json'}", "make claims"):
-            verdicts.claim("C02")
+            zoo.claim("C02")
     (tmp_path / "claims.json").write_text(json.dumps([{"id": "C02", "effect": 1.5}, {"id": "C05", "effect": 2.5}]))
-    assert verdicts.claim("C05") == {"id": "C05", "effect": 2.5}
+    assert zoo.claim("C05") == {"id": "C05", "effect": 2.5}
     with refused("got claim 'C99'", "C02, C05"):
-        verdicts.claim("C99")
+        zoo.claim("C99")
 
 
 @pytest.mark.parametrize("name", GANS)
