@@ -142,12 +142,12 @@ def measure_drawn(
     mean: bool = False,
     binarised: bool = False,
 ) -> dict[str, float]:
-    """Draw as many samples as there are test images, labels as often as in training, and measure them.
+    """Draw one sample per test image, with labels as frequent as in training, and measure the samples.
 
     Args:
         model: what to draw from.
         test: images that the samples should resemble.
-        train: images of the same set, of which as many are measured in place of samples.
+        train: images of the same set; the same number of them is measured in place of samples, as what real data reaches.
         scorer: of the same set.
         mean: whether probabilities are measured in place of draws; of a VAE.
         binarised: whether samples are compared with binarised images, or with grey ones.
@@ -163,8 +163,8 @@ def measure_drawn(
     frequencies = counts.float() / len(train)
     if len(train) < n:
         raise InputError(
-            f"got {n} test images and {len(train)} training images, expected at least as many of these: what real data reaches "
-            "is measured with equally many"
+            f"got {n} test images and {len(train)} training images, expected no fewer training images: what real "
+            "data reaches is measured on the same number of them"
         )
     floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
     labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))

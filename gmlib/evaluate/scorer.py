@@ -48,7 +48,7 @@ class Scorer:
         if not self.fits(train):
             raise InputError(
                 f"got a scorer for {self.data} and samples of {source(train)}, expected a scorer that was trained on "
-                f"{source(train)}: its classifier knows other classes; make one with gmlib train classifier --data"
+                f"{source(train)}: its classifier was trained on other classes; make one with gmlib train classifier --data"
             )
 
 

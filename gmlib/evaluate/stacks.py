@@ -46,7 +46,7 @@ def count_modes(images: Image, classifier: Extractor | None = None, num_classes:
         images: stacks `(b, c, 28, 28)` in [0, 1], a digit a channel: three digits make a thousand modes. 26,000 by
             custom (after Srivastava et al. 2017), and other counts do not compare.
         classifier: trained on the same set; None takes the shipped one, of MNIST.
-        num_classes: classes that it knows.
+        num_classes: number of classes of the classifier.
 
     Returns:
         "modes", numbers that come at least once, and "modes_kl", the KL divergence of their shares to 10^-c in nats,

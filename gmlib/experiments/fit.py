@@ -126,7 +126,7 @@ def fit_profile(
     root: Path | str | None = None,
     **options: Any,
 ) -> Run:
-    """Train a recipe on the digits of a profile, for as many epochs as the recipe has for it.
+    """Train a recipe on the digits of a profile, for the recipe's number of epochs for that profile.
 
     Args:
         recipe: what to train.

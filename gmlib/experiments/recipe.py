@@ -29,7 +29,7 @@ PROFILES = {"quick": "mnist5k", "full": "mnist"}  # and the dataset of each
 
 
 class Departure(NamedTuple):
-    """One place where a recipe does otherwise than the report, and why."""
+    """One setting of a recipe that differs from the report, and why."""
 
     what: str
     theirs: str
@@ -75,8 +75,8 @@ def as_setting(name: str, value: Any, kind: Any) -> Any:
         The value with every number as a Python number of the field's type; anything else as it is.
 
     Raises:
-        InputError: if it is an array, cannot be called where the field takes functions, or no number where the field takes numbers, or one that is too small, too large or
-            not finite.
+        InputError: if it is an array; if it cannot be called and the field takes functions; if it is not a number and the field
+            takes numbers; or if the number is too small, too large or not finite.
     """
     value = plain_number(value)
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
@@ -188,7 +188,7 @@ class Recipe(ABC):
         return True
 
     def settings(self) -> dict[str, Any]:
-        """Give all that the recipe is, without what describes it.
+        """Return the settings of the recipe, without the fields that describe it.
 
         Returns:
             Field to value.
@@ -196,7 +196,7 @@ class Recipe(ABC):
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     def differences(self) -> dict[str, Any]:
-        """Give the settings that differ from the defaults, or have none.
+        """Return the settings that differ from their defaults, or that have no default.
 
         Returns:
             Field to value, as `plain` gives it.
@@ -209,7 +209,7 @@ class Recipe(ABC):
         return digest(self)
 
     def length(self, profile: str) -> int:
-        """Say how long a profile trains.
+        """Return the number of epochs of a profile.
 
         Args:
             profile: "quick" or "full".

@@ -18,7 +18,7 @@ def in_batches(compute: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor
     """Call a function on successive batches and join what it returns.
 
     Args:
-        compute: of as many arguments as there are inputs; one result per row.
+        compute: takes one argument per input and returns one result per row.
         *inputs: tensors with the same number of rows, such as latents and labels; None is passed on as None.
 
     Returns:

@@ -123,7 +123,7 @@ class VAE(nn.Module):
     def forward(
         self, x: Image, y: Labels | None = None, *, generator: Generator | None = None
     ) -> tuple[PerImage, PerImage]:
-        """Give the two terms of the ELBO, with one draw of z an image.
+        """Return the two terms of the ELBO, with one draw of z per image.
 
         Args:
             x: binary images `(b, c, h, w)`.
@@ -146,7 +146,7 @@ class VAE(nn.Module):
     def log_weights(
         self, x: Image, y: Labels | None = None, *, samples: int = 1, generator: Generator | None = None
     ) -> LogWeights:
-        """Give importance weights log p(x, z) - log q(z|x) for draws of z from q(z|x).
+        """Return log importance weights log p(x, z) - log q(z|x) for draws of z from q(z|x).
 
         Args:
             x: binary images `(b, c, h, w)`.
