@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup book lab test test-release check update audit bench full claims constraints clean
+.PHONY: setup book lab test test-release check update lighthouse bench full claims constraints clean
 
 setup: .venv/installed  ## everything into .venv, once
 
@@ -35,29 +35,29 @@ test: setup  ## pytest, then every chapter's outputs against the stored ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
 
 test-release: setup  ## the slow proofs: the site in a browser, two processes, Ctrl-C, the wheel, every shipped metric
-	$(BIN)/python -m tests.rendered
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 tests/test_pages.py tests/browser tests/release
+	$(BIN)/python -m tests.site.rendered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 tests/site tests/release
 
 check: setup  ## code, types, docstrings, chapters
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/audit.py claims benchmarks tools
+	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/lighthouse.py audit benchmarks tools
 	$(BIN)/python book/build.py hygiene
 
 update: setup  ## run the chapters and store their outputs in the committed ones
 	$(BIN)/python book/build.py execute
 	$(BIN)/python book/build.py freeze
 
-audit: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
-	$(BIN)/python book/audit.py
+lighthouse: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
+	$(BIN)/python book/lighthouse.py
 
 bench: setup  ## what things cost: one table, and benchmarks/results.json; a quarter of an hour on a quiet machine
 	$(BIN)/python -m benchmarks
 
 full: setup  ## train everything on all of MNIST, with what it will take said first; interrupted, it goes on
-	$(BIN)/gmlib retrain
+	$(BIN)/python -m tools.retrain
 
 claims: setup  ## the report's claims over seeds, on all of MNIST
-	$(BIN)/python -m claims
+	$(BIN)/python -m audit
 
 constraints: setup  ## renew the pinned versions
 	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra bench --extra book --extra test --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml - -o constraints.txt

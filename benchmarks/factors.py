@@ -22,8 +22,8 @@ from gmlib.experiments.fit import training_loop
 from gmlib.experiments.recipe import Recipe
 from gmlib.models import PixelCNN
 from gmlib.progress import Progress
-from gmlib.train.folder import Folder
-from gmlib.train.state import State
+from gmlib.training.checkpoint import Folder
+from gmlib.training.state import State
 
 PLAIN = replace(
     recipes.PIXEL_CNN, name="plain_stack", pixelcnn=partial(PixelCNN, channels=64, layers=7), batch_size=64, ema=0.0
@@ -137,7 +137,7 @@ def learning_critic(recipe: Recipe) -> Advance:
     Returns:
         What trains so many steps more.
     """
-    return instead("gmlib.train.gan.judging", contextlib.nullcontext, recipe)
+    return instead("gmlib.training.gan.judging", contextlib.nullcontext, recipe)
 
 
 def channels_first(recipe: Recipe) -> Advance:
@@ -183,7 +183,10 @@ def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
     yield Decision("fused optimiser", gan, ours(gan), ours(replace(gan, optimiser=loop_adam)))
     for recipe in (gan, dcgan):
         yield Decision(
-            "real and fake in one pass", recipe, ours(recipe), instead("gmlib.train.gan.score_both", two_passes, recipe)
+            "real and fake in one pass",
+            recipe,
+            ours(recipe),
+            instead("gmlib.training.gan.score_both", two_passes, recipe),
         )
         yield Decision("the critic rests in the generator's step", recipe, ours(recipe), learning_critic(recipe))
     yield Decision("channels of a pixel side by side", dcgan, ours(dcgan), channels_first(dcgan))

@@ -9,9 +9,9 @@ from gmlib import mnist
 from gmlib.data import ImageDataset
 from gmlib.experiments.fit import training_loop
 from gmlib.experiments.recipe import GANRecipe, Recipe
-from gmlib.train import StopTraining
-from gmlib.train.folder import train_in
-from gmlib.train.state import State
+from gmlib.training import StopTraining
+from gmlib.training.checkpoint import train_in
+from gmlib.training.state import State
 
 ENDLESS = 10**6  # epochs: more than any measurement sees
 

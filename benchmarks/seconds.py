@@ -13,7 +13,7 @@ from torch import Generator
 from benchmarks.loops import digits
 from benchmarks.timing import Effort, Row, clock
 from gmlib import mnist, zoo
-from gmlib.evaluate import log_likelihood, measure_samples
+from gmlib.metrics import log_likelihood, measure_samples
 from gmlib.seeds import stream
 
 STATUS = Path(__file__).parents[1] / "book" / "status.json"

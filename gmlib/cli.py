@@ -1,4 +1,4 @@
-"""The command line: gmlib list | train | retrain | sample | evaluate | show."""
+"""The command line: gmlib list | train | sample | evaluate | show."""
 
 import io
 import json
@@ -20,21 +20,22 @@ from gmlib.data import KNOWN, SPLITS, ImageDataset, known_folder, load, mnist_fo
 from gmlib.device import choose_device
 from gmlib.display import show
 from gmlib.errors import InputError, nearest
-from gmlib.evaluate.scorer import MNIST, Scorer
-from gmlib.evaluate.scorer import source as data_name
 from gmlib.experiments.evaluate import evaluate as evaluate_on
 from gmlib.experiments.evaluate import evaluate_digits
 from gmlib.experiments.fit import epochs_on, fit
 from gmlib.experiments.own import OwnFile, is_own, own_file, own_recipe
-from gmlib.experiments.recipe import PROFILES, ClassifierRecipe, Recipe, VAERecipe
+from gmlib.experiments.profiles import PROFILES
+from gmlib.experiments.recipe import ClassifierRecipe, Recipe, VAERecipe
 from gmlib.experiments.run import Run, networks_of, save_run
+from gmlib.experiments.tables import Compared, compared, metrics_table
 from gmlib.files import require_writable, to_json, write_whole
+from gmlib.metrics.scorer import MNIST, Scorer
+from gmlib.metrics.scorer import source as data_name
 from gmlib.progress import Progress, TensorBoard
-from gmlib.report import Compared, compared, expected, metrics_table
 from gmlib.scorers import find_scorer, why_unmeasured
 from gmlib.seeds import require_seed
-from gmlib.train.folder import checkpoints
-from gmlib.train.state import State
+from gmlib.training.checkpoint import checkpoints
+from gmlib.training.state import State
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,7 +49,6 @@ DATA_HELP = (
     "mnist5k, mnist, fashion_mnist or kmnist, whose files are looked for in $GMLIB_DATA and the cache; or a path: a folder of "
     "IDX files, a folder of pictures with one folder per class, or an .npz file"
 )
-MNIST_HELP = "folder of the four MNIST files [default: $GMLIB_DATA]"
 NAMES = ("mnist5k", *KNOWN)
 NOT_AT_HAND = "the official test digits are not at hand: name their folder with --data to measure on them too"
 
@@ -256,10 +256,7 @@ def sample(
 
 @app.command()
 def evaluate(
-    source: Annotated[
-        str | None, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="measure all that ships, against what is stored")] = False,
+    source: Annotated[str, typer.Argument(metavar="NAME-or-RUN", help="a shipped recipe, or the folder of a run")],
     data: Annotated[
         str | None,
         typer.Option(metavar="NAME-or-PATH", help=f"{DATA_HELP} [default: what the run was trained on]"),
@@ -284,24 +281,15 @@ def evaluate(
 ) -> None:
     """Measure a model on test images. A model of MNIST is measured on the embedded digits, and on the official 10,000 if they are found.
 
-    With --all, every shipped model: one line per metric, and status 1 if one differs from the stored value.
-
     Args:
         source: name of a shipped recipe, or folder of a run.
-        everything: measure all that ships in place of one source.
         data: name or path of the dataset.
         classes: file with names of the classes.
         scorer: folder of a trained classifier of the dataset.
         out: the json file.
     """
-    file, given, folder = path_of("--out", out), path_of("--data", data), path_of("--scorer", scorer)
-    if everything:
-        if source is not None or out is not None:
-            raise InputError("got --all with a run or --out, expected it alone: it prints a table and writes no file")
-        reproduce(given, has_mnist(given))
-        return
-    if source is None:
-        raise InputError("got no run, expected the name of a shipped recipe or the folder of a run, or --all")
+    file, folder = path_of("--out", out), path_of("--scorer", scorer)
+    path_of("--data", data)
     run = find_run(source)
     file = file or evaluation_file(source, run)
     require_evaluation(file)
@@ -688,91 +676,6 @@ def has_mnist(data: Path | None) -> bool:
             raise
         return False
     return True
-
-
-def reproduce(data: Path | None, full: bool) -> None:
-    """Measure all that ships again, and say of each metric whether it is as stored.
-
-    Args:
-        data: folder of the full data.
-        full: whether the official digits are at hand.
-
-    Raises:
-        Exit: with status 1, if a metric is not as it is stored.
-    """
-    runs = [zoo.pretrained(name) for name in zoo.shipped()]  # what is damaged says so before the work
-    line = "{:<20} {:<40} {:>10} {:>10}  {}".format
-    typer.echo(line("run", "metric", "stored", "again", "same"))
-    count, others = 0, {}
-    with tqdm(runs, unit="run", disable=not sys.stderr.isatty()) as bar:
-        for run in bar:
-            name = run.recipe.name
-            bar.set_description(name)
-            rows = compared(
-                run.metrics, evaluate_digits(run.recipe, run.model, full=full, root=data, watch=watch), full=full
-            )
-            bar.write("\n".join(line(name, *row, "yes" if row.same else "no") for row in rows))
-            count += len(rows)
-            if not all(row.same for row in rows):
-                others[name] = sum(not row.same for row in rows)
-    if not full:
-        typer.echo(NOT_AT_HAND)
-    if others:
-        typer.echo(f"not as stored in {zoo.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in others.items()))
-        typer.echo(f"{zoo.remedy('NAME', zoo.WEIGHTS)}")
-        raise typer.Exit(1)
-    typer.echo(f"all {count} metrics of {len(runs)} runs are as stored")
-
-
-@app.command()
-def retrain(
-    data: Annotated[str | None, typer.Option(metavar="DIR", help=MNIST_HELP)] = None,
-    out: Annotated[str, typer.Option(metavar="DIR", help="folder of the runs, one below it for each")] = "runs/full",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-) -> None:
-    """Train the classifier and every recipe on all of MNIST, in order; started again, it goes on.
-
-    Args:
-        data: folder of the full data.
-        out: folder of the runs.
-        device: where to train.
-    """
-    root, folder = path_of("--data", data), path_of("--out", out)
-    where, place = parallel.init(choose_device(device)), None
-    try:
-        sets = Sets(str(root or "mnist"), root, *(load("mnist", split, root) for split in SPLITS))
-        names = [recipes.CLASSIFIER.name, *recipes.ALL]
-        typer.echo(expected(names))
-        for name in names:
-            recipe, place = recipes.by_name(name), folder / name
-            if is_full(place, recipe):
-                typer.echo(f"{name} is done: {place}")
-                continue
-            typer.echo(f"training {name}")
-            run = train_on(sets, recipe, place, epochs=recipe.epochs, seed=0, device=where, resume=True)
-            if run:
-                echo_trained(run, place)
-    except KeyboardInterrupt:
-        raise StoppedError(place, "the same command, gmlib retrain") from None
-    finally:
-        parallel.shutdown()
-
-
-def is_full(folder: Path, recipe: Recipe) -> bool:
-    """Return whether a folder holds the full run of a recipe, as it ships.
-
-    Args:
-        folder: of the run.
-        recipe: of gmlib.
-
-    Returns:
-        Whether the run is there: of all of MNIST, with seed 0 and the recipe's number of epochs.
-    """
-    try:
-        about = zoo.load_run(folder, recipe.name).about
-    except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
-        return False
-    return (about.get("data"), about.get("seed"), about.get("epochs")) == ("mnist/train", 0, recipe.epochs)
 
 
 def watch(steps: Iterable[Any]) -> Iterable[Any]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gmlib.errors import InputError, nearest
 from gmlib.experiments.recipe import Recipe
 from gmlib.experiments.run import Run
-from gmlib.train.history import History
+from gmlib.training.history import History
 
 
 class Shown:
@@ -35,11 +35,11 @@ class Shown:
         return self.markdown
 
 
-def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History | dict[str, Any]) -> Shown:
-    """Show what a thing is: code, layers of a network, settings of a recipe, epochs of a run, the verdict on a claim.
+def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History) -> Shown:
+    """Show what a thing is: code, layers of a network, settings of a recipe, epochs of a run.
 
     Args:
-        thing: a function, a class, a network, a recipe, a history, or what `claim` gave.
+        thing: a function, a class, a network, a recipe or a history.
 
     Returns:
         Markdown: the code that runs, without docstrings; or a table.
@@ -50,8 +50,6 @@ def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History | dict[
         return _settings(thing)
     if isinstance(thing, History):
         return _epochs(thing)
-    if isinstance(thing, dict):
-        return _verdict(thing)
     return Shown(f"```python\n{_without_docstrings(inspect.getsource(thing))}\n```")
 
 
@@ -197,18 +195,6 @@ def _epochs(history: History) -> Shown:
     shown = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
     # headings of several words, so that a narrow page can break them
     return table([{key.replace("_", " "): value for key, value in row.items()} for row in shown], digits=1)
-
-
-def _verdict(claim: dict[str, Any]) -> Shown:
-    """Say what came of a claim."""
-    low, high = claim["interval"]
-    sure = f"95% interval {low:.2f} to {high:.2f} over {len(claim['values'])} {claim['over']}"
-    source = "ours, beside" if claim["id"].startswith("S") else "report,"
-    return Shown(
-        f"**{claim['id']}** ({source} {claim['section']}): *{claim['claim']}*\n\n{claim['experiment']}\n\n"
-        f"{claim['effect']:.2f} {claim['unit']}, {'computed' if claim['over'] == 'derivation' else sure}.\n\n"
-        f"**{claim['verdict'].capitalize()}**: {claim['because']}."
-    )
 
 
 def _without_docstrings(source: str) -> str:

@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from gmlib.errors import InputError
 from gmlib.parallel import rank
-from gmlib.train.history import Row
-from gmlib.train.state import State
+from gmlib.training.history import Row
+from gmlib.training.state import State
 
 # the two or three numbers that matter, of those that a row has
 HEADLINES = (

@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 
 from gmlib.data import ImageDataset
-from gmlib.evaluate.scorer import MNIST, Scorer, shipped_scorer, source
+from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer, source
 from gmlib.zoo import load_run
 
 FEWEST = 129  # images: FID compares the covariances of 128 features

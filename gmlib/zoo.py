@@ -14,7 +14,7 @@ from gmlib.experiments.run import Run, read_model
 from gmlib.files import unreadable
 from gmlib.recipes import ALL, CLASSIFIER, by_name
 from gmlib.restamped import current_hash
-from gmlib.train.history import History
+from gmlib.training.history import History
 
 WEIGHTS = Path(str(files("gmlib") / "weights"))
 
@@ -156,28 +156,3 @@ def pretrained(name: str) -> Run:
             f"train one with gmlib train {name} --profile full --out runs/full/{name}"
         )
     return load_run(WEIGHTS, name)
-
-
-def claim(number: str) -> dict[str, Any]:
-    """Look up what came of one of the report's claims.
-
-    Args:
-        number: such as "C02".
-
-    Returns:
-        Its entry of `weights/claims.json`: claim, experiment, effect, interval, unit, verdict, because, details.
-
-    Raises:
-        InputError: if the claim was not tested yet, or the file is missing or damaged.
-    """
-    path = WEIGHTS / "claims.json"
-    try:
-        tested = {entry["id"]: entry for entry in json.loads(path.read_text())}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"cannot read {path} ({one_line(error)}), expected the claims that were tested: "
-            "install gmlib again, or test them again with make claims"
-        ) from error
-    if number not in tested:
-        raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
-    return tested[number]

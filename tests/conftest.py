@@ -75,12 +75,12 @@ def few_digits(made_up, monkeypatch):
     In place of the classifier's features stands the mean ink, since FID wants more images than features.
     """
     instead(monkeypatch, made_up)
-    monkeypatch.setattr("gmlib.evaluate.models.IWAE_SAMPLES", 5)
+    monkeypatch.setattr("gmlib.metrics.models.IWAE_SAMPLES", 5)
     monkeypatch.setattr(
-        "gmlib.evaluate.validation.fid", lambda samples, reference, _: float((samples - reference).square().mean())
+        "gmlib.metrics.validation.fid", lambda samples, reference, _: float((samples - reference).square().mean())
     )
     monkeypatch.setattr(
-        "gmlib.evaluate.models.measure_samples",
+        "gmlib.metrics.models.measure_samples",
         lambda samples, reference, floor, *_, **__: {
             "fid": round(1000 * float((samples.mean() - reference.mean()) ** 2), 4),
             "fid_floor": round(1000 * float((floor.mean() - reference.mean()) ** 2), 4),
@@ -92,6 +92,6 @@ def few_digits(made_up, monkeypatch):
 @pytest.fixture
 def always(monkeypatch):
     """A checkpoint after each step."""
-    from gmlib.train.folder import Folder
+    from gmlib.training.checkpoint import Folder
 
     monkeypatch.setattr(Folder, "keep", Folder.save)

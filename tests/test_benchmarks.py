@@ -20,7 +20,7 @@ from gmlib import recipes, zoo
 from gmlib.data import binarise
 from gmlib.models import PixelCNN
 from gmlib.objectives import bernoulli_log_prob
-from gmlib.train.gan import score_both
+from gmlib.training.gan import score_both
 
 
 @pytest.fixture

@@ -63,6 +63,6 @@ def test_what_make_test_leaves_out_runs_in_make_test_release_and_ci_calls_both()
     targets = re.findall(r"^([\w-]+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
     folders = {name: set(re.findall(r"(?<= )tests(?:/\w+)?(?=\s)", recipe)) for name, recipe in targets}
     assert "tests" in folders["test"]
-    assert left_out == folders["test-release"] == {"tests/browser", "tests/release"}
+    assert left_out == folders["test-release"] == {"tests/site", "tests/release"}
     called = re.findall(r"^make (\S+)$", (ROOT / ".ci" / "run").read_text(), re.M)
     assert called == ["check", "book", "test", "test-release"]

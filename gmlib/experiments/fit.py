@@ -13,19 +13,19 @@ from gmlib import parallel
 from gmlib.data import Batches, ImageDataset, load
 from gmlib.device import choose_device
 from gmlib.errors import InputError
-from gmlib.evaluate.scorer import MNIST, Scorer, shipped_scorer, source
-from gmlib.evaluate.validation import validate_classifier, validate_gan, validate_vae
 from gmlib.experiments.own import require_working
 from gmlib.experiments.recipe import PROFILES, ClassifierRecipe, GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.run import Run, model_of, networks_of, versions
 from gmlib.isolated import Isolated, may_draw
+from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer, source
+from gmlib.metrics.validation import validate_classifier, validate_gan, validate_vae
 from gmlib.seeds import require_seed, stream, substream
 from gmlib.shapes import require_gradients
-from gmlib.train.classifier import fit_classifier
-from gmlib.train.folder import Folder, train_in
-from gmlib.train.gan import fit_gan
-from gmlib.train.state import State
-from gmlib.train.vae import fit_vae
+from gmlib.training.checkpoint import Folder, train_in
+from gmlib.training.classifier import fit_classifier
+from gmlib.training.gan import fit_gan
+from gmlib.training.state import State
+from gmlib.training.vae import fit_vae
 
 PRECISIONS = ("float32", "bfloat16")
 SMALL = 20_000  # with fewer training images the default length is that of the quick profile

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gmlib.errors import InputError, nearest
+from gmlib.experiments.profiles import PROFILES
 from gmlib.identity import digest
 from gmlib.isolated import Isolated
 from gmlib.models.classifier import Classifier
@@ -24,8 +25,6 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.numbers import count_of, plain_number, whole
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
-
-PROFILES = {"quick": "mnist5k", "full": "mnist"}  # and the dataset of each
 
 
 class Departure(NamedTuple):

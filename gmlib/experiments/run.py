@@ -17,7 +17,7 @@ from gmlib.files import replacing, to_json
 from gmlib.models.classifier import Classifier
 from gmlib.models.gan import GAN
 from gmlib.models.vae import VAE
-from gmlib.train.history import History
+from gmlib.training.history import History
 
 Model = VAE | GAN | Classifier
 Metrics = dict[str, float]

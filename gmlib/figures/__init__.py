@@ -1,7 +1,6 @@
 """Figures: data in, a matplotlib Figure out."""
 
 from gmlib.figures.curves import Bounds, bounds_below, compare, gaps, history_curves, lines
-from gmlib.figures.forest import Effect, forest, margin, margins
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
 from gmlib.figures.network import network_drawing, planes
@@ -10,12 +9,10 @@ from gmlib.figures.training import samples_and_curves
 
 __all__ = [
     "Bounds",
-    "Effect",
     "bounds_below",
     "clouds",
     "compare",
     "decoded_plane",
-    "forest",
     "gaps",
     "histograms",
     "history_curves",
@@ -24,8 +21,6 @@ __all__ = [
     "latent_planes",
     "layer_spreads",
     "lines",
-    "margin",
-    "margins",
     "network_drawing",
     "planes",
     "rows_of_images",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from gmlib.figures.style import COLOURS, INK, drawing, require_panels
-from gmlib.train.history import History
+from gmlib.training.history import History
 
 Line = tuple[Sequence[float], Sequence[float]]  # x and y
 FEW = 8  # points on a logarithmic axis that all get their number

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from gmlib.figures.grids import tile
 from gmlib.figures.style import drawing, require_panels
 from gmlib.shapes import Image
-from gmlib.train.history import History
+from gmlib.training.history import History
 
 LINES = ("-", "--", "-.", ":")  # every line has its own dash as well as its colour
 

@@ -16,8 +16,8 @@ from gmlib.parallel import shard
 from gmlib.seeds import stream
 from gmlib.shapes import Image, Labels, require_whole
 from gmlib.toy.points import PointCritic, PointGenerator
-from gmlib.train.gan import fit_gan, generate
-from gmlib.train.state import State
+from gmlib.training.gan import fit_gan, generate
+from gmlib.training.state import State
 
 # eight modes on a circle, as Metz et al. 2017, appendix A, have them; there it has radius 2
 MODES = 8

@@ -23,8 +23,8 @@ from gmlib.numbers import plain_number
 from gmlib.progress import headline
 from gmlib.seeds import require_seed, stream
 from gmlib.shapes import Image
-from gmlib.train.history import History
-from gmlib.train.state import State, StopTraining
+from gmlib.training.history import History
+from gmlib.training.state import State, StopTraining
 from gmlib.widgets.poster import WithPoster, image
 
 SAMPLES = 16

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from gmlib.data import ImageDataset
 from gmlib.errors import InputError
-from gmlib.evaluate.latents import posterior_means
 from gmlib.experiments.run import Run
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
+from gmlib.metrics.latents import posterior_means
 from gmlib.numbers import whole
 from gmlib.shapes import Image
 from gmlib.widgets.decoder import packed

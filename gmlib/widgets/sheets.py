@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError
-from gmlib.evaluate import extract, shipped_classifier
 from gmlib.experiments.run import Run
 from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate_spherical
+from gmlib.metrics import extract, shipped_classifier
 from gmlib.parallel import draw
 from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer

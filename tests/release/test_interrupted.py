@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from gmlib import recipes
 from tests import test_cli
-from tests.train.test_folder import same
+from tests.unit.training.test_folder import same
 
 gmlib = test_cli.gmlib  # the fixture that runs a command
 pytestmark = pytest.mark.xdist_group("interrupted")
@@ -24,7 +24,7 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     """The whole way, in a process of its own: train, Ctrl-C after two epochs, resume; equal to one that never stopped."""
     recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
     program = (
-        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; from gmlib.evaluate import models; from gmlib.train import folder; "
+        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; from gmlib.metrics import models; from gmlib.training import folder; "
         "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background has it ignored
         "torch.set_num_threads(1); "
         "models.IWAE_SAMPLES, models.measure_samples = 2, lambda *_, **__: {}; "
@@ -58,8 +58,8 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     assert 1 <= done < 6
 
     monkeypatch.setitem(recipes.ALL, "vae", recipe)
-    monkeypatch.setattr("gmlib.evaluate.models.IWAE_SAMPLES", 2)
-    monkeypatch.setattr("gmlib.evaluate.models.measure_samples", lambda *_, **__: {})
+    monkeypatch.setattr("gmlib.metrics.models.IWAE_SAMPLES", 2)
+    monkeypatch.setattr("gmlib.metrics.models.measure_samples", lambda *_, **__: {})
     status, out, err = gmlib(*arguments, stopped, "--resume")
     assert status == 0, err
     assert re.findall(r"^epoch +(\d)", out, re.M) == [str(epoch) for epoch in range(done + 1, 7)]
@@ -83,8 +83,8 @@ from dataclasses import replace
 import torch
 torch.set_num_threads(1)
 from gmlib import cli, recipes
-from gmlib.evaluate import models
-from gmlib.train.folder import Folder
+from gmlib.metrics import models
+from gmlib.training.checkpoint import Folder
 
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what every child would import again
 load = cli.load

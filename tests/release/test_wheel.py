@@ -26,7 +26,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
         if (ROOT / name).is_file() and name.split("/")[0] in (
             "gmlib",
             "tests",
-            "claims",
+            "audit",
             "pyproject.toml",
             "README.md",
             "LICENSE",
@@ -39,12 +39,17 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_wheel_holds_what_is_committed_in_gmlib_and_nothing_else(wheel):
-    listed = subprocess.run(["git", "ls-files", "gmlib"], cwd=ROOT, capture_output=True, text=True, check=True)
+def test_the_wheel_holds_what_is_committed_in_gmlib_and_audit_and_nothing_else(wheel):
+    listed = subprocess.run(["git", "ls-files", "gmlib", "audit"], cwd=ROOT, capture_output=True, text=True, check=True)
     committed = {name for name in listed.stdout.split() if (ROOT / name).is_file()}
     held = {name for name in wheel.namelist() if not name.startswith("gmlib-")}
     assert held == committed
-    assert {"gmlib/digits5k.npz", "gmlib/weights/dcgan.safetensors", "gmlib/widgets/critics.npz"} <= held
+    assert {
+        "gmlib/digits5k.npz",
+        "gmlib/weights/dcgan.safetensors",
+        "gmlib/widgets/critics.npz",
+        "audit/claims.json",
+    } <= held
     for name in held:
         assert wheel.read(name) == (ROOT / name).read_bytes()
 

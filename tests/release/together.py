@@ -21,11 +21,11 @@ from torch import nn
 from gmlib import cli, parallel, recipes
 from gmlib.data import Batches, mnist
 from gmlib.errors import InputError
-from gmlib.evaluate import models
+from gmlib.metrics import models
 from gmlib.models import GAN, VAE, BernoulliDecoder, MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.objectives import NON_SATURATING, WASSERSTEIN_PENALTY, Adversarial, elbo, gradient_penalty
 from gmlib.parallel import BatchGenerator, average, draw, share_gradients, sync_batch_norm
-from gmlib.train import fit_gan
+from gmlib.training import fit_gan
 
 FOLDER = Path(sys.argv[1])
 TRAIN = ["train", "vae", "--device", "cpu", "--seed", "2", "--out", str(FOLDER / "run")]

@@ -1,0 +1,22 @@
+"""The homework report of 2018 that this book re-examines: its claims, what was found of each, and where our recipes differ from it.
+
+`python -m audit` tests the claims and writes `claims.json`.
+"""
+
+from audit.costs import measured_costs
+from audit.forest import Effect, forest, margin, margins
+from audit.verdicts import chapters_of, claim, effects, listed, parts, verdict
+
+__all__ = [
+    "Effect",
+    "chapters_of",
+    "claim",
+    "effects",
+    "forest",
+    "listed",
+    "margin",
+    "margins",
+    "measured_costs",
+    "parts",
+    "verdict",
+]

@@ -1,0 +1,275 @@
+"""What all claims about GANs share: short runs over seeds, and what is measured of them."""
+
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from audit.evidence import train
+from gmlib import mnist, recipes
+from gmlib.experiments.recipe import GANRecipe
+from gmlib.experiments.run import Run
+from gmlib.metrics import density_coverage, digits_covered, extract, frechet_distance, histogram_kl, shipped_classifier
+from gmlib.models import DCCritic, DCGenerator
+
+GAN_SEEDS = range(3)
+SAMPLES = 10_000
+DIGITS = 10
+ROUGH = 1.5  # times the sharpness of real digits: more edges are specks, and as many times fewer are a plane of grey
+PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
+
+WIDTH = 16  # channels next to the image in all claims' convolutional networks: a third of the shipped ones' cost
+GAN = replace(recipes.GAN, epochs=20)
+NARROW: dict[str, Any] = {"generator": partial(DCGenerator, width=WIDTH), "critic": partial(DCCritic, width=WIDTH)}
+DCGAN = replace(recipes.DCGAN_PLAIN, **NARROW, lr=1e-3, epochs=4)
+DCGAN_LONG = replace(DCGAN, epochs=GAN.epochs)  # for what is claimed of the end of training
+
+# Wasserstein GANs by what keeps the critic in bounds: narrow networks, as the report set them and as this book does; MLPs
+SHORT = 6  # epochs of this book's WGANs, and of the GANs beside them
+WGANS_OF_THE_REPORT = {
+    "clipping": replace(recipes.WGAN_REPORT, **NARROW, epochs=4),
+    "penalty": replace(recipes.WGAN_GP_REPORT, **NARROW, epochs=4),
+}
+WGANS = {
+    "clipping": replace(recipes.WGAN, **NARROW, epochs=SHORT),
+    "penalty": replace(recipes.WGAN_GP, **NARROW, epochs=SHORT),
+}
+WGANS_OF_THE_REPORT_MLP = {  # as many generator steps as the narrow ones: twice the epochs, of batches twice as large
+    bound: replace(GAN, name=f"{recipe.name}, MLPs", objective=recipe.objective, critic_norm="batch", epochs=8)
+    for bound, recipe in WGANS_OF_THE_REPORT.items()
+}
+WGANS_MLP = {
+    "clipping": replace(recipes.WGAN_MLP, epochs=SHORT),
+    "penalty": replace(recipes.WGAN_GP_MLP, epochs=SHORT),
+}
+
+
+def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
+    """Give a recipe the short training of its kind.
+
+    Args:
+        recipe: of MLPs or of convolutions.
+        **changes: settings to try.
+
+    Returns:
+        The recipe with as many epochs as `GAN` or `DCGAN` has here; a convolutional one also with the width, the rate
+        and the objective of `DCGAN`.
+    """
+    if recipe.critic is not recipes.DCGAN.critic:
+        return replace(recipe, epochs=GAN.epochs, **changes)
+    names = ("generator", "critic", "lr", "objective", "epochs")
+    return replace(recipe, **{name: getattr(DCGAN, name) for name in names} | changes)
+
+
+class Judged(NamedTuple):
+    """What 10,000 samples of one run were measured at, against 10,000 validation digits."""
+
+    fid: float
+    coverage: float
+    histogram_kl: float
+    digits: int
+    largest: float  # share of the most frequent digit
+    accuracy: float  # of a conditional model: part that is read as the digit that was asked for
+    sharpness: float
+
+
+def sharpness(images: Tensor) -> float:
+    """Edges an amount of ink: the mean step between neighbouring pixels over the mean grey.
+
+    Args:
+        images: `(n, 1, h, w)` in [0, 1].
+
+    Returns:
+        4 for separate black pixels far apart, about 1 for digits, and near 0 for a large plane of one grey.
+    """
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
+    steps = padded.diff(dim=2).abs().sum() + padded.diff(dim=3).abs().sum()
+    return float(steps / images.sum())
+
+
+@cache
+def validation_features() -> tuple[Tensor, Tensor, Tensor]:
+    """Give what samples are compared with.
+
+    Returns:
+        Features of the validation digits `(n, f)`, their labels `(n,)`, and the frequencies of the digits in training.
+    """
+    validation, train_labels = mnist("validation", "mnist"), mnist("train", "mnist").require_labels()
+    features = extract(validation.grey(), shipped_classifier().features)
+    return features, validation.require_labels(), train_labels.bincount(minlength=10) / len(train_labels)
+
+
+def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw as many samples as there are validation digits, of the same labels.
+
+    Args:
+        run: what to draw from.
+        seed: of the draws.
+
+    Returns:
+        Images, and the labels that a conditional model was asked for.
+    """
+    labels = validation_features()[1][:SAMPLES]
+    given = labels if run.model.num_classes else None
+    return run.model.sample(SAMPLES, given, generator=Generator().manual_seed(seed)), labels
+
+
+@cache
+def judge(recipe: GANRecipe, seed: int) -> Judged:
+    """Train a recipe with a seed, or take the run that is there, and measure its samples.
+
+    Args:
+        recipe: what to train.
+        seed: of the run, and of the draws.
+
+    Returns:
+        The measures.
+    """
+    return measure(train(recipe, seed), seed)
+
+
+def measure(run: Run, seed: int) -> Judged:
+    """Measure the samples of a run.
+
+    Args:
+        run: what to draw from.
+        seed: of the draws.
+
+    Returns:
+        The measures.
+    """
+    samples, labels = draw(run, seed)
+    real, _, frequencies = validation_features()
+    classifier = shipped_classifier()
+    features = extract(samples, classifier.features)
+    with torch.inference_mode():
+        predicted = classifier.head(features).argmax(1)
+    return Judged(
+        fid=frechet_distance(features, real),
+        coverage=density_coverage(features, real)[1],
+        histogram_kl=histogram_kl(predicted, frequencies),
+        digits=digits_covered(predicted, frequencies),
+        largest=float(predicted.bincount(minlength=10).max()) / SAMPLES,
+        accuracy=float((predicted == labels).float().mean()),
+        sharpness=sharpness(samples),
+    )
+
+
+@cache
+def real_sharpness() -> float:
+    """Measure what samples are compared with.
+
+    Returns:
+        Sharpness of the validation digits.
+    """
+    return sharpness(mnist("validation", "mnist").grey())
+
+
+def failed(recipe: GANRecipe) -> list[bool]:
+    """Say which runs lost digits.
+
+    Args:
+        recipe: what to train.
+
+    Returns:
+        For each seed, whether some digit hardly comes in the samples, by `digits_covered`.
+    """
+    return [each.digits < DIGITS for each in judged(recipe)]
+
+
+def collapsed(recipe: GANRecipe) -> list[bool]:
+    """Say which runs draw some digits and not others.
+
+    Args:
+        recipe: what to train.
+
+    Returns:
+        For each seed, whether digits are lost while the samples are digits: neither specks nor a plane of grey, in which a
+        classifier reads a digit too.
+    """
+    return [fell(each) for each in judged(recipe)]
+
+
+def fell(found: Judged) -> bool:
+    """Say whether samples are of some digits and not of others.
+
+    Args:
+        found: measures of a run.
+
+    Returns:
+        Whether digits are lost while the samples are digits.
+    """
+    return found.digits < DIGITS and is_digits(found.sharpness)
+
+
+def is_digits(edges: float) -> bool:
+    """Tell digits from specks and from planes of grey.
+
+    Args:
+        edges: sharpness of samples.
+
+    Returns:
+        Whether it is within a factor `ROUGH` of that of real digits.
+    """
+    return real_sharpness() / ROUGH < edges < ROUGH * real_sharpness()
+
+
+def judged(recipe: GANRecipe) -> list[Judged]:
+    """Measure a recipe over all seeds.
+
+    Args:
+        recipe: what to train.
+
+    Returns:
+        A measure a seed.
+    """
+    return [judge(recipe, seed) for seed in GAN_SEEDS]
+
+
+def column(recipe: GANRecipe, name: str) -> list[float]:
+    """Give one measure over all seeds.
+
+    Args:
+        recipe: what to train.
+        name: a field of `Judged`.
+
+    Returns:
+        A number a seed.
+    """
+    return [float(getattr(each, name)) for each in judged(recipe)]
+
+
+def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
+    """Give a column of a run's history.
+
+    Args:
+        recipe: what to train.
+        seed: of the run.
+        name: of the column.
+
+    Returns:
+        A number an epoch.
+
+    Raises:
+        ValueError: if an epoch has none.
+    """
+    values = [value for value in train(recipe, seed).history.column(name) if value is not None]
+    if len(values) != recipe.epochs:
+        raise ValueError(f"got {len(values)} of {recipe.epochs} values of {name}: train the run again")
+    return values
+
+
+def differences(ours: GANRecipe, theirs: GANRecipe, name: str) -> list[float]:
+    """Compare two recipes seed by seed.
+
+    Args:
+        ours: one recipe.
+        theirs: the other.
+        name: a field of `Judged`.
+
+    Returns:
+        Ours minus theirs, a number a seed.
+    """
+    return [a - b for a, b in zip(column(ours, name), column(theirs, name), strict=True)]

@@ -1,0 +1,397 @@
+"""The training loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
+
+from gmlib import parallel
+from gmlib.data import join_channels
+from gmlib.errors import InputError
+from gmlib.mode import eval_mode, require_training, train_mode
+from gmlib.models.gan import GAN
+from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
+from gmlib.shapes import Image, Labels, Latent, require_attributes, require_whole
+from gmlib.training.history import Row, require_finite
+from gmlib.training.schedule import cosine_decay, require_rate
+from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
+
+LEAD = 100  # critic steps before a generator step, while the critic warms up
+Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
+CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
+NOTES = (*CRITIC_NOTES, "generator_loss", "generator_steps")
+
+
+def critic_lead(steps: int) -> int:
+    """Return the number of critic steps per round while the critic warms up.
+
+    Args:
+        steps: of the critic in the whole run.
+
+    Returns:
+        100 critic steps a round; fewer in a short run, so that the first 25 rounds are no more than a tenth of it.
+    """
+    return min(LEAD, steps // 250)
+
+
+def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
+    """Return the number of critic steps before the next generator step.
+
+    Args:
+        rounds: how many rounds are done.
+        n_critic: of an ordinary round.
+        lead: of the first 25 rounds and of every 500th, where the critic warms up; 0 for none.
+
+    Returns:
+        The larger of n_critic and the lead there, n_critic elsewhere.
+
+    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with a lead of 100.
+    """
+    return max(n_critic, lead) if rounds < 25 or rounds % 500 == 0 else n_critic
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Return whether a score depends on the other images of the batch in training.
+
+    Args:
+        network: a critic.
+
+    Returns:
+        Whether a layer of it is a batch norm.
+    """
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+@contextmanager
+def judging(critic: nn.Module) -> Iterator[None]:
+    """Take no gradients of a critic's weights within a block: its scores train the generator alone.
+
+    Args:
+        critic: each of its weights takes gradients again if it did before, also after an error.
+
+    Yields:
+        Nothing.
+    """
+    learning = [parameter for parameter in critic.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+
+def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
+    """Return the scores of images, in float32.
+
+    Args:
+        critic: `(x, y) -> (b,)`.
+        x: images `(b, c, h, w)`.
+        label: `(b,)`, or None.
+
+    Returns:
+        Scores `(b,)`.
+
+    Raises:
+        InputError: if the critic does not give one score per image.
+    """
+    scores = critic(x, label)
+    if scores.shape != x.shape[:1]:
+        raise InputError(
+            f"got scores of shape {tuple(scores.shape)} from the critic for {len(x)} images, expected ({len(x)},), "
+            "one score per image: end the critic with nn.Flatten(0)"
+        )
+    return scores.float()
+
+
+def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
+    """Return the scores of real and fake images: from one pass, unless batch norm would mix their statistics.
+
+    Args:
+        critic: `(x, y) -> (b,)`.
+        real: images `(b, c, h, w)`.
+        fake: the same number of generated ones.
+        label: of both, `(b,)`, or None.
+
+    Returns:
+        Scores of the real and of the fake images, each `(b,)`.
+    """
+    if has_batch_norm(critic):
+        return score(critic, real, label), score(critic, fake, label)
+    both = score(critic, torch.cat([real, fake]), None if label is None else label.repeat(2))
+    return both[: len(real)], both[len(real) :]
+
+
+@torch.no_grad()
+def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
+    """Draw from a generator during training: from its average if there is one, in eval mode.
+
+    Args:
+        state: the run, its generator named "generator".
+        z: latents `(n, latent_dim)`.
+        labels: int64 `(n,)` for a conditional generator, otherwise None.
+
+    Returns:
+        Images `(n, c, h, w)` in [0, 1], on the CPU: the same z after each epoch shows how they change.
+    """
+    generator, device = state.result()["generator"], state.generator.device
+    with eval_mode(generator):
+        return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
+
+
+def sample(generator: nn.Module, x: Image, y: Labels | None, noise: Generator, pack: int = 1) -> Packs:
+    """Draw one image for each real image, with the same labels, and join them in packs.
+
+    Args:
+        generator: `(z, y) -> (b, c, h, w)`.
+        x: real images `(b, c, h, w)`.
+        y: labels `(b,)`, or None.
+        noise: source of the latents, on the device of x.
+        pack: m, the number of images that the critic scores together.
+
+    Returns:
+        Packs of generated images `(b / m, m c, h, w)`.
+
+    Raises:
+        InputError: if the samples have another shape than the images.
+    """
+    z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), noise, x.device)
+    images = generator(z, y)
+    if images.shape != x.shape:
+        raise InputError(
+            f"got samples of shape {tuple(images.shape)} from the generator for images of shape {tuple(x.shape)}, "
+            "expected the same: reshape its output"
+        )
+    return join_channels(images, pack)
+
+
+def critic_step(
+    gan: GAN,
+    optimiser: Optimizer,
+    objective: Adversarial,
+    x: Image,
+    y: Labels | None,
+    noise: Generator,
+    pack: int = 1,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Take one step of the critic; the generator stays as it is.
+
+    Args:
+        gan: both networks.
+        optimiser: of the critic.
+        objective: its loss, penalty and bound.
+        x: real images `(b, c, h, w)`.
+        y: their labels `(b,)`, or None.
+        noise: source of the latents and of the points where a penalty is taken.
+        pack: m, the number of images that the critic scores together.
+
+    Returns:
+        The loss `()`, and the scores of real and generated packs `(b / m,)`, from before the step.
+
+    Source: the inner loops of Goodfellow et al. 2014, algorithm 1; Arjovsky, Chintala & Bottou 2017, algorithm 1, lines 3 to
+    7; Gulrajani et al. 2017, algorithm 1, lines 4 to 9.
+    """
+    with torch.no_grad():
+        fake = sample(gan.generator, x, y, noise, pack).to(x.dtype)
+    real = join_channels(x, pack)
+    real_scores, fake_scores = score_both(gan.critic, real, fake, y)
+    loss = objective.critic_loss(real_scores, fake_scores)
+    if objective.penalty:
+        eps = parallel.draw(torch.rand, (len(real), 1, 1, 1), noise, x.device)
+        loss = loss + objective.critic_penalty(gan.critic, real, fake, y, eps)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    objective.bound_(gan.critic)
+    return loss.detach(), real_scores.detach(), fake_scores.detach()
+
+
+def generator_step(
+    gan: GAN,
+    optimiser: Optimizer,
+    objective: Adversarial,
+    x: Image,
+    y: Labels | None,
+    noise: Generator,
+    pack: int = 1,
+) -> Tensor:
+    """Take one step of the generator on fresh noise; the critic stays as it is.
+
+    Args:
+        gan: both networks.
+        optimiser: of the generator.
+        objective: its loss.
+        x: real images, of which only number and shape count, `(b, c, h, w)`.
+        y: labels `(b,)` of the samples, or None.
+        noise: source of the latents.
+        pack: m, the number of images that the critic scores together.
+
+    Returns:
+        The loss from before the step, `()`.
+
+    Source: the outer loops of Goodfellow et al. 2014, algorithm 1; Arjovsky, Chintala & Bottou 2017, algorithm 1, lines 9 to
+    11; Gulrajani et al. 2017, algorithm 1, lines 11 and 12.
+    """
+    with judging(gan.critic):
+        fake_scores = score(gan.critic, sample(gan.generator, x, y, noise, pack), y)
+        loss = objective.generator_loss(fake_scores)
+        optimiser.zero_grad()
+        loss.backward()
+    optimiser.step()
+    return loss.detach()
+
+
+def fit_gan(
+    gan: GAN,
+    batches: Loader,
+    *,
+    epochs: int,
+    lr: float = 2e-4,
+    critic_lr: float | None = None,
+    optimiser: OptimiserClass = torch.optim.Adam,
+    objective: Adversarial = NON_SATURATING,
+    n_critic: int = 1,
+    n_generator: int = 1,
+    warmup: bool = False,
+    pack: int = 1,
+    decay: bool = False,
+    ema: float = 0.0,
+    generator: Generator | None = None,
+    validate: Callable[[Any], Row] | None = None,
+    bfloat16: bool = False,
+    on_start: Callable[[State], None] | None = None,
+    on_step: Callable[[State], None] | None = None,
+    on_epoch: Callable[[State], None] | None = None,
+) -> State:
+    """Train a GAN. It prints nothing, draws nothing and saves nothing.
+
+    A round is n_critic critic steps, each on a fresh batch of real images and on fresh noise, then n_generator generator
+    steps on fresh noise. An epoch may end within a round; the next epoch continues it. Generated images get the labels of
+    the real ones.
+
+    Args:
+        gan: both networks; they are trained in place, on their device.
+        batches: pairs `(x, y)` of grey images and labels, as for `fit_vae`.
+        epochs: the number of epochs of the whole run.
+        lr: learning rate of the generator, at the start if it decays.
+        critic_lr: learning rate of the critic, at the start if it decays; None takes the generator's.
+        optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments, such as betas; each network gets
+            its own.
+        objective: the losses of both networks, and the constraint on the critic.
+        n_critic: critic steps per round.
+        n_generator: generator steps per round.
+        warmup: whether the critic takes more steps, 100 in a long run, in each of the first 25 rounds and in every 500th.
+        pack: m, the number of images that the critic scores together.
+        decay: whether both learning rates fall to 0 along half a cosine over the run.
+        ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
+        generator: source of the noise, on the device of the networks; None seeds one from torch's global generator.
+        validate: called after each epoch with the GAN in eval mode, whose generator is the average if there is one; what it
+            returns is added to the row of the epoch.
+        bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
+        on_start: called before the first step: a state that was saved can be loaded here.
+        on_step: called after each critic step and the generator's steps that may follow it.
+        on_epoch: called after each epoch, when its row is written.
+
+    Returns:
+        The state after the last step. Its history has one row per epoch: the critic's loss, the scores of real and generated
+        images and their sigmoids, from before each critic step; the generator's loss, which is None in an epoch without a
+        generator step, and the number of its steps; and what `validate` returned.
+
+    Raises:
+        InputError: if a number of steps is below 1, the two networks have other numbers of classes, packs do not
+            fit, scores or samples have another shape than expected, a rate is negative or gradients are off.
+        DivergedError: if a number of the row is NaN or infinite.
+    """
+    networks = {"generator": gan.generator, "critic": gan.critic}
+    require_training(**networks)
+    _require_game(gan, n_critic, n_generator, pack, getattr(batches, "batch_size", None), objective)
+    rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
+    require_rate(lr=lr, critic_lr=rates["critic"])
+    require_whole(0, epochs=epochs)
+    optimisers = {name: optimiser(network.parameters(), lr=rates[name]) for name, network in networks.items()}
+    state = State(networks, optimisers, batches, generator, averaged="generator", ema=ema)
+    if on_start:
+        on_start(state)
+    steps = epochs * len(batches)
+    lead = critic_lead(steps) if warmup else 0
+
+    while state.epoch < epochs:
+        train_mode(gan.generator)
+        train_mode(gan.critic)
+        for x, y in on_device_of(gan.critic, batches):
+            progress = state.step / steps
+            state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
+            # losses are float32 in any case, so that autocast may surround the whole step
+            precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
+            given = objective, x, y, state.generator, pack
+
+            with precision:
+                loss, real, fake = critic_step(gan, state.optimisers["critic"], *given)
+            state.since += 1
+            scores = torch.stack([real, fake])
+            critic_notes = torch.cat([loss.view(1), scores.mean(1), scores.sigmoid().mean(1)])
+            generator_notes = torch.zeros(2, device=x.device, dtype=torch.float32)  # loss and number of steps
+
+            if state.since >= critic_steps(state.rounds, n_critic, lead):
+                for _ in range(n_generator):
+                    with precision:
+                        loss = generator_step(gan, state.optimisers["generator"], *given)
+                    state.average()
+                    generator_notes = generator_notes + torch.cat([loss.view(1), loss.new_ones(1)])
+                state.since, state.rounds = 0, state.rounds + 1
+
+            # no .item() here: the CPU does not wait for the GPU
+            state.note(torch.cat([critic_notes, generator_notes]), NOTES)
+            state.step += 1
+            if on_step:
+                on_step(state)
+
+        totals = state.noted()  # the only synchronisation of an epoch
+        taken = totals["generator_steps"]
+        row: Row = {"epoch": state.epoch + 1}
+        row |= {name: totals[name] / len(batches) for name in CRITIC_NOTES}
+        row |= {"generator_loss": totals["generator_loss"] / taken if taken else None, "generator_steps": int(taken)}
+        require_finite(row)  # after divergence there are no images to validate
+        if validate:
+            with eval_mode(model := GAN(**state.result())):
+                row |= validate(model)
+        state.end_epoch(row)
+        if on_epoch:
+            on_epoch(state)
+    return state
+
+
+def _require_game(
+    gan: GAN, n_critic: int, n_generator: int, pack: int, batch_size: int | None, objective: Adversarial
+) -> None:
+    """Refuse what cannot be trained, and warn of what should not be."""
+    generator, critic = gan.generator, gan.critic
+    require_attributes(generator, "latent_dim", "num_classes")
+    require_attributes(critic, "num_classes")
+    if n_critic < 1 or n_generator < 1:
+        raise InputError(
+            f"got n_critic {n_critic} and n_generator {n_generator}, expected at least 1 of each: both have to learn"
+        )
+    if generator.num_classes != critic.num_classes:
+        raise InputError(
+            f"got a generator of {generator.num_classes} classes and a critic of {critic.num_classes}, "
+            "expected the same number: build both with one num_classes"
+        )
+    own = pack if batch_size is None else batch_size // parallel.world_size()
+    if pack < 1 or own % pack:
+        raise InputError(f"got packs of {pack} in batches of {own}, expected a whole number of packs per batch")
+    if pack > 1 and critic.num_classes:
+        raise InputError("got packs of images and labels, expected one or the other: a pack has no one label")
+    if objective.penalty and has_batch_norm(critic) and not parallel.rank():
+        warnings.warn(
+            f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, and so no "
+            "image has a slope of its own; the recipe wgan_gp_critic_bn shows what that does",
+            stacklevel=3,
+        )

@@ -1,0 +1,58 @@
+"""The gradients of each layer of both networks, while the weights are held fixed."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gmlib.errors import InputError
+from gmlib.training.state import State
+
+
+def layer_gradients(loop: Callable[..., State]) -> dict[str, dict[str, Tensor]]:
+    """Train a GAN for one epoch at a learning rate of 0 and collect the gradients of each layer's weights.
+
+    No weight moves, so that the gradients of all steps are taken at the same weights. Optimisers and the running statistics
+    of norms do change.
+
+    Args:
+        loop: `fit_gan` with networks, a few batches and all other arguments but `epochs`, rates and what is called along the
+            way: a `partial`, such as `training_loop(recipe, …)`. There is one step of each network per batch. If weights are clipped,
+            they have to be within the bound already.
+
+    Returns:
+        Name of each network to its layers, counted from the input, and of each layer to the gradients of its weights
+        `(steps * weights,)`; biases and norms are left out.
+
+    Raises:
+        InputError: if a network does not take one step per batch, or a weight moves.
+    """
+    found: dict[str, list[list[Tensor]]] = {}
+    before: dict[str, list[Tensor]] = {}
+
+    def begin(state: State) -> None:
+        for name, network in state.networks.items():
+            found[name] = [[] for p in network.parameters() if p.ndim > 1]
+            before[name] = [p.detach().clone() for p in network.parameters()]
+
+    def collect(state: State) -> None:
+        for name, network in state.networks.items():
+            for layer, weight in zip(found[name], (p for p in network.parameters() if p.ndim > 1), strict=True):
+                if weight.grad is None:
+                    raise InputError(f"got no step of the {name} for a batch, expected one: n_critic 1 and no warm-up")
+                layer.append(weight.grad.detach().flatten().clone())
+        state.optimisers["generator"].zero_grad()
+
+    state = loop(lr=0.0, critic_lr=None, epochs=1, on_start=begin, on_step=collect)
+    steps = state.history.rows[-1]["generator_steps"]
+    if steps != len(state.batches):
+        raise InputError(
+            f"got {steps} steps of the generator for {len(state.batches)} batches, expected one for each: n_generator 1"
+        )
+    for name, network in state.networks.items():
+        # a bound that was rounded to float16 is not quite the bound
+        if not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(before[name], network.parameters(), strict=True)):
+            raise InputError(
+                f"got a {name} whose weights moved, expected weights within the bound that they are clipped to"
+            )
+    return {name: {f"{i}": torch.cat(layer) for i, layer in enumerate(layers, 1)} for name, layers in found.items()}

@@ -1,0 +1,103 @@
+"""The training loop of every VAE."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Generator, nn
+
+from gmlib.mode import eval_mode, require_training, train_mode
+from gmlib.objectives.bounds import ELBO, Variational
+from gmlib.shapes import require_whole
+from gmlib.training.history import Row
+from gmlib.training.schedule import cosine_decay, require_rate
+from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
+
+
+def fit_vae(
+    vae: nn.Module,
+    batches: Loader,
+    *,
+    epochs: int,
+    lr: float = 1e-3,
+    optimiser: OptimiserClass = torch.optim.Adam,
+    objective: Variational = ELBO(),
+    decay: bool = False,
+    ema: float = 0.0,
+    generator: Generator | None = None,
+    validate: Callable[[Any], Row] | None = None,
+    bfloat16: bool = False,
+    on_start: Callable[[State], None] | None = None,
+    on_step: Callable[[State], None] | None = None,
+    on_epoch: Callable[[State], None] | None = None,
+) -> State:
+    """Train a VAE by maximising a bound on log p(x). It prints nothing, draws nothing and saves nothing.
+
+    Args:
+        vae: the model, such as `gmlib.models.VAE`; it is trained in place, on its device.
+        batches: pairs `(x, y)` of binary images `(b, c, h, w)` and labels `(b,)`: `gmlib.data.Batches`, a `DataLoader`, or
+            anything else that has a length and yields the batches of one epoch each time that it is iterated.
+        epochs: the number of epochs of the whole run.
+        lr: learning rate, at the start if it decays.
+        optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments.
+        objective: the bound, such as `ELBO()` or `IWAE(5)`.
+        decay: whether the learning rate falls to 0 along half a cosine over the run.
+        ema: decay of an exponential moving average of the weights, below 1; 0 keeps no average.
+        generator: source of the draws of z, on the device of the model; None seeds one from torch's global generator.
+        validate: called after each epoch with the model in eval mode, or with its average if there is one; what it returns
+            is added to the row of the epoch.
+        bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
+        on_start: called before the first step: a state that was saved can be loaded here.
+        on_step: called after each step.
+        on_epoch: called after each epoch, when its row is written.
+
+    Returns:
+        The state after the last step. Its history has one row per epoch, in nats per image: "train_elbo", "train_log_px"
+        and "train_kl" for an ELBO, whose KL divergence is not weighted here, or "train_iwae"; and what `validate` returned.
+
+    Raises:
+        InputError: if a count or a rate is out of its range, or the model takes no gradients.
+        DivergedError: if a number of the row is NaN or infinite.
+
+    Source: Kingma & Welling 2014, algorithm 1.
+    """
+    require_training(vae=vae)
+    require_whole(0, epochs=epochs)
+    require_rate(lr=lr)
+    optimisers = {"vae": optimiser(vae.parameters(), lr=lr)}
+    state = State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=ema)
+    if on_start:
+        on_start(state)
+    steps = epochs * len(batches)
+
+    while state.epoch < epochs:
+        train_mode(vae)
+        for x, y in on_device_of(vae, batches):
+            progress = state.step / steps
+            state.set_rates({"vae": cosine_decay(lr, progress) if decay else lr})
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
+                bound, parts = objective(vae, x, y, progress, state.generator)
+            # the bound is maximised, so its negative is minimised
+            loss = -bound.mean()
+            state.optimisers["vae"].zero_grad()
+            loss.backward()
+            state.optimisers["vae"].step()
+            state.average()
+            # no .item() here: the CPU does not wait for the GPU
+            state.note(torch.stack([*parts.values()]).detach().mean(1), tuple(parts))
+            state.step += 1
+            if on_step:
+                on_step(state)
+
+        # the only synchronisation of an epoch
+        means = {name: total / len(batches) for name, total in state.noted().items()}
+        if {"log_px", "kl"} <= means.keys():
+            means = {"elbo": means["log_px"] - means["kl"], **means}
+        row: Row = {"epoch": state.epoch + 1, **{f"train_{name}": mean for name, mean in means.items()}}
+        if validate:
+            with eval_mode(model := state.result()["vae"]):
+                row |= validate(model)
+        state.end_epoch(row)
+        if on_epoch:
+            on_epoch(state)
+    return state

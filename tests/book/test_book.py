@@ -1,0 +1,489 @@
+"""The book's pipeline, on small notebooks made here; and the files that others rely on."""
+
+import configparser
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import yaml
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from gmlib import recipes
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+spec = importlib.util.spec_from_file_location("build", ROOT / "book" / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+
+def chapter(*sources: str, checked: int = 3) -> NotebookNode:
+    """Make a clean, executed chapter: parameters, then the given cells, of which the last few are checked."""
+    cells = [new_markdown_cell("# Title"), new_code_cell('profile = "quick"', metadata={"tags": ["parameters"]})]
+    cells += [new_code_cell(source, metadata={"tags": ["nbval-check-output"]}) for source in ("1", "2", "3")[:checked]]
+    cells += [new_code_cell(source) for source in sources]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"c{number}"
+        if cell.cell_type == "code":
+            cell.execution_count = number
+    return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Callable[..., Path]:
+    """Lay out a repository that holds the given chapters."""
+
+    def lay_out(**chapters: NotebookNode) -> Path:
+        (tmp_path / "book").mkdir()
+        for name in ("_config.yml", "_toc.yml"):
+            (tmp_path / name).write_text("")
+        for name, notebook in chapters.items():
+            nbformat.write(notebook, tmp_path / "book" / f"{name}.ipynb")
+        return tmp_path
+
+    return lay_out
+
+
+def test_every_recipe_has_its_place_on_the_page():
+    cells = nbformat.read(ROOT / "book" / "recipes.ipynb", 4).cells
+    shown = [name for cell in cells for name in re.findall(r"^show\(recipes\.([A-Z0-9_]+)\)$", cell.source, re.M)]
+    assert shown == [name.upper() for name in recipes.ALL]
+
+
+def put_executed(root: Path, name: str, notebook: NotebookNode) -> None:
+    """Put a notebook where `execute` leaves its results."""
+    (root / "_build" / "executed" / "book").mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, root / "_build" / "executed" / "book" / f"{name}.ipynb")
+    report = {"chapters": {name: {"status": "ok", "seconds": 1.0}}, "date": "", "machine": "", "versions": {}}
+    (root / "_build" / "report.json").write_text(json.dumps(report))
+
+
+# ---- execute
+
+
+def test_execute_stops_at_a_broken_chapter_and_names_the_cell(repository, capfd):
+    broken = chapter("print('before')", "raise ValueError('the digits are gone')", "print('after')")
+    root = repository(good=chapter("import os; print(os.environ['OMP_NUM_THREADS'], profile)"), broken=broken)
+    before = {path.name: path.read_bytes() for path in (root / "book").iterdir()}
+
+    assert build.main(["execute"], root) == 1
+
+    out, err = capfd.readouterr()
+    assert "broken: code cell 6 (c6) failed with ValueError: the digits are gone" in err
+    assert "good: done in" in out
+    report = json.loads((root / "_build" / "report.json").read_text())["chapters"]
+    assert report["good"]["status"] == "ok"
+    assert report["good"]["seconds"] > 0
+    assert report["broken"]["status"] == "failed"
+    kept = nbformat.read(root / "_build/executed/book/broken.ipynb", as_version=4)
+    assert any(output.output_type == "error" for cell in kept.cells for output in cell.get("outputs", []))
+    ran = nbformat.read(root / "_build/executed/book/good.ipynb", as_version=4)
+    assert ran.cells[-1].outputs[0].text == "1 quick\n"
+    assert len(ran.cells) == 6  # papermill's own cell is gone
+    assert {path.name: path.read_bytes() for path in (root / "book").iterdir()} == before
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_kernel_that_does_not_start_gets_a_second_try(repository, monkeypatch, capfd, times):
+    run, calls = subprocess.run, []
+
+    def fail_first(command, **kwargs):
+        if "papermill" not in command:
+            return run(command, **kwargs)
+        calls.append(command)
+        if len(calls) > times:
+            return run(command, **kwargs)
+        shutil.copy(*command[3:5])  # papermill leaves its copy
+        return finished(1, f"RuntimeError: {build.NO_START}")
+
+    monkeypatch.setattr(build.subprocess, "run", fail_first)
+    assert build.main(["execute"], repository(good=chapter("print(1)"))) == times - 1
+    assert len(calls) == 2
+    assert (build.NO_START in capfd.readouterr().err) == (times == 2)
+
+
+@pytest.fixture
+def somebody(tmp_path_factory, monkeypatch) -> Path:
+    """A home folder with a profile, a style and a kernel of somebody's own, and variables that point there."""
+    home = tmp_path_factory.mktemp("home")
+    profile = home / ".ipython" / "profile_default"
+    kernel = home / ".local" / "share" / "jupyter" / "kernels" / "python3"
+    style = home / ".config" / "matplotlib"
+    for folder in (profile / "startup", kernel, style):
+        folder.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(
+        "c.InlineBackend.figure_formats = {'svg'}\nc.InteractiveShell.ast_node_interactivity = 'all'\n"
+    )
+    (profile / "startup" / "mine.py").write_text("print('my own startup')\n")
+    spec = {"argv": ["/no/such/python", "-f", "{connection_file}"], "display_name": "Mine", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    (style / "matplotlibrc").write_text("figure.figsize: 1, 1\n")
+    (home / "startup.py").write_text("print('another startup')\n")
+    for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("JUPYTER_PATH", str(home / ".local" / "share" / "jupyter"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("PYTHONSTARTUP", str(home / "startup.py"))
+    monkeypatch.setenv("PYTHONWARNINGS", "always")
+    return home
+
+
+OWN_SETTINGS = """import sys
+import warnings
+
+import matplotlib.pyplot as plt
+
+warnings.warn("pending", PendingDeprecationWarning)
+1
+figure = plt.figure()
+figure.add_subplot().plot([1, 2])
+print(sys.executable, figure.get_size_inches().tolist())
+plt.close()
+figure"""
+
+
+def check_outputs_are_nobodys(outputs: list[NotebookNode]) -> None:
+    """Nothing on stderr, one figure of the usual size, as PNG alone, and the kernel of this interpreter."""
+    printed, shown = outputs
+    assert printed.text == f"{sys.executable} [6.4, 4.8]\n"
+    assert set(shown.data) == {"image/png", "text/plain"}
+
+
+def test_a_readers_own_settings_change_no_chapter(repository, somebody):
+    root = repository(own=chapter(OWN_SETTINGS))
+    assert build.main(["execute"], root) == 0
+    ran = nbformat.read(root / "_build/executed/book/own.ipynb", as_version=4)
+    assert [cell.get("outputs") for cell in ran.cells[1:2]] == [[]]
+    check_outputs_are_nobodys(ran.cells[-1].outputs)
+
+
+def test_a_readers_own_settings_change_nothing_that_nbval_compares(repository, somebody):
+    where = "import matplotlib, os; print(matplotlib.get_configdir().startswith(os.environ['HOME']))"
+    notebook = chapter("1\n2", where, checked=0)  # a profile of ast_node_interactivity shows 1 as well
+    notebook.cells[-2].outputs = [new_output("execute_result", data={"text/plain": "2"}, execution_count=2)]
+    notebook.cells[-1].outputs = [new_output("stream", name="stdout", text="False\n")]
+    for cell in notebook.cells[-2:]:
+        cell.metadata["tags"] = ["nbval-check-output"]
+    root = repository(own=notebook)
+    for name in ("build.py", "conftest.py"):
+        shutil.copy(ROOT / "book" / name, root / "book" / name)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+    done = subprocess.run([*command, "book"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
+
+
+def test_chapters_run_without_a_home_folder(repository, monkeypatch):
+    monkeypatch.setenv("HOME", "/dev/null/home")  # nobody can make it
+    for name in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    root = repository(own=chapter("import matplotlib.font_manager"))
+    assert build.main(["execute"], root) == 0
+    ran = nbformat.read(root / "_build/executed/book/own.ipynb", as_version=4)
+    assert ran.cells[-1].outputs == []
+    assert list((root / "_build" / "home" / "matplotlib").glob("fontlist*.json"))
+
+
+def test_a_line_on_stderr_is_named_and_only_freezing_refuses_it(repository, capfd):
+    root = repository(loud=chapter("import sys; print('building fonts', file=sys.stderr)"))
+    assert build.main(["execute"], root) == 0
+    assert "stderr: building fonts" in capfd.readouterr().out
+    assert build.main(["freeze"], root) == 1
+    assert "stderr" in capfd.readouterr().err
+
+
+def finished(returncode: int, stderr: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess([], returncode, stdout="", stderr=stderr)
+
+
+def test_a_cell_that_should_raise_is_no_failure():
+    notebook = chapter("1 / 0")
+    notebook.cells[-1].metadata["tags"] = ["raises-exception"]
+    notebook.cells[-1].outputs = [new_output("error", ename="ZeroDivisionError", evalue="by zero", traceback=[])]
+    stopped = finished(1, "papermill.exceptions.PapermillExecutionError: ...")
+    assert build.failure(notebook, notebook, stopped) == ""
+    notebook.cells[-1].metadata["tags"] = []
+    assert build.failure(notebook, notebook, stopped) == "code cell 5 (c5) failed with ZeroDivisionError: by zero"
+
+
+def test_a_kernel_that_dies_is_a_failure_of_the_cell_it_ran():
+    notebook = chapter("x = 1")
+    stopped = finished(1, "trace\nDeadKernelError: Kernel died\n")
+    assert build.failure(notebook, notebook, stopped) == "did not start: DeadKernelError: Kernel died"
+    for cell in notebook.cells[:-1]:  # papermill gives the others a duration of None
+        cell.metadata["papermill"] = {"status": "completed", "duration": 0.1}
+    assert build.failure(notebook, notebook, stopped) == "code cell 4 (c4) did not finish: DeadKernelError: Kernel died"
+
+
+def test_what_the_bench_measured_lies_beside_the_staged_chapters(repository):
+    root = repository()
+    (root / build.MEASURED).parent.mkdir()
+    (root / build.MEASURED).write_text("{}")
+    build.stage(root, root / "_build" / "executed")
+    assert (root / "_build" / "executed" / "book" / ".." / build.MEASURED).read_text() == "{}"
+
+
+def test_longest_chapters_are_tested_first_and_other_tests_stay_in_their_order(monkeypatch, tmp_path):
+    found = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
+    conftest = importlib.util.module_from_spec(found)
+    found.loader.exec_module(conftest)
+    (tmp_path / "status.json").write_text(json.dumps({"chapters": {"a": {"seconds": 3.0}, "b": {"seconds": 9.0}}}))
+    monkeypatch.setattr(conftest, "STATUS", tmp_path / "status.json")
+    for given, expected in (("a.ipynb b.ipynb new.ipynb b.ipynb", "new b b a"), ("b.py a.py", "b a")):
+        items = [SimpleNamespace(path=Path(name)) for name in given.split()]
+        conftest.pytest_collection_modifyitems(items)
+        assert [item.path.stem for item in items] == expected.split()
+
+
+def test_longest_chapters_go_first(repository):
+    root = repository()
+    (root / "book" / "status.json").write_text(json.dumps({"chapters": {"a": {"seconds": 3.0}, "b": {}}}))
+    assert build.seconds_before(root) == {"a": 3.0}
+
+
+# ---- freeze
+
+
+def test_freeze_copies_outputs_by_id_and_nothing_that_belongs_to_one_machine(repository):
+    committed = chapter("slider", "where")
+    root = repository(**{"01-x": committed})
+    ran = chapter("slider", "where")
+    ran.cells.insert(2, new_code_cell("profile = 'quick'", id="injected"))
+    ran.cells[0], ran.cells[1] = ran.cells[1], ran.cells[0]  # by id, not by place
+    slider = {"text/plain": "IntSlider(value=0)", WIDGET: {"model_id": "1"}}
+    ran.cells[6].outputs = [
+        new_output("display_data", data=slider),
+        new_output("display_data", data={WIDGET: {"model_id": "2"}}),
+    ]
+    ran.cells[7].execution_count = 9
+    text = f"<ImageDataset at 0x7f3a5c1d2e80> in {root}/_build/executed/book/a and {root}/data"
+    ran.cells[7].outputs = [new_output("execute_result", data={"text/plain": text}, execution_count=9)]
+    ran.cells[7].metadata["papermill"] = {"duration": 1}
+    ran.metadata |= {"widgets": {}, "papermill": {}, "kernelspec": {"name": "mine", "display_name": "mine"}}
+    put_executed(root, "01-x", ran)
+
+    assert build.main(["freeze"], root) == 0
+
+    frozen = nbformat.read(root / "book" / "01-x.ipynb", as_version=4)
+    assert [cell.id for cell in frozen.cells] == [cell.id for cell in committed.cells]
+    assert [cell.source for cell in frozen.cells] == [cell.source for cell in committed.cells]
+    assert frozen.cells[5].outputs == [new_output("display_data", data={"text/plain": "IntSlider(value=0)"})]
+    assert frozen.cells[6].outputs[0].data["text/plain"] == "<ImageDataset at 0x...> in book/a and data"
+    assert frozen.cells[6].execution_count == frozen.cells[6].outputs[0].execution_count == 6
+    assert "papermill" not in frozen.cells[6].metadata
+    assert set(frozen.metadata) == {"kernelspec", "language_info"}
+    assert frozen.metadata.kernelspec.name == "python3"
+    assert json.loads((root / "book" / "status.json").read_text())["chapters"]["01-x"]["seconds"] == 1.0
+
+    again = (root / "book" / "01-x.ipynb").read_bytes()
+    assert build.main(["freeze"], root) == 0
+    assert (root / "book" / "01-x.ipynb").read_bytes() == again
+    assert build.main(["hygiene"], root) == 0
+
+
+def test_an_address_gives_chapters_a_first_cell_that_installs_and_none_takes_it_away(repository):
+    root = repository(**{"01-x": chapter("1 + 1")})
+    put_executed(root, "01-x", chapter("1 + 1"))
+    for url in ("https://example.org/a/b", "https://example.org/c/d"):
+        (root / "_config.yml").write_text(f"repository:\n  url: {url}\n")
+        for _ in range(2):
+            assert build.main(["freeze"], root) == 0
+            frozen = nbformat.read(root / "book" / "01-x.ipynb", as_version=4)
+            assert f"git+{url}" in frozen.cells[0].source
+            assert set(frozen.cells[0].metadata.tags) == {"nbval-skip", "remove-cell"}
+            assert [cell.id for cell in frozen.cells[1:]] == [cell.id for cell in chapter("1 + 1").cells]
+            assert build.main(["hygiene"], root) == 0
+    (root / "_config.yml").write_text('repository:\n  url: ""\n')
+    assert build.main(["freeze"], root) == 0
+    frozen = nbformat.read(root / "book" / "01-x.ipynb", as_version=4)
+    assert [cell.id for cell in frozen.cells] == [cell.id for cell in chapter("1 + 1").cells]
+
+
+def test_the_zip_holds_every_page_and_says_that_it_is_the_copy(tmp_path):
+    offer = '<p><span class="gm-zip"><a href="../open-offline.zip" download>Open offline</a>: all pages.</span></p>'
+    (tmp_path / "book").mkdir()
+    (tmp_path / "index.html").write_text("<p>first</p>")
+    (tmp_path / "book" / "a.html").write_text(offer)
+    (tmp_path / "book" / "a.png").write_bytes(b"\x89PNG")
+    for _ in range(2):  # the second does not hold the first
+        packed = zipfile.ZipFile(build.pack(tmp_path))
+        names = {f"open-offline/{name}" for name in ("index.html", "book/a.html", "book/a.png")}
+        assert set(packed.namelist()) == names
+        page = packed.read("open-offline/book/a.html").decode()
+        assert page == f'<p><span class="gm-zip">{build.HERE}</span></p>'
+    assert (tmp_path / "book" / "a.html").read_text() == offer
+
+
+def test_several_files_are_replaced_all_or_none(tmp_path, monkeypatch):
+    files = {tmp_path / name: f"new {name}" for name in ("a", "b")}
+    for path in files:
+        path.write_text("old")
+    write = Path.write_text
+
+    def interrupted(path, text, **options):
+        write(path, text[:2], **options)
+        if text == "new b":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build.replace_all(files)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "b": "old"}
+    build.replace_all(files)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new a", "b": "new b"}
+
+
+def test_freeze_refuses_code_that_changed_since_the_run(repository, capsys):
+    root = repository(**{"01-x": chapter("new")})
+    put_executed(root, "01-x", chapter("old"))
+    assert build.main(["freeze"], root) == 1
+    assert "book/01-x.ipynb: code cell 5 (c5) changed since the chapter was run" in capsys.readouterr().err
+
+
+def test_freeze_refuses_a_faulty_result_and_changes_nothing(repository, capsys):
+    root = repository(**{"01-x": chapter("data")})
+    ran = chapter("data")
+    ran.cells[-1].outputs = [new_output("stream", name="stdout", text="read /home/ada/data")]
+    put_executed(root, "01-x", ran)
+    before = (root / "book" / "01-x.ipynb").read_bytes()
+    assert build.main(["freeze"], root) == 1
+    assert "code cell 5 (c5): holds the absolute path /home/ada/data" in capsys.readouterr().err
+    assert (root / "book" / "01-x.ipynb").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["render", "freeze"])
+def test_nothing_to_render_or_freeze_without_a_run(repository, capsys, command):
+    root = repository(**{"01-x": chapter()})
+    assert build.main([command], root) == 1
+    assert "make book" in capsys.readouterr().err.replace("python book/build.py execute", "make book")
+
+
+# ---- hygiene
+
+
+def text_output(text: str, name: str = "stdout") -> list[NotebookNode]:
+    return [new_output("stream", name=name, text=text)]
+
+
+def figure(**data: str) -> NotebookNode:
+    return new_output("display_data", data={"image/png": PIXEL, **data})
+
+
+CAPTION = {"mystnb": {"figure": {"name": "fig-x", "caption": "A pixel."}, "image": {"alt": "One dot."}}}
+NO_ALT = {"mystnb": {"figure": {"name": "fig-x", "caption": "A pixel."}}}
+
+FAULTS: dict[str, Callable[[NotebookNode], object]] = {
+    "code cell 5 (c5): was not run": lambda n: n.cells[-1].update(execution_count=None),
+    "code cell 5 (c5): holds an error": lambda n: n.cells[-1].update(
+        outputs=[new_output("error", ename="E", evalue="", traceback=[])]
+    ),
+    "code cell 5 (c5): wrote to stderr": lambda n: n.cells[-1].update(outputs=text_output("warning", "stderr")),
+    "code cell 5 (c5): holds the absolute path /Users/ada/x": lambda n: n.cells[-1].update(
+        outputs=text_output("in /Users/ada/x")
+    ),
+    "markdown cell 1 (c0): holds the absolute path /tmp/x": lambda n: n.cells[0].update(source="see `/tmp/x`"),
+    "code cell 5 (c5): holds the memory address 0x7f00aa11bb22": lambda n: n.cells[-1].update(
+        outputs=text_output("<A at 0x7f00aa11bb22>")
+    ),
+    "code cell 5 (c5): holds a widget view": lambda n: n.cells[-1].update(
+        outputs=[new_output("display_data", data={WIDGET: {}})]
+    ),
+    "code cell 5 (c5): uses tqdm": lambda n: n.cells[-1].update(source="from tqdm.auto import tqdm"),
+    "code cell 5 (c5): shows a figure without": lambda n: n.cells[-1].update(outputs=[figure()], metadata=NO_ALT),
+    "code cell 5 (c5): shows 2 figures": lambda n: n.cells[-1].update(outputs=[figure(), figure()], metadata=CAPTION),
+    "book/x.ipynb: holds widget state": lambda n: n.metadata.update(widgets={}),
+    "book/x.ipynb: no cell is tagged `parameters`": lambda n: n.cells[1].metadata.update(tags=[]),
+    "book/x.ipynb: 2 cells are tagged `nbval-check-output`": lambda n: n.cells[2].metadata.update(tags=[]),
+    "book/x.ipynb: 2 cells have the id c0": lambda n: n.cells[1].update(id="c0"),
+    "book/x.ipynb: 1 cells have no id": lambda n: n.cells[0].pop("id"),
+    "at most 1,500,000": lambda n: n.cells[-1].update(outputs=text_output("x" * 1_500_000)),
+}
+
+
+def test_a_clean_chapter_has_no_fault():
+    notebook = chapter("figure")
+    notebook.cells[-1].update(outputs=[figure(), *text_output("see https://arxiv.org/abs/1312.6114, and/or 0xff")])
+    notebook.cells[-1].metadata = CAPTION
+    assert list(build.faults(json.dumps(notebook), "book/x.ipynb")) == []
+
+
+@pytest.mark.parametrize("message", FAULTS)
+def test_hygiene_finds_each_fault(message):
+    notebook = chapter("figure")
+    FAULTS[message](notebook)
+    found = list(build.faults(json.dumps(notebook), "book/x.ipynb"))
+    assert len(found) == 1
+    assert found[0].startswith("book/x.ipynb")
+    assert message in found[0]
+
+
+def test_the_committed_chapters_are_clean():
+    assert build.main(["hygiene"]) == 0
+
+
+# ---- status page
+
+
+def test_the_status_table_has_a_row_a_chapter():
+    chapters = {"01-elbo": {"status": "ok", "seconds": 12.3}}
+    report = {"chapters": chapters, "date": "2025-01-31", "machine": "2 CPU cores", "versions": {"torch": "2.11"}}
+    table = build.status_table(report)
+    assert "Run on 2025-01-31 on 2 CPU cores, with torch 2.11." in table
+    assert "| {doc}`01-elbo` | ok | 12.3 |" in table
+    assert re.fullmatch(r"\d+ CPU cores, \w+ \w+", build.machine())
+
+
+# ---- files that others rely on
+
+
+def test_every_file_of_the_contents_exists():
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    entries = [contents["root"], *(c["file"] for part in contents["parts"] for c in part["chapters"])]
+    missing = [e for e in entries if not any((ROOT / f"{e}{suffix}").exists() for suffix in (".md", ".ipynb"))]
+    assert missing == []
+    chapters = {f"book/{path.stem}" for path in build.chapters(ROOT)}
+    assert chapters <= set(entries)
+
+
+def test_environment_installs_the_same_versions_as_make():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == "gmlib"
+    conda, (pip,) = environment["dependencies"][:-1], environment["dependencies"][-1].values()
+    assert conda == ["python=3.12", "pip"]
+    assert pip == ["-c constraints.txt", "-e .[book,test]"]
+
+
+def test_constraints_are_exact_and_name_no_address():
+    lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    for line in filter(None, lines):
+        assert re.fullmatch(r"[\w.-]+==[\w.+!]+( ; .+)?", line), line
+        assert "://" not in line
+
+
+def test_the_sanitising_file_parses():
+    sanitise = configparser.ConfigParser()
+    sanitise.read_string((ROOT / "tests" / "nbval.cfg").read_text())
+    assert sanitise.sections()
+    for section in sanitise.sections():
+        re.compile(sanitise[section]["regex"])
+        assert sanitise[section]["replace"]
+
+
+def test_build_says_how_to_use_it():
+    done = subprocess.run([sys.executable, ROOT / "book" / "build.py", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "hygiene" in done.stdout

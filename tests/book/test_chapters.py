@@ -1,0 +1,87 @@
+"""Each chapter checks its settings first and runs wherever it is started."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from audit import measured_costs
+from gmlib import InputError
+from gmlib.experiments.profiles import require_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+LARGEST = 2**31 - 1
+
+
+@pytest.mark.parametrize("seed", [0, 1000.0, LARGEST, np.int64(7)])
+def test_a_seed_is_a_python_number(seed):
+    found = require_settings("quick", seed)
+    assert type(found) is int
+    assert found == seed
+
+
+@pytest.mark.parametrize("seed", ["x", "3", -1, -1.0, 0.5, float("nan"), float("inf"), True, None, [], LARGEST + 1])
+def test_what_is_no_seed_is_refused(refused, seed):
+    with refused("seed", repr(seed) if seed != -1 else "-1", "2,147,483,647"):
+        require_settings("quick", seed)
+
+
+@pytest.mark.parametrize("profile", ["huge", "Quick", "", None, 1, []])
+def test_what_is_no_profile_is_refused(refused, profile):
+    with refused("profile", repr(profile), "'quick' or 'full'"):
+        require_settings(profile, 0)
+
+
+def code(chapter: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(chapter, 4).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_refuses_bad_settings_in_its_first_cell(chapter):
+    first = compile(code(chapter)[1], chapter.name, "exec")
+    for settings, key in (
+        ({"profile": "huge", "seed": 0}, "profile"),
+        ({"profile": "quick", "seed": "x"}, "seed"),
+        ({"profile": "quick", "seed": -1}, "seed"),
+        ({"profile": "quick", "seed": 2**31}, "seed"),
+    ):
+        with pytest.raises(InputError, match=key):
+            exec(first, settings)
+
+
+def test_no_chapter_trains_with_a_seed_above_the_largest():
+    """Chapter 11 trains several seeds from the chapter's own on."""
+    calls = []
+
+    def fit_profile(recipe, profile, seed):
+        calls.append(require_settings(profile, seed))
+
+    (line,) = [
+        line
+        for cell in code(ROOT / "book" / "11-comparison.ipynb")
+        for line in cell.splitlines()
+        if "fit_profile(" in line
+    ]
+    exec(line, {"fit_profile": fit_profile, "short": None, "profile": "quick", "seed": LARGEST})
+    assert len(set(calls)) == 5
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "book", Path(os.sep)], ids=["root", "book", "elsewhere"])
+def test_a_chapter_finds_what_was_measured_wherever_it_is_started(monkeypatch, folder):
+    monkeypatch.chdir(folder)
+    assert {"about", "drawing"} <= set(measured_costs())
+
+
+def test_without_a_clone_a_chapter_says_what_it_needs(monkeypatch, tmp_path, refused):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("audit.costs.__file__", str(tmp_path / "audit" / "costs.py"))
+    with refused("results.json", "clone"):
+        measured_costs()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_no_chapter_reads_a_file_relative_to_its_folder(chapter):
+    assert [source for source in code(chapter) if "Path(" in source or "open(" in source] == []

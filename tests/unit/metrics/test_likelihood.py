@@ -1,0 +1,392 @@
+"""mean_elbo on networks whose ELBO is known, log_likelihood on models whose likelihood is."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Bernoulli, Normal
+
+import gmlib
+from gmlib.errors import InputError
+from gmlib.metrics import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
+from gmlib.metrics.likelihood import log_mean_weight, sum_out_labels
+from gmlib.mode import eval_mode
+from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
+from gmlib.objectives import iwae_bound
+from gmlib.seeds import stream
+from gmlib.toy import LinearGaussian
+from tests.unit.models.test_vae import LinearLogits
+
+
+class Shifted(nn.Module):
+    """q(z|x) is the prior, moved by as much as is asked for: its KL is shift² / 2 for each latent."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, x, y=None):
+        mu = torch.full((len(x), 2), self.shift)
+        return mu, torch.zeros_like(mu)
+
+
+class Constant(nn.Module):
+    """The same logit for every pixel; with classes, the logit is the label."""
+
+    latent_dim = 2
+
+    def __init__(self, logit: float, num_classes: int = 0) -> None:
+        super().__init__()
+        self.logit, self.num_classes = logit, num_classes
+
+    def forward(self, z, y=None):
+        logit = torch.full((len(z),), self.logit) if y is None else y.float()
+        return logit.reshape(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+
+
+def test_elbo_of_constant_logits(made_up):
+    found = mean_elbo(VAE(Shifted(1.5), BernoulliDecoder(Constant(-0.4))), made_up, seed=3)
+    log_px = Bernoulli(logits=torch.tensor(-0.4)).log_prob(made_up.binarised(3)).double().sum((1, 2, 3)).mean().item()
+    assert found["kl"] == 2 * 1.5**2 / 2
+    assert found["log_px"] == pytest.approx(log_px, abs=1e-3)
+    assert found["elbo"] == pytest.approx(log_px - 2.25, abs=1e-3)
+
+
+def test_labels_reach_a_conditional_model(made_up):
+    found = mean_elbo(VAE(Shifted(0.0), BernoulliDecoder(Constant(0.0, num_classes=10))), made_up)
+    logits = made_up.labels.float().reshape(-1, 1, 1, 1)
+    log_px = Bernoulli(logits=logits).log_prob(made_up.binarised(0)).double().sum((1, 2, 3)).mean().item()
+    assert found["elbo"] == pytest.approx(log_px, abs=1e-3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_network_is_measured_in_eval_mode_and_left_as_it_was(made_up, training):
+    vae = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(training)
+    modes = []
+    vae.encoder.register_forward_hook(lambda *_: modes.append([module.training for module in vae.modules()]))
+    before = {name: buffer.clone() for name, buffer in vae.named_buffers()}
+    mean_elbo(vae, made_up)
+    assert not any(mode for mode in modes[0])
+    assert all(module.training is training for module in vae.modules())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in vae.named_buffers())
+
+
+def test_neither_chunks_nor_calls_before_matter(made_up):
+    vae = VAE(Shifted(1.0), BernoulliDecoder(MLPDecoder(2)))
+    whole = mean_elbo(vae, made_up)
+    torch.manual_seed(99)
+    assert mean_elbo(vae, made_up) == whole
+    assert mean_elbo(vae, made_up, seed=1) != whole
+    # other chunks take the same draws of z in the same order
+    parts = mean_elbo(vae, made_up, chunk=16)
+    assert math.isclose(parts["elbo"], whole["elbo"], abs_tol=2e-3)
+
+
+@pytest.mark.parametrize("frozen", ["norm in eval mode", "one layer in train mode"])
+@pytest.mark.parametrize("measure", ["mean_elbo", "log_likelihood", "a mistake"])
+def test_each_module_goes_back_to_its_own_mode(made_up, frozen, measure, refused):
+    vae = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(frozen == "norm in eval mode")
+    vae.encoder.net[1].train(frozen != "norm in eval mode")
+    before = [module.training for module in vae.modules()]
+    assert len(set(before)) == 2
+    if measure == "mean_elbo":
+        mean_elbo(vae, made_up)
+    elif measure == "log_likelihood":
+        log_likelihood(vae, made_up.binarised()[:8], samples=2)
+    else:
+        with refused("logits"), eval_mode(vae):
+            raise InputError("of other logits")
+    assert [module.training for module in vae.modules()] == before
+
+
+@pytest.mark.parametrize("chunk", [0, -5, 2.5])
+def test_no_mean_of_nothing(made_up, refused, unchecked, chunk):
+    """A range of steps of -5 has no step: the sum of no ELBO was 0, a perfect bound."""
+    vae = VAE(Shifted(1.0), BernoulliDecoder(Constant(0.0)))
+    with refused(f"got chunk {chunk}", "at least 1"):
+        mean_elbo(vae, made_up, chunk=chunk)
+    with refused("got images 0", "at least 1"):
+        mean_elbo(vae, made_up[:0])
+    for wrong in ({"samples": chunk, "chunk": 3}, {"samples": 3, "chunk": chunk}):
+        with refused(f"{chunk}", "at least 1"):
+            log_mean_weight(lambda k: torch.zeros(k, 4), **wrong)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5,), (), (2, 3, 5)])
+def test_no_sum_over_no_labels(refused, unchecked, shape):
+    with refused("got"):
+        sum_out_labels(torch.zeros(shape))
+
+
+# log_mean_weight: any number of draws, a chunk at a time
+
+
+def rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(("samples", "chunk"), [(1, 1), (7, 3), (10, 10), (5, 100), (1000, 64)])
+def test_with_the_exact_posterior_every_number_of_draws_gives_the_likelihood(samples, chunk):
+    columns, _ = torch.linalg.qr(torch.randn(5, 2, generator=rng(1), dtype=torch.float64))  # a diagonal posterior
+    scale = torch.tensor([1.5, 0.7], dtype=torch.float64)
+    model = LinearGaussian(columns * scale, torch.ones(5, dtype=torch.float64), 0.6)
+    x = model.sample(6, rng(2))
+    mean, covariance = model.posterior(x)
+    logvar, generator = covariance.diagonal().log().unsqueeze(0), rng(3)
+    found = log_mean_weight(lambda k: model.log_weights(x, mean, logvar, k, generator), samples, chunk)
+    torch.testing.assert_close(found, model.log_prob(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("shift", [0.0, -5000.0])  # the second: weights far below the smallest float
+@pytest.mark.parametrize("chunk", [1, 4, 5, 10, 30])
+def test_chunks_add_up_to_the_bound_of_all_draws(chunk, shift):
+    log_w = 3 * torch.randn(10, 4, generator=rng(1), dtype=torch.float64) + shift
+    asked = []
+
+    def draw(k: int) -> torch.Tensor:
+        asked.append(k)
+        return log_w[sum(asked) - k : sum(asked)]
+
+    torch.testing.assert_close(log_mean_weight(draw, 10, chunk), iwae_bound(log_w), rtol=1e-13, atol=0)
+    assert sum(asked) == 10
+    assert max(asked) == min(chunk, 10)
+
+
+# log_likelihood: with one latent and four pixels, the integral over z can be done to twelve digits
+
+
+class FixedEncoder(nn.Module):
+    """The same q(z|x) whatever x is."""
+
+    def __init__(self, mu: float, logvar: float) -> None:
+        super().__init__()
+        self.mu, self.logvar = mu, logvar
+
+    def forward(self, x, y=None):
+        mu = torch.full((len(x), 1), self.mu, dtype=torch.float64)
+        return mu, torch.full_like(mu, self.logvar)
+
+
+SLOPE = torch.tensor([1.5, -0.8, 0.4, 2.0], dtype=torch.float64)
+OFFSETS = torch.tensor([[0.3, -1.0, 0.0, 0.5], [2.0, 1.0, 0.0, -1.0], [-3.0, 2.0, 2.0, 0.0]], dtype=torch.float64)
+IMAGE = torch.tensor([1.0, 0.0, 1.0, 1.0], dtype=torch.float64).reshape(1, 1, 2, 2)
+
+
+def tiny(slope: torch.Tensor = SLOPE, offsets: torch.Tensor = OFFSETS[:1]) -> VAE:
+    # q is wider than the posterior, so that the weights are bounded
+    return VAE(FixedEncoder(0.4, 0.3), BernoulliDecoder(LinearLogits(slope, offsets)))
+
+
+def integral(offset: torch.Tensor) -> float:
+    """log p(x) by the trapezoidal rule, which is exact to rounding for a density that dies out."""
+    z = torch.linspace(-12, 12, 4001, dtype=torch.float64)
+    log_joint = Bernoulli(logits=z.unsqueeze(1) * SLOPE + offset).log_prob(IMAGE.flatten()).sum(1)
+    log_joint += Normal(0.0, 1.0).log_prob(z)
+    return log_joint.exp().sum().mul(24 / 4000).log().item()
+
+
+def within(ratio: torch.Tensor) -> bool:
+    """Whether estimates of p(x), in units of p(x), average to 1: less than five standard errors off."""
+    return abs(ratio.mean().item() - 1) < 5 * ratio.std().item() / math.sqrt(len(ratio))
+
+
+@pytest.mark.parametrize(
+    ("n", "samples", "chunk"),
+    [(20_000, 1, 1000), (5000, 8, 1000), (300, 8, 3), (300, 50, 120), (60, 1000, 1000), (60, 1000, 300)],
+)
+def test_log_likelihood_estimates_the_integral(n, samples, chunk):
+    found = log_likelihood(tiny(), IMAGE.expand(n, -1, -1, -1), samples=samples, generator=rng(1), chunk=chunk)
+    assert found.shape == (n,)
+    assert len(found.unique()) == n
+    ratio = (found - integral(OFFSETS[0])).exp()
+    assert within(ratio)
+    # the spread of one weight, 0.6 of its mean, divided by the root of their number
+    assert 0.5 < ratio.std().item() * math.sqrt(samples) < 0.75
+
+
+def test_many_draws_of_one_image_come_near():
+    found = log_likelihood(tiny(), IMAGE, samples=200_000, chunk=30_000)
+    assert abs(found.item() - integral(OFFSETS[0])) < 5 * 0.65 / math.sqrt(200_000)
+
+
+def test_log_likelihood_rises_with_the_number_of_draws_towards_the_likelihood():
+    n = 40_000
+    low, high = [], []
+    for k in (1, 4, 16):
+        found = log_likelihood(tiny(), IMAGE.expand(n, -1, -1, -1), samples=k, generator=rng(k))
+        error = 5 * found.std().item() / math.sqrt(n)
+        low.append(found.mean().item() - error)
+        high.append(found.mean().item() + error)
+    assert high[0] < low[1]
+    assert high[1] < low[2]
+    assert high[2] < integral(OFFSETS[0])
+
+
+def test_labels_are_summed_out_where_none_are_given():
+    n = 2000
+    vae, images = tiny(offsets=OFFSETS), IMAGE.expand(n, -1, -1, -1)
+    truth = [integral(offset) for offset in OFFSETS]
+    assert max(truth) - min(truth) > 1
+    for label, expected in enumerate(truth):
+        found = log_likelihood(vae, images, torch.full((n,), label), samples=5, generator=rng(label))
+        assert within((found - expected).exp())
+    found = log_likelihood(vae, images, samples=5)
+    expected = math.log(sum(math.exp(each) for each in truth) / 3)
+    assert within((found - expected).exp())
+
+
+@pytest.mark.parametrize(("samples", "chunk"), [(1, 2), (3, 2), (3, 7), (3, 1000)])
+def test_each_image_keeps_its_label(samples, chunk):
+    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # z plays no part, and q is the prior: no draw matters
+    vae.encoder = FixedEncoder(0.0, 0.0)
+    images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
+    labels = torch.tensor([2, 0, 1, 2, 2])
+    exact = Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)  # (label, image)
+    found = log_likelihood(vae, images, labels, samples, chunk=chunk)
+    torch.testing.assert_close(found, exact[labels, torch.arange(5)], rtol=1e-12, atol=0)
+    found = log_likelihood(vae, images, None, samples, chunk=chunk)
+    torch.testing.assert_close(found, exact.exp().mean(0).log(), rtol=1e-12, atol=0)
+
+
+def test_the_decoder_never_sees_more_latents_than_a_chunk():
+    vae, seen = tiny(), []
+    vae.decoder.logits.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    for samples, expected in ((4, [8, 8, 4]), (10, [10] * 5), (23, [10, 10, 3] * 5)):
+        seen.clear()
+        log_likelihood(vae, IMAGE.expand(5, -1, -1, -1), samples=samples, chunk=10)
+        assert seen == expected
+
+
+def test_without_a_generator_calls_agree_and_with_one_they_follow_it():
+    vae, images = tiny(), IMAGE.expand(5, -1, -1, -1)
+    before = torch.get_rng_state()
+    first = log_likelihood(vae, images, samples=3)
+    assert torch.equal(first, log_likelihood(vae, images, samples=3))
+    assert torch.equal(first, log_likelihood(vae, images, samples=3, generator=stream(0, "latents")))
+    assert torch.equal(torch.get_rng_state(), before)
+    one = rng(1)
+    second = log_likelihood(vae, images, samples=3, generator=one)
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, log_likelihood(vae, images, samples=3, generator=one))
+
+
+def test_no_image_has_no_likelihood(refused):
+    with refused("got images 0", "at least 1"):
+        log_likelihood(tiny(), IMAGE[:0], samples=3)
+    with refused("got images 0", "at least 1"):
+        log_likelihood_by_label(tiny(offsets=OFFSETS), IMAGE[:0], samples=3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_likelihood_is_taken_in_eval_mode_and_the_network_left_as_it_was(made_up, training, refused):
+    vae = VAE(MLPEncoder(2, 10), BernoulliDecoder(MLPDecoder(2, 10))).train(training)
+    modes = []
+    vae.encoder.register_forward_hook(lambda *_: modes.append([module.training for module in vae.modules()]))
+    before = {name: buffer.clone() for name, buffer in vae.named_buffers()}
+    images = made_up.binarised()[:8]
+    log_likelihood(vae, images, samples=2)
+    with refused("labels from 1 to 11", "10 classes"):  # after a mistake too
+        log_likelihood(vae, images, torch.tensor([1, 11] * 4), samples=2)
+    assert not any(mode for each in modes for mode in each)
+    assert all(module.training is training for module in vae.modules())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in vae.named_buffers())
+
+
+def test_likelihood_of_the_shipped_vae_lies_above_its_elbo():
+    vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
+    bound = mean_elbo(vae, digits)["elbo"]
+    few, many = (log_likelihood(vae, digits.binarised(), samples=k).mean().item() for k in (10, 500))
+    assert bound + 1 < few
+    assert few + 0.5 < many < 0
+
+
+def test_log_likelihood_refuses_what_has_none(refused, unchecked):
+    vae, conditional = tiny(), tiny(offsets=OFFSETS)
+    images = IMAGE.expand(4, -1, -1, -1)
+    with refused("values other than 0 and 1", "ImageDataset.binarised()"):
+        log_likelihood(vae, 0.5 * images)
+    with refused("values are nan"):
+        log_likelihood(vae, images + torch.nan)
+    with refused("samples 0", "at least 1"):
+        log_likelihood(vae, images, samples=0)
+    with refused("chunk -1", "at least 1"):
+        log_likelihood(vae, images, chunk=-1)
+    with refused("labels for an unconditional model"):
+        log_likelihood(vae, images, torch.zeros(4, dtype=torch.int64))
+    with refused("3 labels for 4 images"):
+        log_likelihood(conditional, images, torch.zeros(3, dtype=torch.int64))
+    with refused("generator on cpu for tensors on meta", "torch.Generator('meta')"):
+        log_likelihood(vae, images.to("meta"), generator=rng(0))
+
+
+def test_every_label_gets_its_own_likelihood():
+    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # z plays no part: no draw matters
+    vae.encoder = FixedEncoder(0.0, 0.0)
+    images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
+    exact = Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)
+    found = log_likelihood_by_label(vae, images, samples=3)
+    torch.testing.assert_close(found, exact, rtol=1e-12, atol=0)
+
+
+def test_an_unconditional_model_knows_no_labels(refused):
+    with refused("num_classes = 0", "use log_likelihood"):
+        log_likelihood_by_label(tiny(), IMAGE)
+
+
+def test_labels_that_are_summed_out_are_those_of_the_list():
+    vae, images = tiny(offsets=OFFSETS), IMAGE.expand(4, -1, -1, -1)
+    by_label = log_likelihood_by_label(vae, images, samples=3)
+    found = log_likelihood(vae, images, samples=3)
+    torch.testing.assert_close(found, by_label.exp().mean(0).log())
+
+
+class Slopes(nn.Module):
+    """Four pixels whose logits rise along z_1, z_2 or both."""
+
+    latent_dim, num_classes = 2, 0
+
+    def forward(self, z, y=None):
+        steepness = torch.tensor([[1.5, 0.0, -0.7, 2.0], [0.0, 3.0, 0.7, 1.0]], dtype=z.dtype)
+        return (z @ steepness + 0.3).unflatten(1, (1, 2, 2))
+
+
+def test_the_integral_over_the_plane_is_the_likelihood():
+    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
+    every = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4).reshape(16, 1, 2, 2)
+    found = integrated_log_likelihood(vae, every)
+    assert found.exp().sum().item() == pytest.approx(1, abs=2e-5)  # over all images, and but for float32
+    estimate = log_likelihood(vae, every, samples=100_000, generator=rng(4))
+    torch.testing.assert_close(found, estimate, rtol=0, atol=0.02)
+
+
+def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_does_not_mind_finer_cells():
+    vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
+    found = integrated_log_likelihood(vae, digits.binarised()).mean().item()
+    finer = integrated_log_likelihood(vae, digits.binarised(), extent=6.0, cells=400).mean().item()
+    assert found == pytest.approx(finer, abs=0.01)
+    assert log_likelihood(vae, digits.binarised(), samples=500).mean().item() < found
+
+
+def test_no_integral_over_more_than_a_plane(refused):
+    with refused("got a model of 1 latents and 0 labels", "use log_likelihood"):
+        integrated_log_likelihood(tiny(), IMAGE)
+
+
+def test_no_integral_of_grey_images_or_over_nothing(refused, unchecked):
+    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
+    image = torch.ones(1, 1, 2, 2)
+    for wrong, text in (
+        (image[:0], "got images 0"),
+        (image.long(), "torch.int64"),
+        (torch.ones(1, 1, 2, 3), "of 6 pixels"),
+    ):
+        with refused(text, "expected"):
+            integrated_log_likelihood(vae, wrong)
+    with refused("got cells 2.5", "a whole number"):
+        integrated_log_likelihood(vae, image, cells=2.5)
+    with refused("values other than 0 and 1", "ImageDataset.binarised()"):
+        integrated_log_likelihood(vae, 0.5 * image)
+    for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0), (math.inf, 10)):
+        with refused(f"extent {extent:g} and {cells} cells", "above 0"):
+            integrated_log_likelihood(vae, image, extent=extent, cells=cells)
