@@ -22,7 +22,7 @@ def printed(name: str, value: float | None) -> str:
 
 
 def metrics_table(metrics: dict[str, float]) -> str:
-    """Lay out metrics: a row each, with the floor that real images reach; of MNIST on official and on embedded digits.
+    """Lay out metrics: a row each, beside the value that real images reach; of MNIST on official and on embedded digits.
 
     Args:
         metrics: as `evaluate` or `evaluate_digits` returns them.
@@ -30,11 +30,11 @@ def metrics_table(metrics: dict[str, float]) -> str:
     Returns:
         Text of several lines.
     """
-    names = list(dict.fromkeys(name.removeprefix("mnist5k_").removesuffix("_floor") for name in metrics))
+    names = list(dict.fromkeys(name.removeprefix("mnist5k_").removesuffix("_real") for name in metrics))
     digits = any(name.startswith("mnist5k_") for name in metrics)
     sets = {"": "official", "mnist5k_": "mnist5k"} if digits else {"": "test"}
-    columns = [(prefix, suffix) for prefix in sets for suffix in ("", "_floor")]
-    lines = [f"{'':<28}" + "".join(f"{title:>12}{'floor':>12}" for title in sets.values())]
+    columns = [(prefix, suffix) for prefix in sets for suffix in ("", "_real")]
+    lines = [f"{'':<28}" + "".join(f"{title:>12}{'real':>12}" for title in sets.values())]
     for name in names:
         cells = [f"{prefix}{name}{suffix}" for prefix, suffix in columns]
         lines.append(f"{name:<28}" + "".join(f"{printed(cell, metrics.get(cell)):>12}" for cell in cells))

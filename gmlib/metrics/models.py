@@ -103,7 +103,7 @@ def measure_gan(
         stack: images per sample, one per channel.
 
     Returns:
-        What `measure_drawn` finds; of stacks, what `count_modes` does, and as "…_floor" the same of stacked test images.
+        What `measure_drawn` finds; of stacks, what `count_modes` does, and as "…_real" the same of stacked test images.
     """
     if scorer is None:
         return {}
@@ -114,7 +114,7 @@ def measure_gan(
     reader = scorer.classifier, train.num_classes
     floor = count_modes(join_channels(test[chosen].grey(), stack), *reader)
     found = count_modes(gan.sample(STACKS, generator=stream(0, "samples")), *reader)
-    return {"stacks": STACKS} | found | {f"{name}_floor": value for name, value in floor.items()}
+    return {"stacks": STACKS} | found | {f"{name}_real": value for name, value in floor.items()}
 
 
 def measure_classifier(classifier: Classifier, test: ImageDataset) -> dict[str, float]:

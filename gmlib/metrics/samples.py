@@ -36,7 +36,7 @@ def measure_samples(
 
     Returns:
         "fid", "kid", "precision", "recall", "density", "coverage", "digits", "histogram_kl", with labels
-        "label_accuracy" too, and for each its twin "…_floor"; four decimals.
+        "label_accuracy" too, and for each its twin "…_real"; four decimals.
 
     Raises:
         InputError: if samples and floor differ in number, or images or labels are none.
@@ -51,7 +51,7 @@ def measure_samples(
     real = extract(reference, classifier.features)
     found = _measure(extract(samples, classifier.features), real, frequencies, labels, classifier)
     least = _measure(extract(floor, classifier.features), real, frequencies, floor_labels, classifier)
-    return {name: round(value, 4) for name, value in {**found, **{f"{k}_floor": v for k, v in least.items()}}.items()}
+    return {name: round(value, 4) for name, value in {**found, **{f"{k}_real": v for k, v in least.items()}}.items()}
 
 
 @torch.inference_mode()

@@ -182,7 +182,7 @@ def test_sample_from_a_shipped_recipe(gmlib, tmp_path):
 def quick_measures(few_digits, monkeypatch):
     """No network over the samples."""
     monkeypatch.setattr(
-        "gmlib.metrics.models.measure_samples", lambda *_, **__: {"fid": 20.25, "fid_floor": 1.5, "digits": 9}
+        "gmlib.metrics.models.measure_samples", lambda *_, **__: {"fid": 20.25, "fid_real": 1.5, "digits": 9}
     )
 
 

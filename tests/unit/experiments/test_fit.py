@@ -168,7 +168,7 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classe
     def measure_samples(samples, reference, floor, frequencies, labels=None, floor_labels=None, *, classifier):
         measured.append((samples, reference, floor, labels, floor_labels))
         assert frequencies.sum() == pytest.approx(1)
-        return {"fid": 1.0, "fid_floor": 0.5}
+        return {"fid": 1.0, "fid_real": 0.5}
 
     monkeypatch.setattr("gmlib.experiments.evaluate.load", note)
     monkeypatch.setattr("gmlib.metrics.models.measure_samples", measure_samples)
@@ -177,7 +177,7 @@ def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classe
     model = recipe.build()
     metrics = evaluate_digits(recipe, model, full=True)
     names = ["test_elbo", "test_log_px", "kl", "n", "test_log_likelihood", "log_likelihood_samples"]
-    names += ["fid", "fid_floor", "mean_fid", "mean_fid_floor", "test_log_likelihood_7"]
+    names += ["fid", "fid_real", "mean_fid", "mean_fid_real", "test_log_likelihood_7"]
     names += ["test_log_likelihood_given_label", "bayes_accuracy"] if classes else []
     assert sorted(metrics) == sorted(names + [f"mnist5k_{name}" for name in names])
     assert set(asked) == {(split, source) for split in ("test", "train") for source in ("mnist", "mnist5k")}

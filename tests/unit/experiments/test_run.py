@@ -350,7 +350,7 @@ def test_stacks_are_trained_counted_and_kept(stacked, made_up, tmp_path):
     assert all(1 <= modes <= 40 for modes in run.history.column("validation_modes"))
     assert "validation_fid" not in run.history.rows[0]
     saved = save(run, tmp_path)
-    names = {"stacks", "modes", "modes_kl", "modes_floor", "modes_kl_floor"}
+    names = {"stacks", "modes", "modes_kl", "modes_real", "modes_kl_real"}
     assert set(saved.metrics) == {f"mnist5k_{name}" for name in {*names, "n"}}
     assert saved.metrics["mnist5k_stacks"] == 40
     assert 1 <= saved.metrics["mnist5k_modes"] <= 40

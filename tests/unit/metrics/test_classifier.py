@@ -105,11 +105,11 @@ def digits_against_digits() -> dict[str, float]:
 def test_real_digits_are_as_good_as_real_digits(digits_against_digits):
     found = digits_against_digits
     names = ("fid", "kid", "precision", "recall", "density", "coverage", "digits", "histogram_kl")
-    assert sorted(found) == sorted([*names, *(f"{name}_floor" for name in names)])
-    assert found["fid"] == pytest.approx(found["fid_floor"], rel=0.35)
+    assert sorted(found) == sorted([*names, *(f"{name}_real" for name in names)])
+    assert found["fid"] == pytest.approx(found["fid_real"], rel=0.35)
     for name in ("precision", "recall", "coverage"):
         assert found[name] > 0.8
-        assert found[name] == pytest.approx(found[f"{name}_floor"], abs=0.06)
+        assert found[name] == pytest.approx(found[f"{name}_real"], abs=0.06)
     assert found["digits"] == 10
     assert found["histogram_kl"] < 0.01
 
@@ -121,8 +121,8 @@ def test_one_digit_repeated_covers_nothing(digits_against_digits):
     assert found["recall"] < 0.03
     assert found["digits"] == 1
     assert found["histogram_kl"] == pytest.approx(2.3026, abs=1e-3)  # ln 10
-    assert found["fid"] > 20 * found["fid_floor"]
-    floors = {name: value for name, value in digits_against_digits.items() if name.endswith("_floor")}
+    assert found["fid"] > 20 * found["fid_real"]
+    floors = {name: value for name, value in digits_against_digits.items() if name.endswith("_real")}
     assert floors.items() <= found.items()  # the floor knows nothing of the samples
 
 
@@ -131,7 +131,7 @@ def test_noise_is_no_digit():
     found = measure_samples(noise, real("validation"), real("train"), FREQUENCIES)
     assert found["precision"] < 0.03
     assert found["coverage"] < 0.03
-    assert found["fid"] > 20 * found["fid_floor"]
+    assert found["fid"] > 20 * found["fid_real"]
 
 
 def test_labels_that_were_asked_for():
@@ -140,7 +140,7 @@ def test_labels_that_were_asked_for():
         test.grey(), real("validation"), train.grey(), FREQUENCIES, labels=test.labels, floor_labels=train.labels
     )
     assert found["label_accuracy"] == label_accuracy(test.grey(), test.labels) > 0.98
-    assert found["label_accuracy_floor"] == label_accuracy(train.grey(), train.labels)
+    assert found["label_accuracy_real"] == label_accuracy(train.grey(), train.labels)
     wrong = measure_samples(
         test.grey(),
         real("validation"),

@@ -205,7 +205,7 @@ def test_a_floor_of_another_number_is_refused(refused):
     shares = torch.full((10,), 0.1)
     with refused("150 samples and 200 digits", "the same number"):
         measure_samples(REAL[:150], REAL, TRAIN, shares)
-    assert "fid_floor" in measure_samples(REAL[:150], REAL, TRAIN[:150], shares)
+    assert "fid_real" in measure_samples(REAL[:150], REAL, TRAIN[:150], shares)
 
 
 def test_a_floor_needs_as_many_training_digits(refused):
