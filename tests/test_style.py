@@ -244,7 +244,7 @@ def tracked_text() -> dict[str, str]:
 
 
 # tests that are about such paths: each makes one up and sees it refused
-MADE_UP = {"tests/test_book.py"}
+MADE_UP = {"tests/book/test_book.py"}
 
 
 def test_no_absolute_path_is_committed():

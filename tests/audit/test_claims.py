@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.stats import norm, t
 
-import gmlib
+import audit
 from audit import collapse, comparison, dcgan, games, gan, theory, wgan
 from audit.__main__ import CLAIMS
 from audit.dcgan import ABLATIONS
@@ -20,7 +20,7 @@ from audit.gan import like, sharpness
 from audit.labels import stroke_brightness
 from audit.pixel import active_units, lonely_ink, marginal_entropy, pixel_entropy
 from audit.vae import border_lengths
-from gmlib import recipes
+from gmlib import interpolate, mnist, recipes
 from gmlib.experiments.run import Run, networks_of
 from gmlib.metrics import extract, shipped_classifier
 from gmlib.models import DCCritic, DCGenerator, MLPCritic, MLPGenerator
@@ -116,14 +116,14 @@ def test_what_an_interval_does_to_a_claim(interval, threshold, verdict):
 @pytest.mark.parametrize("jumps", [1, 5])
 def test_the_longest_step_of_a_way(monkeypatch, jumps):
     """Generators that jump from one digit to another in the middle of the way, or at each step: even steps are no smooth ones."""
-    digits = gmlib.mnist("test").grey()
+    digits = mnist("test").grey()
     edges = torch.linspace(-1, 1, jumps + 2)[1:-1]
     jumping = SimpleNamespace(latent_dim=3, decode=lambda z: digits[torch.bucketize(z[:, 0].contiguous(), edges)])
     monkeypatch.setattr("audit.games.train", lambda recipe, seed: SimpleNamespace(model=jumping))
     monkeypatch.setattr("audit.games.PAIRS", 2)
     ends = torch.tensor([[[-1.0, 0, 0], [-1.0, 0, 0]], [[1.0, 0, 0], [1.0, 0, 0]]])
     monkeypatch.setattr("torch.randn", lambda *shape, generator: ends)
-    step, changes = largest_steps(walk(recipes.GAN, 0, gmlib.interpolate))
+    step, changes = largest_steps(walk(recipes.GAN, 0, interpolate))
     assert changes == jumps
     assert step == pytest.approx(1) if jumps == 1 else step > 0.9
 
@@ -132,7 +132,7 @@ def test_a_way_of_small_steps(monkeypatch):
     ends = torch.randn(2, games.PAIRS, 3, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr("audit.games.extract", lambda x, features: x)
     monkeypatch.setattr("audit.games.shipped_classifier", lambda: SimpleNamespace(features=None, head=lambda x: x))
-    step, changes = largest_steps(gmlib.interpolate(*ends))
+    step, changes = largest_steps(interpolate(*ends))
     assert step == pytest.approx(0.2)
     assert 0 < changes < 2
 
@@ -345,7 +345,7 @@ def test_an_epoch_is_timed_step_by_step(monkeypatch):
 @pytest.fixture
 def untrained(monkeypatch):
     """Claims about GANs with networks as they are built, a made-up history, and few embedded digits."""
-    few = gmlib.mnist("test")[:200]
+    few = mnist("test")[:200]
 
     def train(recipe, seed):
         columns = ("critic_loss", "real_sigmoid", "fake_sigmoid", "generator_loss", "generator_steps", "validation_fid")
@@ -364,7 +364,7 @@ def untrained(monkeypatch):
     monkeypatch.setattr(dcgan, "seconds_an_epoch", lambda recipe, seed: 10.0 + seed + recipe.lr * 1e3)
     monkeypatch.setattr(games.zoo, "pretrained", lambda name: train(recipes.ALL[name], 0))
     for module in (gan, games, wgan):
-        monkeypatch.setattr(module, "mnist", lambda split, source: gmlib.mnist(split))
+        monkeypatch.setattr(module, "mnist", lambda split, source: mnist(split))
     monkeypatch.setattr(gan, "SAMPLES", 200)
     monkeypatch.setattr(games, "PAIRS", 4)
     found = extract(few.grey(), shipped_classifier().features), few.labels, few.labels.bincount(minlength=10) / 200
@@ -388,7 +388,7 @@ def test_a_claim_about_games_says_what_it_found(untrained, number):
     assert evidence.seeds == 3
     assert "nan" not in f"{evidence.record()}"
     assert evidence.effect == pytest.approx(sum(evidence.values) / len(evidence.values), abs=2e-4)
-    stored, record = gmlib.claim(f"C{number}"), json.loads(json.dumps(evidence.record()))
+    stored, record = audit.claim(f"C{number}"), json.loads(json.dumps(evidence.record()))
     assert all(record[name] == stored[name] for name in ("claim", "section", "unit", "over", "holds", "seeds"))
 
 
@@ -624,9 +624,9 @@ def test_samples_are_looked_at_as_they_are_shown(monkeypatch):
 
     def sample(n, generator, mean=False):
         asked.append(mean)
-        return gmlib.mnist("test")[:200].grey()
+        return mnist("test")[:200].grey()
 
-    few = gmlib.mnist("test")[:200]
+    few = mnist("test")[:200]
     found = extract(few.grey(), shipped_classifier().features), few.labels, few.labels.bincount(minlength=10) / 200
     monkeypatch.setattr(comparison, "validation_features", lambda: found)
     monkeypatch.setattr(comparison, "train", lambda recipe, seed: SimpleNamespace(model=SimpleNamespace(sample=sample)))
@@ -653,7 +653,7 @@ def test_costs_are_ranked_against_quality_among_models_that_have_both(monkeypatc
     assert rows["gan"]["FID against grey digits"] == -gmlib.pretrained("gan").metrics["fid"]
     assert evidence.seeds == 1
     assert evidence.over == "models"
-    assert evidence.record()["effect"] == gmlib.claim("C29")["effect"]
+    assert evidence.record()["effect"] == audit.claim("C29")["effect"]
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1, "confirmed"), (-1, "refuted"), (0, "depends")])
@@ -667,7 +667,7 @@ def test_what_costs_more_is_better_if_all_six_correlations_say_so(monkeypatch, s
 
 @pytest.mark.parametrize("number", ["T1", "T2"])
 def test_theory_gives_what_is_stored(number):
-    evidence, entry = CLAIMS[number](), gmlib.claim(number)
+    evidence, entry = CLAIMS[number](), audit.claim(number)
     assert json.loads(json.dumps(evidence.record()))["effect"] == entry["effect"]
     assert (evidence.verdict, evidence.because) == (entry["verdict"], entry["because"])
 

@@ -22,7 +22,7 @@ def loaded(name: str, folder: Path):
     return module
 
 
-page, fonts, audit = loaded("page", BOOK / "_ext"), loaded("fonts", BOOK / "_ext"), loaded("audit", BOOK)
+page, fonts, lighthouse = loaded("page", BOOK / "_ext"), loaded("fonts", BOOK / "_ext"), loaded("lighthouse", BOOK)
 
 
 def document(*paragraphs: str) -> nodes.document:
@@ -76,7 +76,7 @@ def test_a_page_weighs_what_it_brings_itself(tmp_path):
     (tmp_path / "a.png").write_bytes(b"12345")
     html = '<img src="a.png"><img alt="" src="a.png"><img src="data:image/png;base64,AA">'
     (tmp_path / "page.html").write_text(html)
-    assert audit.weight(tmp_path / "page.html") == len(html) + 5
+    assert lighthouse.weight(tmp_path / "page.html") == len(html) + 5
 
 
 def test_a_folder_that_was_not_staged_names_make_book(tmp_path):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from gmlib import recipes
-from tests import test_cli
+from tests.unit import test_cli
 from tests.unit.training.test_folder import same
 
 gmlib = test_cli.gmlib  # the fixture that runs a command

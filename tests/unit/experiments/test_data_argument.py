@@ -11,7 +11,7 @@ import pytest
 
 from gmlib import recipes
 from gmlib.data.known import MNIST_MD5
-from tests import test_cli
+from tests.unit import test_cli
 from tests.unit.data.made import OFFICIAL, idx
 
 gmlib, mistake = test_cli.gmlib, test_cli.mistake  # the fixtures that run a command

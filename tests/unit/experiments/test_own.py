@@ -11,7 +11,7 @@ from gmlib import InputError, recipes
 from gmlib.cli import find_run
 from gmlib.experiments.own import is_own, own_file, own_recipe
 from gmlib.experiments.recipe import VAERecipe
-from tests import test_cli
+from tests.unit import test_cli
 
 gmlib, mistake = test_cli.gmlib, test_cli.mistake  # the fixtures that run a command
 
