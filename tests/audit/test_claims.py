@@ -20,7 +20,7 @@ from audit.gan import like, sharpness
 from audit.labels import stroke_brightness
 from audit.pixel import active_units, lonely_ink, marginal_entropy, pixel_entropy
 from audit.vae import border_lengths
-from gmlib import interpolate, mnist, recipes
+from gmlib import interpolate, mnist, parameters, pretrained, recipes, toy
 from gmlib.experiments.run import Run, networks_of
 from gmlib.metrics import extract, shipped_classifier
 from gmlib.models import DCCritic, DCGenerator, MLPCritic, MLPGenerator
@@ -583,7 +583,7 @@ def test_a_game_on_the_ring_is_played_as_it_is_named(monkeypatch):
 
     def play_ring(objective, *, pack=1, n_critic, n_generator, frames, rounds, seed):
         played.append((objective, pack, n_critic, n_generator, rounds, seed))
-        return [torch.zeros(9, 2), gmlib.toy.ring_centres()]
+        return [torch.zeros(9, 2), toy.ring_centres()]
 
     monkeypatch.setattr(collapse, "play_ring", play_ring)
     modes, near, spread = collapse.play("-log D, packs of two", "1 : 3", 2)
@@ -649,8 +649,8 @@ def test_costs_are_ranked_against_quality_among_models_that_have_both(monkeypatc
     assert "seconds" not in rows["pixel_vae"]
     assert "seconds" in rows["vae"]
     assert "FID against grey digits" not in rows["pixel_cnn"]
-    assert rows["dcgan"]["parameters"] > gmlib.parameters(gmlib.pretrained("dcgan").model.generator)  # the critic's too
-    assert rows["gan"]["FID against grey digits"] == -gmlib.pretrained("gan").metrics["fid"]
+    assert rows["dcgan"]["parameters"] > parameters(pretrained("dcgan").model.generator)  # the critic's too
+    assert rows["gan"]["FID against grey digits"] == -pretrained("gan").metrics["fid"]
     assert evidence.seeds == 1
     assert evidence.over == "models"
     assert evidence.record()["effect"] == audit.claim("C29")["effect"]
