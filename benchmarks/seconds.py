@@ -50,7 +50,7 @@ def evaluation() -> dict[str, Callable[[], object]]:
     measure_samples(samples[:500], real[:500], others[:500], frequencies)  # imports
     return {
         f"draw {SAMPLES:,} samples": lambda: run.model.sample(SAMPLES, generator=generator),
-        "their metrics, with floor": lambda: measure_samples(samples, real, others, frequencies),
+        "their metrics, with those of real digits": lambda: measure_samples(samples, real, others, frequencies),
         "log p(x) of 100 digits, k = 1000": lambda: log_likelihood(run.model, test[:100].binarised(), samples=1000),
     }
 
