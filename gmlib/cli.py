@@ -476,7 +476,7 @@ def echo_trained(run: Run, folder: Path) -> None:
     """
     typer.echo(metrics_table(run.metrics))
     look = "" if isinstance(run.recipe, ClassifierRecipe) else f"; look at it with: gmlib sample {folder}"
-    typer.echo(f"wrote {folder / run.recipe.name}.safetensors and .json{look}")
+    typer.echo(f"wrote {folder / run.recipe.name}.safetensors{look}")
 
 
 class Found(NamedTuple):
@@ -714,7 +714,7 @@ def find_run(source: str) -> Run:
     names = zoo.runs_in(folder)
     if not names:
         raise InputError(
-            f"found no finished run in {folder}, expected NAME.json and NAME.safetensors: "
+            f"found no finished run in {folder}, expected NAME.safetensors: "
             f"finish it with gmlib train NAME --resume and the same --out{hint}"
         )
     if hint:

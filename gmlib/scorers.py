@@ -39,7 +39,7 @@ def find_scorer(train: ImageDataset, folder: Path | str | None = None) -> Scorer
     if folder is None and source(train) in MNIST:
         return shipped_scorer()
     path = default_folder(train) if folder is None else Path(folder)
-    if folder is None and not (path / "classifier.json").is_file():
+    if folder is None and not (path / "classifier.safetensors").is_file():
         return None
     run = load_run(path, "classifier")
     name = str(run.about["data"]).rpartition("/")[0]

@@ -19,8 +19,6 @@ from gmlib.models.gan import GAN
 from gmlib.models.vae import VAE
 from gmlib.shapes import Image, Labels
 
-TAKEN = ("history", "evaluation")  # names of other records in the folder of a run
-
 
 def is_own(source: str) -> bool:
     """Return whether a text names a recipe in a file.
@@ -126,11 +124,6 @@ def own_recipe(file: OwnFile) -> Recipe:
         raise InputError(
             f"found {what} under the name {name} in {file.path}, expected a recipe, such as "
             f"replace(recipes.VAE, latent_dim=3); recipes in the file: {', '.join(recipes) or 'none'}{nearest(name, recipes)}"
-        )
-    if name.lower() in TAKEN:
-        raise InputError(
-            f"got the recipe {name} in {file.path}, expected another name: {name.lower()}.json is a file that every run may "
-            "have, so rename the recipe"
         )
     return replace(found, name=name.lower())
 

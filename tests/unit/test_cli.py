@@ -26,7 +26,6 @@ from gmlib.data.known import MNIST_MD5
 from gmlib.errors import InputError
 from gmlib.experiments.evaluate import save
 from gmlib.experiments.fit import fit_profile
-from gmlib.experiments.tables import expected, spell
 from gmlib.figures import image_grid
 from gmlib.figures.grids import tile
 from gmlib.figures.style import png

@@ -11,6 +11,7 @@ import pytest
 
 from gmlib import recipes
 from gmlib.data.known import MNIST_MD5
+from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 from tests.unit.data.made import OFFICIAL, idx
 
@@ -57,8 +58,8 @@ def untrained(monkeypatch):
 
 
 def record(name: str) -> dict:
-    (path,) = Path("runs").glob(f"{name}-*/{name}.json")
-    return json.loads(path.read_text())
+    (path,) = Path("runs").glob(f"{name}-*/{name}.safetensors")
+    return read_run(path)[0]
 
 
 def test_from_the_files_of_a_set_to_its_fid(gmlib, letters):
@@ -70,7 +71,7 @@ def test_from_the_files_of_a_set_to_its_fid(gmlib, letters):
         "no scorer for letters, so samples are not measured: make one with gmlib train classifier --data letters\n"
     )
     assert out.count(sentence) == 1
-    assert re.search(r"^ +test +floor$", out, re.M)
+    assert re.search(r"^ +test +real$", out, re.M)
     about = record("cvae")
     assert about["classes"] == list(NAMES)
     assert (about["data"], about["data_from"], about["epochs"]) == ("letters/train", "letters", 1)
@@ -124,7 +125,7 @@ def test_a_profile_says_only_for_how_long(gmlib, letters):
     assert status == 0, err
     assert "data: letters" in out
     assert "2 epochs" in out
-    assert Path("runs/vae-letters-3/vae.json").is_file()
+    assert Path("runs/vae-letters-3/vae.safetensors").is_file()
     assert record("vae")["epochs"] == 2
 
 

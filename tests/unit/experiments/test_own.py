@@ -1,6 +1,5 @@
 """Recipes in a reader's own file: what is imported, what is refused, and that a run finds its file again."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from gmlib import InputError, recipes
 from gmlib.cli import find_run
 from gmlib.experiments.own import is_own, own_file, own_recipe
 from gmlib.experiments.recipe import VAERecipe
+from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 
 gmlib, mistake = test_cli.gmlib, test_cli.mistake  # the fixtures that run a command
@@ -54,7 +54,6 @@ MY_GAN = replace(recipes.GAN, generator=Generator, **TINY)
 LOUD = replace(MY_GAN, generator=Loud)
 NARROW = replace(MY_GAN, generator=Narrow)
 BROKEN = replace(MY_GAN, generator=Broken)
-EVALUATION = MY_VAE
 COUNT = 3
 """
 
@@ -94,7 +93,6 @@ def test_a_recipe_is_read_from_its_file(file):
         ("syntax.py:X", ("cannot import", "syntax.py", "SyntaxError")),
         ("refused.py:X", ("cannot import", "got lr")),
         ("leaves.py:X", ("cannot import", "SystemExit")),
-        ("my_recipes.py:EVALUATION", ("expected another name", "evaluation.json")),
     ],
 )
 def test_files_that_give_no_recipe(file, tmp_path, refused, source, parts):
@@ -114,7 +112,7 @@ def test_files_that_give_no_recipe(file, tmp_path, refused, source, parts):
 def test_a_run_of_an_own_recipe_is_trained_sampled_and_evaluated(gmlib, few_digits, file, tmp_path, name):
     status, out, err = gmlib("train", f"{file}:{name}", "--out", tmp_path / "run", "--device", "cpu")
     assert status == 0, err
-    record = json.loads((tmp_path / "run" / f"{name.lower()}.json").read_text())
+    record = read_run(tmp_path / "run" / f"{name.lower()}.safetensors")[0]
     assert record["recipe_file"] == "my_recipes.py"
     file.unlink()  # the run has its own copy
     assert find_run(str(tmp_path / "run")).recipe.name == name.lower()
