@@ -6,7 +6,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gmlib.errors import InputError, one_line
+from gmlib.errors import InputError, nearest, one_line
 from gmlib.experiments.own import own_file, own_recipe
 from gmlib.experiments.recipe import Recipe
 from gmlib.experiments.run import Run, filled, read_run
@@ -103,3 +103,27 @@ def pretrained(name: str) -> Run:
             f"train one with gmlib train {name} --profile full --out runs/full/{name}"
         )
     return load_run(WEIGHTS, name)
+
+
+def find_run(source: str) -> Run:
+    """Load a run by the name of a shipped recipe, or by its folder; a folder of that name wins."""
+    folder, known = Path(source), [*ALL, CLASSIFIER.name]
+    if not source:
+        raise InputError("got an empty name, expected the name of a shipped recipe or the folder of a run")
+    if folder.is_file():
+        raise InputError(f"got the file {source}, expected the folder of a run: give {folder.parent}")
+    if folder.is_dir():
+        names = runs_in(folder)
+        if len(names) != 1:
+            raise InputError(
+                f"found {'several runs' if names else 'no finished run'} in {folder} ({', '.join(names) or 'no NAME.safetensors'}), "
+                "expected one: keep each in its own folder, and finish it with gmlib train NAME --resume and the same --out"
+            )
+        return load_run(folder, names[0])
+    if source in known:
+        return pretrained(source)
+    folders = [str(near) for near in folder.parent.glob("*") if near.is_dir()]
+    raise InputError(
+        f"got {source!r}, expected the name of a recipe that ships (gmlib list shows them) or the folder of a run"
+        f"{nearest(source, [*known, *folders])}"
+    )

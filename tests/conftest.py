@@ -64,7 +64,7 @@ def instead(monkeypatch, dataset) -> None:
     def load(source, split, root=None, **_):
         return ImageDataset(dataset.images, dataset.labels, dataset.classes or None, f"{source}/{split}")
 
-    for place in ("experiments.fit", "experiments.evaluate", "cli"):
+    for place in ("experiments.fit", "experiments.evaluate", "measuring"):
         monkeypatch.setattr(f"gmlib.{place}.load", load)
 
 

@@ -32,7 +32,7 @@ LAYERS = [
     {"experiments"},
     {"recipes"},
     {"zoo", "display"},
-    {"scorers"},
+    {"measuring"},
     {"widgets"},
     {"cli"},
     {""},  # gmlib itself

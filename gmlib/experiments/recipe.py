@@ -3,14 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from gmlib.errors import InputError, nearest
 from gmlib.experiments.profiles import PROFILES
@@ -22,7 +21,6 @@ from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator, No
 from gmlib.models.pixelcnn import CausalNetwork
 from gmlib.models.pixelvae import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
-from gmlib.numbers import count_of, plain_number, whole
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
 
@@ -36,85 +34,33 @@ class Departure(NamedTuple):
     why: str
 
 
-def plain(value: Any) -> Any:
-    """Return a setting as JSON can hold it.
-
-    Args:
-        value: of a field.
-
-    Returns:
-        The name of a class or a function; of a `partial` that name to its arguments; of a dataclass the name of its class
-        to the fields that differ from their defaults; all else as it is.
-    """
-    if isinstance(value, partial):
-        given = dict(enumerate(value.args)) | value.keywords
-        return {plain(value.func): {str(name): plain(part) for name, part in given.items()}}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {type(value).__name__: {name: plain(part) for name, part in _changed(value).items()}}
-    return getattr(value, "__name__", value)
-
-
-def _changed(thing: Any) -> dict[str, Any]:
-    """Find the fields of a dataclass that differ from their defaults, or have none."""
-    return {f.name: value for f in fields(thing) if (value := getattr(thing, f.name)) != f.default}
-
-
-def as_setting(name: str, value: Any, kind: Any) -> Any:
-    """Turn a setting into numbers of Python, and refuse what its field cannot mean.
-
-    A recipe is compared, hashed and written as JSON by its settings: 3, np.int64(3) and, where a number may have a fraction,
-    3.0 are one setting.
-
-    Args:
-        name: of the field.
-        value: of a number, a tuple of numbers, a `partial` or a dataclass with numbers in it, or anything else.
-        kind: the field's type.
-
-    Returns:
-        The value with every number as a Python number of the field's type; anything else as it is.
-
-    Raises:
-        InputError: if it is an array; if it cannot be called and the field takes functions; if it is not a number and the field
-            takes numbers; or if the number is too small, too large or not finite.
-    """
-    value = plain_number(value)
+def checked(name: str, value: Any, kind: Any) -> Any:
+    """Return the value of a recipe's field as a Python number of the field's type; refuse what the field cannot mean."""
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    if isinstance(value, np.ndarray | Tensor):
-        raise InputError(f"got {name} as an array, expected Python numbers: convert it with tuple(values.tolist())")
-    if isinstance(value, list | tuple):
-        if not value:
-            raise InputError(f"got {name} {value!r}, expected at least one number: give it")
-        (within,) = {get_args(each)[0] for each in kinds if get_origin(each) is tuple} or {Any}
-        return tuple(as_setting(name, each, within) for each in value)
-    if isinstance(value, partial):
-        args = [as_setting(name, each, Any) for each in value.args]
-        keywords = {key: as_setting(key, each, Any) for key, each in value.keywords.items()}
-        same = [*map(type, (*args, *keywords.values()))] == [*map(type, (*value.args, *value.keywords.values()))]
-        return value if same else partial(value.func, *args, **keywords)  # two partials are equal only if they are one
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {f.name: (getattr(value, f.name), f.type) for f in fields(value)}
-        return replace(value, **{key: as_setting(f"{name}.{key}", *each) for key, each in parts.items()})
+    within = next((get_args(each)[0] for each in kinds if get_origin(each) is tuple), None)
     if value is None and NoneType in kinds:
         return None
+    if within and isinstance(value, list | tuple) and value:
+        return tuple(checked(name, each, within) for each in value)
+    expected = None
     if any(get_origin(each) is Callable for each in kinds) and not callable(value):
-        raise InputError(f"got {name} {value!r}, expected a class or a function: give one that can be called")
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        known = ", ".join(map(repr, get_args(kind)))
-        raise InputError(f"got {name} {value!r}, expected one of {known}: choose one of them")
-    if bool in kinds:
-        if value not in (0, 1):
-            raise InputError(f"got {name} {value!r}, expected True or False: choose one of them")
-        return bool(value)
-    if float in kinds:
+        expected = "a class or a function"
+    elif get_origin(kind) is Literal and value not in get_args(kind):
+        expected = f"one of {', '.join(map(repr, get_args(kind)))}"
+    elif bool in kinds and not isinstance(value, bool):
+        expected = "True or False"
+    elif float in kinds:
         below = 1.0 if name in ("ema", "dropout", "betas") else math.inf
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
-            expected = "finite" if below == math.inf else f"below {below:g}"
-            raise InputError(f"got {name} {value!r}, expected a number of at least 0 and {expected}: choose another")
-        return float(value)
-    if int in kinds:
-        if name == "latent_dim" and whole(value) is not None:
-            return whole(value)  # the networks know which size they need
-        return count_of(name, value, 0 if name in ("latent_dim", "finer_samples") else 1)
+        if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < below:
+            return float(value)
+        expected = "a number of at least 0 and " + ("finite" if below == math.inf else "below 1")
+    elif int in kinds:
+        least = 0 if name in ("latent_dim", "finer_samples") else 1
+        if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+            return int(value)
+        expected = f"a whole number of at least {least}"
+    if expected:
+        raise InputError(f"got {name} {value!r} in a recipe, expected {expected}: choose another")
     return value
 
 
@@ -142,24 +88,17 @@ class Recipe(ABC):
     departures: tuple[Departure, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        """Take every setting as Python's numbers."""
+        """Check every setting."""
         for f in fields(self):
             if f.name not in ("parent", "departures"):
-                object.__setattr__(self, f.name, as_setting(f.name, getattr(self, f.name), f.type))
+                object.__setattr__(self, f.name, checked(f.name, getattr(self, f.name), f.type))
 
     @abstractmethod
     def model(self, num_classes: int) -> Any:
-        """Make a fresh model; `build` draws its weights from a generator of its own.
-
-        Args:
-            num_classes: number of classes of the dataset, for a conditional model or a classifier.
-
-        Returns:
-            A VAE, a GAN or a classifier.
-        """
+        """Return a fresh model; `build` draws its weights from a generator of its own."""
 
     def build(self, generator: Generator | None = None, *, num_classes: int = 10) -> Any:
-        """Make a fresh model.
+        """Return a fresh model.
 
         Args:
             generator: source of the initial weights; without one they are those of seed 0.
@@ -176,14 +115,7 @@ class Recipe(ABC):
             return self.model(num_classes)
 
     def keeps(self, network: str) -> bool:
-        """Return whether a finished run keeps a network.
-
-        Args:
-            network: such as "critic".
-
-        Returns:
-            True; a GAN that does not ship its critic keeps the generator alone.
-        """
+        """Return whether the file of a run keeps a network, such as "critic"."""
         return True
 
     def settings(self) -> dict[str, Any]:
@@ -193,14 +125,6 @@ class Recipe(ABC):
             Field to value.
         """
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
-
-    def differences(self) -> dict[str, Any]:
-        """Return the settings that differ from their defaults, or that have no default.
-
-        Returns:
-            Field to value, as `plain` gives it.
-        """
-        return {name: plain(value) for name, value in _changed(self).items() if name in self.settings()}
 
     @property
     def hash(self) -> str:
@@ -251,14 +175,7 @@ class VAERecipe(Recipe):
     finer_digits: int | None = field(default=None, compare=False)
 
     def model(self, num_classes: int) -> VAE:
-        """Make a fresh VAE.
-
-        Args:
-            num_classes: number of classes of the dataset, used if the recipe is conditional.
-
-        Returns:
-            The model.
-        """
+        """Return a fresh VAE."""
         num_classes = num_classes if self.conditional else 0
         sizes = {
             "latent_dim": self.latent_dim,
@@ -301,17 +218,7 @@ class GANRecipe(Recipe):
     ships_critic: bool = field(default=True, compare=False)
 
     def model(self, num_classes: int) -> GAN:
-        """Make a fresh GAN.
-
-        Args:
-            num_classes: number of classes of the dataset, used if the recipe is conditional.
-
-        Returns:
-            The model.
-
-        Raises:
-            InputError: if stacks of images are to have a label.
-        """
+        """Return a fresh GAN."""
         num_classes = num_classes if self.conditional else 0
         if self.stack > 1 and num_classes:
             raise InputError(
@@ -328,14 +235,7 @@ class GANRecipe(Recipe):
         )
 
     def keeps(self, network: str) -> bool:
-        """Return whether a finished run keeps a network.
-
-        Args:
-            network: "generator" or "critic".
-
-        Returns:
-            True for the generator, and for the critic if it ships.
-        """
+        """Return whether the file of a run keeps a network: the critic only if it ships."""
         return network != "critic" or self.ships_critic
 
 
@@ -344,12 +244,5 @@ class ClassifierRecipe(Recipe):
     """How a classifier is trained, in whose features samples are measured. It generates nothing."""
 
     def model(self, num_classes: int) -> Classifier:
-        """Make a fresh classifier.
-
-        Args:
-            num_classes: number of classes of the dataset.
-
-        Returns:
-            The model.
-        """
+        """Return a fresh classifier."""
         return Classifier(num_classes)
