@@ -12,7 +12,6 @@ import typer
 from torch import Generator
 
 from gmlib import measuring, parallel, recipes, zoo
-from gmlib.data import require_classes
 from gmlib.device import choose_device
 from gmlib.display import show
 from gmlib.errors import InputError, nearest
@@ -256,11 +255,8 @@ def train_on(
     Of several processes the first one alone measures, writes and prints.
     """
     first = parallel.rank() == 0
-    if isinstance(recipe, ClassifierRecipe) or getattr(recipe, "conditional", False):
-        splits.train.require_labels()
-    if splits.train.labels is not None:
-        require_classes(splits.test)
-    scorer, note = splits.scorer(recipe)
+    splits.require_labels(recipe)
+    scorer, note = splits.scorer(recipe, training=True)
     if file:
         file.require_place(folder)
     if first and splits.given not in MNIST:

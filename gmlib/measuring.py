@@ -36,7 +36,7 @@ class Splits:
     test: ImageDataset
 
     @classmethod
-    def read(cls, given: str, classes: Path | None = None, *, download: bool = False) -> "Splits":
+    def read(cls, given: str, classes: Sequence[str] | Path | None = None, *, download: bool = False) -> "Splits":
         """Read all splits, so that damaged files are noticed before training."""
         if download and given not in KNOWN:
             raise InputError(
@@ -59,11 +59,47 @@ class Splits:
             labels += f", named 0 to {len(names) - 1} (--classes FILE gives them names)"
         return f"data: {self.name}, {counts}, {labels}"
 
-    def scorer(self, recipe: Recipe) -> tuple[Scorer | None, str]:
-        """Return the scorer for a recipe's samples, or None and a sentence with the reason."""
+    def require_labels(self, recipe: Recipe) -> None:
+        """Refuse a set without the labels that a recipe needs, or without test images of each class."""
+        if recipe.needs_labels:
+            self.train.require_labels()
+        if self.train.labels is not None:
+            require_classes(self.test)
+
+    def scorer(
+        self, recipe: Recipe, folder: Path | None = None, *, training: bool = False
+    ) -> tuple[Scorer | None, str]:
+        """Return the scorer for a recipe's samples, or None and the reason why they are not measured.
+
+        The scorer is from the folder of a classifier, or else from where `find_scorer` looks. Test images have to be enough
+        for FID, and in training validation images too.
+        """
         if isinstance(recipe, ClassifierRecipe):
             return None, ""
-        return scorer_or_reason(self.train, (self.validation, self.test), self.given)
+        scorer, place = find_scorer(self.train, folder), default_folder(self.train)
+        if self.name in MNIST:
+            return scorer, ""
+        if self.train.labels is None:
+            return (
+                None,
+                f"samples are not measured: {self.name} has no labels, and a scorer is a classifier of labelled images",
+            )
+        compared = [self.validation, self.test] if training else [self.test]
+        if not all(FEWEST <= len(images) <= len(self.train) for images in compared):
+            sizes = " and ".join(f"{len(images):,} in {images.name}" for images in [*compared, self.train])
+            return None, (
+                f"samples are not measured: FID needs at least {FEWEST} images, and no more than there are training images, "
+                f"and there are {sizes}"
+            )
+        if scorer is not None:
+            return scorer, ""
+        command = f"gmlib train classifier --data {quote(self.given)}"
+        if not place.exists():
+            return None, f"there is no scorer for {self.name}, so samples are not measured: make one with {command}"
+        return None, (
+            f"there is no scorer for {self.name}, since {place} holds none that was trained on these images, so samples are not "
+            f"measured: make one with {command} --out FOLDER, and name it with gmlib evaluate --scorer FOLDER"
+        )
 
     def measure(self, run: Run, scorer: Scorer | None) -> Metrics:
         """Return the metrics of a run on the test images; of MNIST those on the embedded digits too."""
@@ -99,36 +135,6 @@ def find_scorer(train: ImageDataset, folder: Path | None = None) -> Scorer | Non
         return None
     scorer.require(train)
     return scorer
-
-
-def scorer_or_reason(
-    train: ImageDataset, others: Sequence[ImageDataset], data: str, folder: Path | None = None
-) -> tuple[Scorer | None, str]:
-    """Return the scorer of a dataset, or None and the reason why samples are not measured, with the command that helps.
-
-    `others` are the images that samples are to be compared with, `data` is what was given as --data.
-    """
-    name, place = set_of(train), default_folder(train)
-    scorer = find_scorer(train, folder)
-    if name in MNIST:
-        return scorer, ""
-    if train.labels is None:
-        return None, f"samples are not measured: {name} has no labels, and a scorer is a classifier of labelled images"
-    if not all(FEWEST <= len(other) <= len(train) for other in others):
-        sizes = " and ".join(f"{len(other):,} in {other.name}" for other in others)
-        return None, (
-            f"samples are not measured: FID needs at least {FEWEST} images, and no more than there are training images, and "
-            f"there are {sizes} and {len(train):,} in {train.name}"
-        )
-    if scorer is not None:
-        return scorer, ""
-    command = f"gmlib train classifier --data {quote(data)}"
-    if not place.exists():
-        return None, f"there is no scorer for {name}, so samples are not measured: make one with {command}"
-    return None, (
-        f"there is no scorer for {name}, since {place} holds none that was trained on these images, so samples are not "
-        f"measured: make one with {command} --out FOLDER, and name it with gmlib evaluate --scorer FOLDER"
-    )
 
 
 # measuring a finished run
@@ -180,22 +186,19 @@ def _measure_digits(run: Run, chosen: str, folder: Path | None) -> Found:
 
 def _measure_own(run: Run, chosen: str, classes: Sequence[str] | Path | None, folder: Path | None) -> Found:
     """Measure a run on another dataset than MNIST; its metrics are compared if the run was trained on the same images."""
-    test, train = (load(chosen, split, classes=classes) for split in ("test", "train"))
-    count = run.model.num_classes
-    if count and len(train.require_labels()) and train.num_classes != count:
+    splits = Splits.read(chosen, classes)
+    count, found = run.model.num_classes, splits.train.num_classes
+    splits.require_labels(run.recipe)
+    if count and count != found:
         raise InputError(
-            f"got {chosen} with {train.num_classes} classes, expected the {count} classes that {run.recipe.name} was trained with: "
+            f"got {chosen} with {found} classes, expected the {count} classes that {run.recipe.name} was trained with: "
             "name them with --classes, or choose another --data"
         )
-    if train.labels is not None:
-        require_classes(test)
-    scorer, note = None, ""
-    if not isinstance(run.recipe, ClassifierRecipe):
-        scorer, note = scorer_or_reason(train, [test], chosen, folder)
+    scorer, note = splits.scorer(run.recipe, folder)
     if note and folder:
         raise InputError(f"got --scorer {folder}, but {note}")
-    metrics = evaluate(run.recipe, run.model, test, train, scorer, watch)
-    rows = compared(run.metrics, metrics, full=True) if run.about["data_digest"] == train.digest else []
+    metrics = splits.measure(run, scorer)
+    rows = compared(run.metrics, metrics, full=True) if run.about["data_digest"] == splits.train.digest else []
     return Found(chosen, metrics, rows, note)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from gmlib import recipes, zoo
+from gmlib import ImageDataset, recipes, zoo
 from gmlib.experiments.evaluate import save
 from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.run import read_run, write_run
@@ -90,12 +90,12 @@ def test_evaluate_refuses_a_damaged_run_and_a_folder_without_mnist(shipped_pair,
 
 @pytest.fixture
 def short_recipes(few_digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("tools.retrain.load", lambda source, split, root: few_digits)
+    digits = ImageDataset(few_digits.images, few_digits.labels, name="mnist/train")
+    monkeypatch.setattr("tools.retrain.load", lambda source, split, root: digits)
     monkeypatch.setattr(recipes, "ALL", {"vae": SHORT})
     monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
     monkeypatch.setattr("tools.retrain.expected", lambda names: f"expected {names}")
     monkeypatch.setattr("tools.retrain.Splits.measure", lambda *_: {"n": 64})
-    few_digits.name = "mnist/train"
 
 
 def test_retrain_goes_on_where_it_stopped(short_recipes, tmp_path, capsys):

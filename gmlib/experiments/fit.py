@@ -14,7 +14,7 @@ from gmlib.data import Batches, ImageDataset, load
 from gmlib.device import choose_device
 from gmlib.errors import InputError
 from gmlib.experiments.own import require_working
-from gmlib.experiments.recipe import PROFILES, ClassifierRecipe, GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.recipe import PROFILES, GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.run import Run, model_of, networks_of, versions
 from gmlib.isolated import Isolated, may_draw
 from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer, source
@@ -81,7 +81,7 @@ def fit(
         scorer = shipped_scorer()
     if scorer is not None:
         scorer.require(train)
-    if isinstance(recipe, ClassifierRecipe) or getattr(recipe, "conditional", False):
+    if recipe.needs_labels:
         train.require_labels()
     device = parallel.init(choose_device(device))
     train, validation = train.to(device), None if validation is None else validation.to(device)

@@ -114,6 +114,11 @@ class Recipe(ABC):
         with Isolated(Generator().manual_seed(seed)):
             return self.model(num_classes)
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether training needs labels: a conditional model does, and a classifier, which has no such setting."""
+        return getattr(self, "conditional", True)
+
     def keeps(self, network: str) -> bool:
         """Return whether the file of a run keeps a network, such as "critic"."""
         return True
