@@ -1,4 +1,4 @@
-"""An experiment as data: which networks, trained how, for how long. A recipe neither trains nor measures."""
+"""An experiment as data: its networks, objective, optimiser and length. A recipe neither trains nor measures."""
 
 import math
 from abc import ABC, abstractmethod
@@ -66,11 +66,11 @@ def checked(name: str, value: Any, kind: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
-    """What is trained and how: the part that every kind of model shares.
+    """What is trained and how: the fields that every kind of model shares.
 
-    The defaults are neutral and never change; every recipe states the rest. The last five fields describe; they, the
-    length of the quick profile and the precision, which a caller may choose, stand outside comparison and hash. `parent`
-    is the recipe that this one was written from.
+    The defaults never change, since a setting with its default value is not in the hash. Not compared and not in the hash
+    are the last five fields, which describe the recipe, the length of the quick profile, and the precision. `parent` is the
+    recipe that this one was written from.
     """
 
     lr: float
@@ -127,7 +127,7 @@ class Recipe(ABC):
         """Return the settings of the recipe, without the fields that describe it.
 
         Returns:
-            Field to value.
+            Field to value, in the order of the fields.
         """
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
@@ -156,14 +156,13 @@ class Recipe(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class VAERecipe(Recipe):
-    """What a VAE is made of and how it is trained.
+    """The networks of a VAE and how they are trained.
 
-    `pixelcnn` makes the network of an autoregressive decoder, and takes the place of `decoder`. `spatial_condition` makes a
-    network from z to a feature map, on which this decoder depends; without it z changes the biases of each layer. Without
-    latents there is no encoder either. `conditional` gives encoder and decoder the label. `objective` is the bound that
-    training maximises. The last three fields say how the likelihood is measured; they change no training and no hash:
-    log p(x) is estimated from `likelihood_samples` draws of z, and a second time from `finer_samples`; if that takes too long
-    for all images, from `finer_digits` of them, with a standard error.
+    `pixelcnn` makes the network of an autoregressive decoder, in place of `decoder`. `spatial_condition` makes a network from
+    z to a feature map, on which this decoder depends; without it z changes the biases of each layer. With `latent_dim` 0
+    there is no encoder. In a `conditional` model encoder and decoder take the label. `objective` is the bound that training
+    maximises. The last three fields are settings of the likelihood's estimate and not in the hash: log p(x) is estimated from
+    `likelihood_samples` draws of z, and again from `finer_samples` draws, for `finer_digits` images with a standard error.
     """
 
     hidden: int | tuple[int, ...]
@@ -197,12 +196,11 @@ class VAERecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class GANRecipe(Recipe):
-    """What a GAN is made of and how the game is played; `conditional` gives both networks the label.
+    """The networks of a GAN and how they are trained; in a `conditional` one both take the label.
 
-    `lr` is the generator's learning rate, `critic_lr` the critic's; None takes the same for both.
-    `betas` are Adam's; None where the optimiser has none. An image has `stack` digits, one a channel, and the critic
-    judges `pack` images together. `ships_critic` says whether a finished run keeps the critic,
-    which no sample needs; it changes no training.
+    `lr` is the generator's learning rate, `critic_lr` the critic's; None takes the same for both. `betas` are Adam's; None
+    where the optimiser has none. An image has `stack` digits, one per channel, and the critic scores `pack` images together.
+    With `ships_critic` the file of a run keeps the critic, which sampling does not need.
     """
 
     latent_dim: int
@@ -246,7 +244,7 @@ class GANRecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierRecipe(Recipe):
-    """How a classifier is trained, in whose features samples are measured. It generates nothing."""
+    """How a classifier is trained, in whose features samples are measured."""
 
     def model(self, num_classes: int) -> Classifier:
         """Return a fresh classifier."""
