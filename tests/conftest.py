@@ -11,7 +11,7 @@ import torch
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)  # bit-for-bit comparisons hold for a fixed number of threads
 
-LONG = ("test_style.py", "test_recipes.py", "test_cli.py")
+LONG = ("test_zoo.py", "test_recipes.py", "test_cli.py")
 
 Refused = Callable[..., AbstractContextManager[None]]
 
