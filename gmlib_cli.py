@@ -1,4 +1,4 @@
-"""What the command `gmlib` starts, before gmlib and torch are imported, which takes seconds."""
+"""The entry point of the command `gmlib`. It runs before gmlib and torch are imported, which takes seconds."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Reading the library aloud: source, layers, settings and tables, for a notebook and for a terminal."""
+"""Source, layers, settings and results as Markdown, for a notebook and for a terminal."""
 
 import ast
 import inspect
@@ -21,11 +21,7 @@ class Shown:
     """Markdown that a notebook renders and a terminal prints as it is."""
 
     def __init__(self, markdown: str) -> None:
-        """Keep the text.
-
-        Args:
-            markdown: what to show.
-        """
+        """Keep the text."""
         self.markdown = markdown
 
     def _repr_markdown_(self) -> str:
@@ -36,7 +32,7 @@ class Shown:
 
 
 def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History) -> Shown:
-    """Show what a thing is: code, layers of a network, settings of a recipe, epochs of a run.
+    """Return the code of a function or class, the layers of a network, the settings of a recipe, or the epochs of a history.
 
     Args:
         thing: a function, a class, a network, a recipe or a history.
@@ -54,22 +50,19 @@ def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History) -> Sho
 
 
 def table(rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], digits: int | None = None) -> Shown:
-    """Lay out values in rows and columns.
+    """Return a table of values.
 
     Args:
         rows: mappings with the same keys, which become the columns; or one mapping of each column's name to its values,
-            equally many in all. A missing value or None shows as a dash, a tensor in a cell as the one number it holds;
-            a tensor as a column gives its numbers in order, whatever its shape.
+            the same number in each. A missing value or None is shown as a dash. A cell may be a tensor of one number; a column
+            may be a tensor of any shape, whose numbers are taken in order.
         digits: decimals of every float; None shows it in full.
 
     Returns:
         A Markdown table, numbers to the right.
-
-    Raises:
-        InputError: if columns are of unequal length, or a cell holds a tensor of several numbers.
     """
     rows = _rows(rows) if isinstance(rows, Mapping) else rows
-    rows = [{column: _plain(column, value) for column, value in row.items()} for row in rows]
+    rows = [{column: _number(value) for column, value in row.items()} for row in rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {column: all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns}
     lines = [" | ".join(map(_cell, columns)), " | ".join("---:" if numeric[column] else "---" for column in columns)]
@@ -78,12 +71,12 @@ def table(rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], digit
 
 
 def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | None = 2) -> Shown:
-    """Lay out what runs were measured at: a row each.
+    """Return a table of results, one row for each run.
 
     Args:
         runs: name of each run to the run.
         columns: title of each column to what stands in it: a metric, a fact of the run's record such as "seconds", or
-            "parameters", their number. What a run lacks shows as a dash.
+            "parameters", their number. What a run lacks is shown as a dash.
         digits: decimals of every float; None shows it in full.
 
     Returns:
@@ -104,40 +97,33 @@ def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | N
 
 
 def parameters(thing: nn.Module | Run) -> int:
-    """Count what is trained.
+    """Return the number of trainable parameters.
 
     Args:
         thing: a network, or a run with all of its networks.
 
     Returns:
-        Number of parameters; buffers, such as running means, are none.
+        Number of parameters; buffers, such as running means, are not counted.
     """
     network = thing.model if isinstance(thing, Run) else thing
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
-    """Turn columns into rows."""
+    """Return columns as rows."""
     values = [
         list(column.reshape(-1) if isinstance(column, Tensor | np.ndarray) else column) for column in columns.values()
     ]
-    if len(set(map(len, values))) > 1:
-        lengths = ", ".join(f"{name!r} has {len(column)}" for name, column in zip(columns, values, strict=True))
-        raise InputError(f"got columns of unequal length: {lengths}; give None where a value is missing")
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _plain(column: str, value: Any) -> Any:
-    """Take the number out of a tensor or an array that holds one."""
-    if not isinstance(value, Tensor | np.ndarray | np.generic):
-        return value
-    if np.prod(value.shape) != 1:
-        shape = tuple(value.shape)
-        raise InputError(f"got a tensor of shape {shape} in a cell of column {column!r}: a cell holds one number")
-    return value.item()
+def _number(value: Any) -> Any:
+    """Return the number in a tensor or an array that holds one; anything else as it is."""
+    return value.item() if isinstance(value, Tensor | np.ndarray | np.generic) else value
 
 
 def _cell(value: Any, digits: int | None = None) -> str:
+    """Return a cell as text."""
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -147,7 +133,7 @@ def _cell(value: Any, digits: int | None = None) -> str:
 
 
 def _layers(network: nn.Module) -> Shown:
-    """List the leaves of a network, the shapes of their weights, and how many parameters that makes."""
+    """Return the leaves of a network, the shapes of their weights, and their number of parameters."""
     rows: list[dict[str, Any]] = []
     for name, module in network.named_modules():
         if not list(module.children()):
@@ -157,17 +143,18 @@ def _layers(network: nn.Module) -> Shown:
     return table([*rows, {"layer": "**all**", "module": "", "weights": "", "parameters": parameters(network)}])
 
 
-def _named(recipe: Recipe) -> dict[str, Any]:
-    return {name: _said(value) for name, value in recipe.settings().items()}
+def _named(recipe: Recipe) -> dict[str, str]:
+    """Return the settings of a recipe as text."""
+    return {name: _as_text(value) for name, value in recipe.settings().items()}
 
 
-def _said(value: Any) -> str:
-    """Write a setting as a reader would: a class or a function by its name, with what is fixed of its arguments."""
+def _as_text(value: Any) -> str:
+    """Return a setting as text: a class or a function by its name, with its fixed arguments."""
     if isinstance(value, partial):
-        given = [*map(_said, value.args), *(f"{name}={_said(part)}" for name, part in value.keywords.items())]
-        return f"{_said(value.func)}({', '.join(given)})"
+        given = [*map(_as_text, value.args), *(f"{name}={_as_text(part)}" for name, part in value.keywords.items())]
+        return f"{_as_text(value.func)}({', '.join(given)})"
     if is_dataclass(value) and type(value).__str__ is object.__str__:
-        changed = (f"{f.name}={_said(part)}" for f in fields(value) if (part := getattr(value, f.name)) != f.default)
+        changed = (f"{f.name}={_as_text(part)}" for f in fields(value) if (part := getattr(value, f.name)) != f.default)
         return f"{type(value).__name__}({', '.join(changed)})"
     return str(getattr(value, "__name__", value))
 
@@ -191,14 +178,14 @@ def _settings(recipe: Recipe) -> Shown:
 
 
 def _epochs(history: History) -> Shown:
-    """Pick epochs that lie ever further apart, and the last."""
+    """Return rows of epochs at growing distances, and the last."""
     shown = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
     # headings of several words, so that a narrow page can break them
     return table([{key.replace("_", " "): value for key, value in row.items()} for row in shown], digits=1)
 
 
 def _without_docstrings(source: str) -> str:
-    """Drop the docstrings of a piece of code and keep its comments."""
+    """Return code without its docstrings, with its comments."""
     source = textwrap.dedent(source)
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):

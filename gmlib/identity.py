@@ -1,9 +1,7 @@
 """The identity of a recipe: its settings under explicit ids, from which its hash is made.
 
-A trained run belongs to the settings that it was trained with, and not to the names that they have in the code. Each
-setting, network and objective therefore has an id here that never changes. To rename one in the code, change its left
-side here; the right side stays, and so does the hash of every run. A name without an id is a reader's own and goes as
-it is.
+Each setting, network and objective has an id here that never changes. To rename one in the code, change its left side here;
+the right side stays, and so does the hash of every run. What has no id is a reader's own and keeps its name.
 """
 
 import hashlib
@@ -100,47 +98,25 @@ PARTS: dict[Any, str] = {
 
 
 def identity(settings: Any) -> dict[str, Any]:
-    """Return the settings of a recipe, or of an objective, under their ids.
+    """Return the fields of a recipe or of an objective under their ids, ready for JSON.
 
-    Settings that have their default value are left out, so that a new setting whose default changes nothing changes no
-    hash. The number of epochs is left out too: it belongs to a run, whose record states it.
-
-    Args:
-        settings: a dataclass; fields that are not compared describe it and are left out.
-
-    Returns:
-        Id to value, ready for JSON: numbers, texts, lists and dicts.
-
-    Raises:
-        InputError: if a network or an objective of gmlib has no id here.
+    Defaults are left out, so that a new setting whose default changes nothing changes no hash. Left out too are fields that
+    are not compared, and the number of epochs, which belongs to a run.
     """
-    given = {
-        f.name: getattr(settings, f.name)
+    return {
+        SETTINGS.get(f.name, f.name): _value(value)
         for f in fields(settings)
-        if f.compare and f.name != "epochs" and _differs(settings, f)
+        if f.compare and f.name != "epochs" and (value := getattr(settings, f.name)) != f.default
     }
-    return {SETTINGS.get(name, name): _value(value) for name, value in given.items()}
 
 
 def digest(settings: Any) -> str:
-    """Return the hash of a recipe.
-
-    Args:
-        settings: the recipe.
-
-    Returns:
-        sha256 of the sorted JSON of its `identity`, in hexadecimal.
-    """
+    """Return the hash of a recipe: sha256 of the sorted JSON of its `identity`, in hexadecimal."""
     return hashlib.sha256(json.dumps(identity(settings), sort_keys=True).encode()).hexdigest()
 
 
-def _differs(settings: Any, field: Any) -> bool:
-    """Return whether a field differs from its default, or has none."""
-    return getattr(settings, field.name) != field.default
-
-
 def _value(value: Any) -> Any:
-    """Return a setting's value as JSON can hold it: what is not in `PARTS` is a reader's own, and goes by module and name."""
+    """Return a value for JSON: a class or function by its id in `PARTS`; a reader's own by its module and name."""
     if isinstance(value, partial):
         positions = {str(position): _value(part) for position, part in enumerate(value.args)}
         return {

@@ -11,7 +11,7 @@ import torch
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)  # bit-for-bit comparisons hold for a fixed number of threads
 
-LONG = ("test_style.py", "test_recipes.py", "test_cli.py")
+LONG = ("test_zoo.py", "test_recipes.py", "test_cli.py")
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -64,7 +64,7 @@ def instead(monkeypatch, dataset) -> None:
     def load(source, split, root=None, **_):
         return ImageDataset(dataset.images, dataset.labels, dataset.classes or None, f"{source}/{split}")
 
-    for place in ("experiments.fit", "experiments.evaluate", "cli"):
+    for place in ("experiments.fit", "experiments.evaluate", "measuring"):
         monkeypatch.setattr(f"gmlib.{place}.load", load)
 
 

@@ -7,23 +7,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gmlib import zoo
-from gmlib.cli import NOT_AT_HAND, has_mnist, watch
 from gmlib.errors import InputError
 from gmlib.experiments.evaluate import evaluate_digits
 from gmlib.experiments.tables import compared
+from gmlib.measuring import NOT_AT_HAND, has_mnist, watch
 
 
 def reproduce(data: Path | None, *, full: bool) -> int:
-    """Measure all that ships again, and say of each metric whether it is as stored.
-
-    Args:
-        data: folder of the full data.
-        full: whether the official digits are at hand.
-
-    Returns:
-        0, or 1 if a metric is not as it is stored.
-    """
-    runs = [zoo.pretrained(name) for name in zoo.shipped()]  # what is damaged says so before the work
+    """Print each metric of all that ships, stored and measured again; return 1 if one differs, otherwise 0."""
+    runs = [zoo.pretrained(name) for name in zoo.shipped()]  # a damaged file is refused before the work
     line = "{:<20} {:<40} {:>10} {:>10}  {}".format
     print(line("run", "metric", "stored", "again", "same"))
     count, others = 0, {}
@@ -49,14 +41,7 @@ def reproduce(data: Path | None, *, full: bool) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: what stands behind the name of the module; None takes them from the process.
-
-    Returns:
-        0, 1 if a metric is not as it is stored, or 2 for a user's mistake, which prints one sentence.
-    """
+    """Run the command line; return 0, 1 if a metric differs, or 2 for a user's mistake, which prints one sentence."""
     parser = argparse.ArgumentParser(prog="python -m tools.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the four MNIST files [default: $GMLIB_DATA]")
     data = parser.parse_args(arguments).data

@@ -5,36 +5,23 @@ import sys
 from pathlib import Path
 
 from gmlib import parallel, recipes, zoo
-from gmlib.cli import Sets, StoppedError, echo_trained, train_on
+from gmlib.cli import StoppedError, train_on
 from gmlib.data import SPLITS, load
 from gmlib.device import choose_device
 from gmlib.errors import InputError
 from gmlib.experiments.recipe import Recipe
+from gmlib.measuring import Splits
 
 
 def spell(seconds: float) -> str:
-    """Give a time in the unit that suits it.
-
-    Args:
-        seconds: how long.
-
-    Returns:
-        Such as "40 s", "12 min" or "3.5 h".
-    """
+    """Return a time such as "40 s", "12 min" or "3.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def expected(names: list[str]) -> str:
-    """Say how long full runs will take, as the shipped ones took.
-
-    Args:
-        names: of recipes, in the order of training.
-
-    Returns:
-        A line each, and the sum.
-    """
+    """Return one line for each recipe, with the time that its shipped run took, and the sum."""
     lines, total, width = [], 0.0, max(map(len, [*names, "in all"]))
     for name in names:
         if zoo.is_shipped(name):
@@ -42,41 +29,24 @@ def expected(names: list[str]) -> str:
             total += about["seconds"]
             lines.append(f"{name:<{width}} {spell(about['seconds']):>8} on {about['device']}")
         else:
-            lines.append(f"{name:<{width}} no run to tell from")
-    return "\n".join([*lines, f"{'in all':<{width}} {spell(total):>8} of training; measuring comes on top"])
+            lines.append(f"{name:<{width}} unknown: no run of it ships")
+    return "\n".join([*lines, f"{'in all':<{width}} {spell(total):>8} of training, without measuring"])
 
 
 def is_full(folder: Path, recipe: Recipe) -> bool:
-    """Return whether a folder holds the full run of a recipe, as it ships.
-
-    Args:
-        folder: of the run.
-        recipe: of gmlib.
-
-    Returns:
-        Whether the run is there: of all of MNIST, with seed 0 and the recipe's number of epochs.
-    """
+    """Return whether a folder holds the run of a recipe as it ships: all of MNIST, seed 0, the recipe's number of epochs."""
     try:
         about = zoo.load_run(folder, recipe.name).about
-    except InputError:  # not yet, or of an earlier recipe: the checkpoint will tell
+    except InputError:  # none yet, or of an earlier recipe
         return False
     return (about.get("data"), about.get("seed"), about.get("epochs")) == ("mnist/train", 0, recipe.epochs)
 
 
 def retrain(root: Path | None, folder: Path, device: str) -> None:
-    """Train all recipes, each in its own folder, and leave out those that are done.
-
-    Args:
-        root: folder of MNIST's files; None for the usual place.
-        folder: of the runs.
-        device: where to train: auto, cpu, cuda or mps.
-
-    Raises:
-        StoppedError: at Ctrl-C.
-    """
+    """Train all recipes, each in its own folder, and leave out those that are done; `root` holds MNIST's files."""
     where, place = parallel.init(choose_device(device)), None
     try:
-        sets = Sets(str(root or "mnist"), root, *(load("mnist", split, root) for split in SPLITS))
+        splits = Splits(str(root or "mnist"), root, *(load("mnist", split, root) for split in SPLITS))
         names = [recipes.CLASSIFIER.name, *recipes.ALL]
         print(expected(names))
         for name in names:
@@ -85,9 +55,7 @@ def retrain(root: Path | None, folder: Path, device: str) -> None:
                 print(f"{name} is done: {place}")
                 continue
             print(f"training {name}")
-            run = train_on(sets, recipe, place, epochs=recipe.epochs, seed=0, device=where, resume=True)
-            if run:
-                echo_trained(run, place)
+            train_on(splits, recipe, place, epochs=recipe.epochs, seed=0, device=where, resume=True)
     except KeyboardInterrupt:
         raise StoppedError(place, "the same command") from None
     finally:
@@ -95,14 +63,7 @@ def retrain(root: Path | None, folder: Path, device: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: what stands behind the name of the module; None takes them from the process.
-
-    Returns:
-        0, or 2 for a user's mistake, which prints one sentence.
-    """
+    """Run the command line; return 0, or 2 for a user's mistake, which prints one sentence."""
     parser = argparse.ArgumentParser(prog="python -m tools.retrain", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the four MNIST files [default: $GMLIB_DATA]")
     parser.add_argument("--out", type=Path, default=Path("runs/full"), help="folder of the runs [default: runs/full]")

@@ -22,15 +22,15 @@ def evaluate(
     """Measure a trained model on one set of images.
 
     Args:
-        recipe: what the model was trained with: it says how many draws the likelihood is estimated from.
+        recipe: what the model was trained with; it has the number of draws for the likelihood.
         model: on the CPU.
         test: images to measure on.
-        train: images of the same set, for what real data reaches and for the frequencies of the classes.
+        train: images of the same set, for the metrics of real images and the frequencies of the classes.
         scorer: of the same set; without one only likelihoods are measured.
-        watch: passes on what it is given and may show how far it has come, as tqdm does.
+        watch: wraps the loops over images, as tqdm does, to show progress.
 
     Returns:
-        "n", the number of test images, and what `measure_vae`, `measure_gan` or `measure_classifier` finds.
+        "n", the number of test images, and the metrics of `measure_vae`, `measure_gan` or `measure_classifier`.
     """
     found: Metrics = {"n": len(test)}
     if isinstance(recipe, VAERecipe):
@@ -66,7 +66,7 @@ def evaluate_digits(
         full: also on the 10,000 official test digits, whose files are needed then.
         root: folder of the full data, as for `load`.
         scorer: of MNIST; None takes the shipped one.
-        watch: passes on what it is given and may show how far it has come, as tqdm does.
+        watch: wraps the loops over images, as tqdm does, to show progress.
 
     Returns:
         What `evaluate` finds: on the official test digits if `full`, and as `mnist5k_…` on the embedded ones.
@@ -83,13 +83,13 @@ def evaluate_digits(
 
 
 def save(run: Run, folder: Path | str, root: Path | str | None = None, watch: Watch = iter) -> Run:
-    """Write a run of MNIST, and measure what was written: see `save_run` and `evaluate_digits`.
+    """Measure a run of MNIST and write it: see `evaluate_digits` and `save_run`.
 
     Args:
         run: what to write.
         folder: the folder of the run.
         root: folder of the full data, for the official metrics of a run that was trained on it.
-        watch: passes on what it is given and may show how far it has come, as tqdm does.
+        watch: wraps the loops over images, as tqdm does, to show progress.
 
     Returns:
         The run as it is on disk, with its metrics.

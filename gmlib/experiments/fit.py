@@ -14,7 +14,7 @@ from gmlib.data import Batches, ImageDataset, load
 from gmlib.device import choose_device
 from gmlib.errors import InputError
 from gmlib.experiments.own import require_working
-from gmlib.experiments.recipe import PROFILES, ClassifierRecipe, GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.recipe import PROFILES, GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.run import Run, model_of, networks_of, versions
 from gmlib.isolated import Isolated, may_draw
 from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer, source
@@ -81,7 +81,7 @@ def fit(
         scorer = shipped_scorer()
     if scorer is not None:
         scorer.require(train)
-    if isinstance(recipe, ClassifierRecipe) or getattr(recipe, "conditional", False):
+    if recipe.needs_labels:
         train.require_labels()
     device = parallel.init(choose_device(device))
     train, validation = train.to(device), None if validation is None else validation.to(device)
@@ -149,16 +149,7 @@ def fit_profile(
 
 
 def epochs_on(recipe: Recipe, train: ImageDataset, profile: str | None = None) -> int:
-    """Return how many epochs a recipe trains on a dataset unless another number is given.
-
-    Args:
-        recipe: its lengths.
-        train: the training images.
-        profile: "quick" or "full" for the length of that profile.
-
-    Returns:
-        Without a profile, the length of the quick one below 20,000 images, and of the full one otherwise.
-    """
+    """Return the number of epochs of a profile; without one, of the quick one below 20,000 training images."""
     return recipe.length(profile or ("quick" if len(train) < SMALL else "full"))
 
 
@@ -170,19 +161,10 @@ def training_loop(
     validation: ImageDataset | None = None,
     scorer: Scorer | None = None,
 ) -> Callable[..., State]:
-    """Return the training loop of a recipe, with all that the recipe says about it.
+    """Return `fit_vae`, `fit_gan` or `fit_classifier` with the settings of a recipe, as a function of `epochs` and callbacks.
 
-    Args:
-        recipe: what is trained.
-        model: fresh, on the device of the images; it is trained in place.
-        train: images to train on.
-        seed: of the run.
-        validation: images to measure on after each epoch.
-        scorer: of the same dataset; without one no samples are measured.
-
-    Returns:
-        `fit_vae`, `fit_gan` or `fit_classifier` as a function of `epochs`, and if wanted of `bfloat16`, `on_start`, `on_step`
-        and `on_epoch`.
+    The model is fresh, on the device of the images, and trained in place. Without validation images nothing is measured after
+    an epoch; without a scorer no samples are.
     """
     if isinstance(recipe, VAERecipe):
         return partial(
@@ -245,7 +227,7 @@ def _generator(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchGe
 
 
 def _may_draw(recipe: Recipe, model: Any) -> bool:
-    """Return whether a step may draw numbers beside those of the loop, by dropout or by what a caller wrote; to isolate it costs time."""
+    """Return whether a step may draw random numbers outside the loop, in dropout or a reader's code: isolating it costs time."""
     given = vars(recipe).get("objective")
     parts = [type(recipe), *([type(given), *vars(given).values()] if is_dataclass(given) else [given])]
     ours = all(getattr(part, "__module__", "gmlib").startswith("gmlib") for part in parts)

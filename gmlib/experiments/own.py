@@ -2,12 +2,10 @@
 
 import hashlib
 import sys
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Generator, nn
@@ -19,31 +17,16 @@ from gmlib.models.gan import GAN
 from gmlib.models.vae import VAE
 from gmlib.shapes import Image, Labels
 
-TAKEN = ("history", "evaluation")  # names of other records in the folder of a run
-
 
 def is_own(source: str) -> bool:
-    """Return whether a text names a recipe in a file.
-
-    Args:
-        source: such as "my_recipes.py:MY_VAE".
-
-    Returns:
-        Whether it has the form FILE.py:NAME.
-    """
+    """Return whether a text has the form FILE.py:NAME."""
     file, colon, name = source.rpartition(":")
     return bool(colon) and file.endswith(".py") and name.isidentifier()
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A reader's Python file, and the variable in it that is a recipe.
-
-    Args:
-        path: the file.
-        variable: name of the recipe in it.
-        content: bytes of the file, which are executed and kept beside the weights: later changes of the file do not matter.
-    """
+    """A reader's Python file, the name of the recipe in it, and its bytes, which are executed and kept beside the weights."""
 
     path: Path
     variable: str
@@ -59,14 +42,7 @@ class OwnFile:
         }
 
     def require_place(self, folder: Path) -> None:
-        """Refuse a folder in which the copy of the file would replace another file.
-
-        Args:
-            folder: of the run.
-
-        Raises:
-            InputError: if another file of this name is there, or the copy cannot be written.
-        """
+        """Refuse a folder of a run in which the copy of the file would replace another file."""
         copy = folder / self.path.name
         require_writable(copy)
         if copy.is_file() and copy.read_bytes() != self.content:
@@ -76,26 +52,12 @@ class OwnFile:
             )
 
     def copy_to(self, folder: Path) -> None:
-        """Write the file into the folder of a run, so that the run can be read where the original file is gone.
-
-        Args:
-            folder: of the run.
-        """
+        """Write the file into the folder of a run, so that the run can be read where the original file is gone."""
         write_whole(folder / self.path.name, self.content)
 
 
 def own_file(source: str) -> OwnFile:
-    """Read a file with recipes. It is not executed.
-
-    Args:
-        source: FILE.py:NAME, where NAME is a recipe in the file.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if the file cannot be read.
-    """
+    """Read FILE.py:NAME, without executing the file."""
     file, _, variable = source.rpartition(":")
     path = Path(file)
     try:
@@ -107,105 +69,60 @@ def own_file(source: str) -> OwnFile:
 
 
 def own_recipe(file: OwnFile) -> Recipe:
-    """Return the recipe of a file. The file is executed.
-
-    Args:
-        file: what `own_file` read.
-
-    Returns:
-        The recipe, named after its variable in lower case.
-
-    Raises:
-        InputError: if the file cannot be imported, or has no such recipe.
-    """
+    """Execute a file, and return its recipe, named after its variable in lower case."""
     module, name = _imported(file), file.variable
     found = getattr(module, name, None)
-    recipes = [key for key, value in vars(module).items() if isinstance(value, Recipe)]
     if not isinstance(found, Recipe):
-        what = f"a value of type {type(found).__name__}" if hasattr(module, name) else "nothing"
+        recipes = [key for key, value in vars(module).items() if isinstance(value, Recipe)]
         raise InputError(
-            f"found {what} under the name {name} in {file.path}, expected a recipe, such as "
-            f"replace(recipes.VAE, latent_dim=3); recipes in the file: {', '.join(recipes) or 'none'}{nearest(name, recipes)}"
-        )
-    if name.lower() in TAKEN:
-        raise InputError(
-            f"got the recipe {name} in {file.path}, expected another name: {name.lower()}.json is a file that every run may "
-            "have, so rename the recipe"
+            f"found no recipe {name} in {file.path}, expected one such as {name} = replace(recipes.VAE, latent_dim=3); "
+            f"recipes in the file: {', '.join(recipes) or 'none'}{nearest(name, recipes)}"
         )
     return replace(found, name=name.lower())
 
 
-def _imported(file: OwnFile) -> Any:
+def _imported(file: OwnFile) -> ModuleType:
     """Execute a file as a module that can import the modules in its folder."""
-    path = file.path
-    name = f"own.{path.stem}"  # a name that no other module has: it is in the hash of a recipe with own networks
+    name = f"own.{file.path.stem}"  # a name that no other module has: it is in the hash of a recipe with own networks
     module = sys.modules[name] = ModuleType(name)
-    module.__file__ = str(path)
-    folder = str(path.resolve().parent)
+    module.__file__ = str(file.path)
+    folder = str(file.path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        exec(compile(file.content, str(path), "exec"), module.__dict__)
-    except InputError as error:
-        raise InputError(f"cannot import {path}: {error}") from error
+        exec(compile(file.content, str(file.path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # of any kind: the file is the reader's
         raise InputError(
-            f"cannot import {path} ({type(error).__name__}: {one_line(error)}), expected a file that runs: python {path} shows "
-            "where it stops"
+            f"cannot import {file.path} ({type(error).__name__}: {one_line(error)}), expected a file that runs: "
+            f"python {file.path} shows where it stops"
         ) from error
     finally:
-        with suppress(ValueError):  # the file may have changed the list
-            sys.path.remove(folder)
+        sys.path.remove(folder)
     return module
 
 
 @torch.no_grad()
 def require_working(model: nn.Module, x: Image, y: Labels | None) -> None:
-    """Refuse a model with a reader's own network that returns another shape or range than expected, before it is trained.
+    """Refuse a reader's own network that returns another shape or range than expected, before it is trained.
 
-    Models made of gmlib's networks alone are not tried.
-
-    Args:
-        model: a VAE or a GAN; a copy of it is tried in eval mode, so that it stays as it is.
-        x: a few images of its training data, `(b, c, h, w)`.
-        y: their labels `(b,)`, or None.
-
-    Raises:
-        InputError: if the networks do not fit each other or the images, or a generator leaves [0, 1].
+    A copy of the model is tried in eval mode on a few images and their labels. Models made of gmlib's networks alone are
+    not tried.
     """
     if all(type(part).__module__.startswith(("gmlib.", "torch.")) for part in model.modules()):
         return
     model, noise = deepcopy(model).eval(), Generator(x.device).manual_seed(0)
     y = y if getattr(model, "num_classes", 0) else None
     try:
-        if isinstance(model, GAN):
-            _require_game(model, x, y, noise)
-        elif isinstance(model, VAE):
+        if isinstance(model, VAE):
             model(x, y, generator=noise)
-            images = model.sample(len(x), y, generator=noise)
-            if images.shape != x.shape:
-                raise InputError(
-                    f"got samples of shape {tuple(images.shape)} from the decoder, expected {tuple(x.shape)}: reshape its output"
-                )
-    except InputError:
-        raise
+        images = model.sample(len(x), y, generator=noise) if isinstance(model, VAE | GAN) else x
     except Exception as error:  # of any kind: the network is the reader's
         raise InputError(
             f"the model cannot compute with images of shape {tuple(x.shape)} ({type(error).__name__}: {one_line(error)}), "
             "expected networks as gmlib.models has them: try the networks on a batch of images first"
         ) from error
-
-
-def _require_game(gan: GAN, x: Image, y: Labels | None, noise: Generator) -> None:
-    """Refuse a generator or a critic of a reader's own that does not do what the game needs."""
-    images = gan.generator(torch.randn(len(x), gan.latent_dim, generator=noise, device=x.device), y)
-    if images.shape != x.shape:
-        raise InputError(
-            f"got samples of shape {tuple(images.shape)} from the generator for images of shape {tuple(x.shape)}, "
-            "expected the same: reshape its output"
-        )
     low, high = float(images.min()), float(images.max())
-    if not -1e-6 <= low <= high <= 1 + 1e-6:
+    if images.shape != x.shape or not -1e-6 <= low <= high <= 1 + 1e-6:
         raise InputError(
-            f"got samples from {low:g} to {high:g} from the generator, expected values from 0 to 1 as images have: end it with "
-            "a sigmoid, or with (tanh + 1) / 2"
+            f"got samples of shape {tuple(images.shape)} with values from {low:g} to {high:g}, expected the shape of the images, "
+            f"{tuple(x.shape)}, and values from 0 to 1: end the generator with a sigmoid, or with (tanh + 1) / 2"
         )

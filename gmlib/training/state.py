@@ -16,7 +16,6 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gmlib import parallel
 from gmlib.errors import DivergedError, InputError, one_line
-from gmlib.restamped import current_hash
 from gmlib.shapes import Image, Labels, require_whole
 from gmlib.training.history import History, Row
 
@@ -337,8 +336,6 @@ def unpack(content: bytes, state: State, about: dict[str, Any]) -> None:
         raise InputError(
             f"it was written by a newer gmlib (format {version}, this one reads up to {FORMAT}): update gmlib to go on with it"
         )
-    if "recipe_hash" in saved:
-        saved["recipe_hash"] = current_hash(saved["recipe_hash"])
     for key, value in about.items():
         if saved.get(key, value) != value:
             advice = "resume with what it was started with, or choose another --out"

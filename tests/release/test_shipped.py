@@ -7,7 +7,7 @@ import pytest
 
 from gmlib import recipes, zoo
 from gmlib.experiments.evaluate import evaluate_digits
-from tests.test_style import SHIPPED, agree
+from tests.unit.test_zoo import SHIPPED, agree
 
 # likelihoods take longest, so that their runs go first
 SHIPPED = sorted(SHIPPED, key=lambda name: (not hasattr(recipes.by_name(name), "likelihood_samples"), name))

@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gmlib.experiments.run import read_run
+
 pytestmark = [
     pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch was built without torch.distributed"),
     pytest.mark.xdist_group("torchrun"),
@@ -34,7 +36,7 @@ class Found(NamedTuple):
         return load_file(self.folder / f"{name}.safetensors")
 
     def record(self) -> dict[str, Any]:
-        return json.loads((self.folder / "run" / "vae.json").read_text())
+        return read_run(self.folder / "run" / "vae.safetensors")[0]
 
 
 def launch(folder: Path, *through: str) -> Found:

@@ -1,24 +1,16 @@
-"""A hash names settings, whatever they are called in the code; and what gmlib 1.0 wrote is read."""
+"""A hash is made of settings, whatever they are called in the code."""
 
-import json
-import shutil
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 
 import pytest
-from torch import nn
 
-from gmlib import recipes, zoo
+from gmlib import recipes
 from gmlib.errors import InputError
 from gmlib.identity import PARTS, SETTINGS, identity
 from gmlib.models import MLPEncoder
-from gmlib.restamped import current_hash
-from gmlib.training.state import pack, unpack
-from tests.unit.training.test_state import start
 
 EVERY = [*recipes.ALL.values(), recipes.CLASSIFIER]
-OLD_PIXEL_CNN = "410507143c540e9957266d8f21c87201b444c473c50ded35376c65ced347fab5"
-OLD = "ac127c0ea955e9e842ad2b53a1d16de8a0cdfb78e95620ad6d7e840c07eb3af8"  # of vae in gmlib 1.0
 
 
 def parts(value: object) -> set[object]:
@@ -85,37 +77,3 @@ def test_a_part_of_gmlib_without_an_id_is_refused(monkeypatch):
     monkeypatch.delitem(PARTS, MLPEncoder)
     with pytest.raises(InputError, match="PARTS"):
         identity(replace(recipes.VAE, encoder=partial(MLPEncoder)))
-
-
-def test_a_run_of_1_0_is_read(tmp_path):
-    for kind in ("json", "safetensors"):
-        shutil.copy(zoo.WEIGHTS / f"vae.{kind}", tmp_path)
-    path = tmp_path / "vae.json"
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"recipe_hash": OLD}))
-    assert current_hash(OLD) == recipes.VAE.hash != OLD
-    assert isinstance(zoo.load_run(tmp_path, "vae").model, nn.Module)
-    path.write_text(json.dumps(record | {"recipe_hash": "0" * 64}))
-    with pytest.raises(InputError, match="earlier recipe"):
-        zoo.load_run(tmp_path, "vae")
-
-
-def test_a_pixelcnn_of_1_0_is_refused(tmp_path):
-    """Its tensors had other names."""
-    for kind in ("json", "safetensors"):
-        shutil.copy(zoo.WEIGHTS / f"pixel_cnn.{kind}", tmp_path)
-    path = tmp_path / "pixel_cnn.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"recipe_hash": OLD_PIXEL_CNN}))
-    with pytest.raises(InputError, match=r"is of an earlier recipe pixel_cnn .* train it again"):
-        zoo.load_run(tmp_path, "pixel_cnn")
-
-
-def test_a_checkpoint_of_1_0_is_read(made_up):
-    about = {"recipe": "vae", "recipe_hash": recipes.VAE.hash}
-    content = pack(start(made_up), about | {"recipe_hash": OLD})
-    state = start(made_up)
-    state.step = 5
-    unpack(content, state, about)
-    assert state.step == 0
-    with pytest.raises(InputError, match="recipe_hash"):
-        unpack(content, state, about | {"recipe_hash": recipes.VAE_NO_BN.hash})

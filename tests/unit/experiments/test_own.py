@@ -1,6 +1,5 @@
 """Recipes in a reader's own file: what is imported, what is refused, and that a run finds its file again."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from gmlib import InputError, recipes
 from gmlib.cli import find_run
 from gmlib.experiments.own import is_own, own_file, own_recipe
 from gmlib.experiments.recipe import VAERecipe
+from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 
 gmlib, mistake = test_cli.gmlib, test_cli.mistake  # the fixtures that run a command
@@ -54,7 +54,6 @@ MY_GAN = replace(recipes.GAN, generator=Generator, **TINY)
 LOUD = replace(MY_GAN, generator=Loud)
 NARROW = replace(MY_GAN, generator=Narrow)
 BROKEN = replace(MY_GAN, generator=Broken)
-EVALUATION = MY_VAE
 COUNT = 3
 """
 
@@ -66,7 +65,7 @@ def file(tmp_path) -> Path:
     return path
 
 
-def test_a_recipe_in_a_file_is_told_from_a_name():
+def test_a_recipe_in_a_file_has_a_colon_and_a_name():
     assert is_own("my.py:MY_VAE")
     assert not is_own("vae")
     assert not is_own("runs/x:y")
@@ -85,36 +84,44 @@ def test_a_recipe_is_read_from_its_file(file):
 
 
 @pytest.mark.parametrize(
-    ("source", "parts"),
+    ("source", "word"),
     [
-        ("my_recipes.py:MY_VEA", ("nothing under the name MY_VEA", "did you mean 'MY_VAE'")),
-        ("my_recipes.py:COUNT", ("type int under the name COUNT", "recipes in the file: MY_VAE")),
-        ("nowhere.py:X", ("no file", "nowhere.py")),
-        ("bad.py:X", ("cannot import", "bad.py", "ZeroDivisionError")),
-        ("syntax.py:X", ("cannot import", "syntax.py", "SyntaxError")),
-        ("refused.py:X", ("cannot import", "got lr")),
-        ("leaves.py:X", ("cannot import", "SystemExit")),
-        ("my_recipes.py:EVALUATION", ("expected another name", "evaluation.json")),
+        ("my_recipes.py:MY_VEA", "did you mean 'MY_VAE'"),
+        ("my_recipes.py:COUNT", "recipes in the file: MY_VAE"),
+        ("nowhere.py:X", "found no file"),
+        ("bad.py:X", "ZeroDivisionError"),
+        ("syntax.py:X", "SyntaxError"),
+        ("refused.py:X", "got lr"),
+        ("leaves.py:X", "SystemExit"),
     ],
 )
-def test_files_that_give_no_recipe(file, tmp_path, refused, source, parts):
+def test_files_without_such_a_recipe(file, tmp_path, refused, source, word):
     (tmp_path / "bad.py").write_text("X = 1 / 0")
-    (tmp_path / "leaves.py").write_text("import sys; sys.path.clear(); sys.exit(3)")
+    (tmp_path / "leaves.py").write_text("raise SystemExit(3)")
     (tmp_path / "syntax.py").write_text("X = (")
     (tmp_path / "refused.py").write_text(
         "from dataclasses import replace\nfrom gmlib import recipes\nX = replace(recipes.VAE, lr=-1)"
     )
     before = list(sys.path)
-    with refused(*parts):
+    with refused(word, source.partition(":")[0]):
         own_recipe(own_file(f"{tmp_path}/{source}"))
-    sys.path[:] = before
+    assert sys.path == before
+
+
+def test_a_file_imports_the_modules_in_its_folder(tmp_path):
+    (tmp_path / "beside_it.py").write_text("LATENTS = 5")
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import replace\nfrom gmlib import recipes\nfrom beside_it import LATENTS\n"
+        "X = replace(recipes.VAE, latent_dim=LATENTS)"
+    )
+    assert own_recipe(own_file(f"{tmp_path / 'mine.py'}:X")).latent_dim == 5
 
 
 @pytest.mark.parametrize("name", ["MY_VAE", "MY_GAN"])
 def test_a_run_of_an_own_recipe_is_trained_sampled_and_evaluated(gmlib, few_digits, file, tmp_path, name):
     status, out, err = gmlib("train", f"{file}:{name}", "--out", tmp_path / "run", "--device", "cpu")
     assert status == 0, err
-    record = json.loads((tmp_path / "run" / f"{name.lower()}.json").read_text())
+    record = read_run(tmp_path / "run" / f"{name.lower()}.safetensors")[0]
     assert record["recipe_file"] == "my_recipes.py"
     file.unlink()  # the run has its own copy
     assert find_run(str(tmp_path / "run")).recipe.name == name.lower()
@@ -156,7 +163,7 @@ def test_show_prints_an_own_recipe(gmlib, mistake, file):
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("LOUD", ("from the generator", "values from 0 to 1", "sigmoid")),
+        ("LOUD", ("values from 0 to 1", "sigmoid")),
         ("NARROW", ("(4, 1, 28, 27)", "(4, 1, 28, 28)")),
         ("BROKEN", ("cannot compute", "RuntimeError")),
     ],

