@@ -4,13 +4,16 @@
 """
 
 from audit.costs import measured_costs
+from audit.departures import Departure, departures
 from audit.forest import Effect, forest, margin, margins
 from audit.verdicts import chapters_of, claim, effects, listed, parts, verdict
 
 __all__ = [
+    "Departure",
     "Effect",
     "chapters_of",
     "claim",
+    "departures",
     "effects",
     "forest",
     "listed",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import torch
@@ -25,15 +25,6 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.numbers import count_of, plain_number, whole
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
-
-
-class Departure(NamedTuple):
-    """One setting of a recipe that differs from the report, and why."""
-
-    what: str
-    theirs: str
-    ours: str
-    why: str
 
 
 def plain(value: Any) -> Any:
@@ -122,7 +113,7 @@ def as_setting(name: str, value: Any, kind: Any) -> Any:
 class Recipe(ABC):
     """What is trained and how: the part that every kind of model shares.
 
-    The defaults are neutral and never change; every recipe states the rest. The last five fields describe; they, the
+    The defaults are neutral and never change; every recipe states the rest. The last four fields describe; they, the
     length of the quick profile and the precision, which a caller may choose, stand outside comparison and hash. `parent`
     is the recipe that this one was written from.
     """
@@ -139,12 +130,11 @@ class Recipe(ABC):
     parent: "Recipe | None" = field(default=None, compare=False, repr=False)
     about: str = field(default="", compare=False)
     paper: str = field(default="", compare=False)
-    departures: tuple[Departure, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Take every setting as Python's numbers."""
         for f in fields(self):
-            if f.name not in ("parent", "departures"):
+            if f.name != "parent":
                 object.__setattr__(self, f.name, as_setting(f.name, getattr(self, f.name), f.type))
 
     @abstractmethod
