@@ -1,4 +1,4 @@
-"""The homework report of 2018 that this book re-examines: its claims, what was found of each, and where our recipes differ from it.
+"""The homework report of 2018: its claims, our verdict on each, and where our recipes differ from it.
 
 `python -m audit` tests the claims and writes `claims.json`.
 """

@@ -19,6 +19,8 @@ from gmlib.objectives.adversarial import (
 )
 from gmlib.objectives.bounds import ELBO, IWAE
 
+# variational autoencoders
+
 VAE = VAERecipe(
     name="vae",
     about="VAE with one hidden layer of 100 units, two latents and batch norm.",
@@ -77,6 +79,8 @@ VAE_STRONG = replace(
     paper="Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders",
 )
 
+# PixelCNN and PixelVAE
+
 PIXEL_VAE = replace(
     VAE,
     parent=VAE,
@@ -121,6 +125,8 @@ PIXEL_CNN = replace(
     finer_samples=0,
     paper="van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders",
 )
+
+# GANs
 
 GAN = GANRecipe(
     name="gan",
@@ -199,6 +205,8 @@ CDCGAN = replace(
     about="Conditional DCGAN with an R1 penalty: labels are inputs of generator and critic.",
     conditional=True,
 )
+
+# Wasserstein GANs
 
 WGAN_MLP = replace(
     GAN,
@@ -288,6 +296,8 @@ WGAN_GP_REPORT = replace(
     paper=WGAN_GP_MLP.paper,
 )
 
+# stacked MNIST
+
 STACKED_DCGAN = replace(
     DCGAN_PLAIN,
     parent=DCGAN_PLAIN,
@@ -334,15 +344,8 @@ STACKED_WGAN_GP = replace(
     ships_critic=False,
 )
 
-ALL: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        *(VAE, VAE_NO_BN, CONV_VAE, CONV_VAE_DECONV, CVAE, VAE_STRONG, PIXEL_VAE, PIXEL_CVAE, PIXEL_CNN),
-        *(GAN, GAN_MINIMAX, GAN_CRITIC_BN, CGAN, DCGAN, DCGAN_PLAIN, DCGAN_CRITIC_BN, CDCGAN),
-        *(WGAN_MLP, WGAN_GP_MLP, WGAN, WGAN_GP, WGAN_GP_CRITIC_BN, WGAN_REPORT, WGAN_GP_REPORT),
-        *(STACKED_DCGAN, STACKED_DCGAN_R1, STACKED_DCGAN_BEHIND, STACKED_PACGAN, STACKED_WGAN_GP),
-    )
-}
+# every recipe above, by its name
+ALL: dict[str, Recipe] = {recipe.name: recipe for recipe in list(globals().values()) if isinstance(recipe, Recipe)}
 
 # not a generative model, and therefore not in ALL
 CLASSIFIER = ClassifierRecipe(

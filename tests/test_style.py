@@ -50,7 +50,7 @@ LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 
 
 def part(module: str) -> str:
-    """Give the part of the library that a module belongs to: `gmlib.training.vae` belongs to `train`."""
+    """The part of the library that a module belongs to: `gmlib.training.vae` belongs to `training`."""
     return [*module.split("."), ""][1]
 
 
@@ -59,7 +59,7 @@ def tree(module: str) -> ast.Module:
 
 
 def imports(module: str) -> set[str]:
-    """Give what a module imports anywhere in it: within functions and for the type checker alone too."""
+    """The modules that a module imports, also within functions and for the type checker only."""
     found = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
@@ -70,9 +70,6 @@ def imports(module: str) -> set[str]:
                 whole = f"{node.module}.{alias.name}"
                 found.add(whole if whole in MODULES else str(node.module))
     return found
-
-
-# which import each other, and are known to
 
 
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:
@@ -272,7 +269,7 @@ def test_no_artefact_is_above_six_megabytes():
 
 
 def test_a_clone_on_windows_gets_the_same_bytes():
-    """Text with LF, whatever the system's habit; and nothing else is touched."""
+    """Text has LF on every system, and binary files are not converted."""
     names = [str(path.relative_to(ROOT)) for path in tracked()]
     command = ["git", "check-attr", "-z", "--stdin", "text", "eol"]
     found = subprocess.run(command, cwd=ROOT, input="\0".join(names), capture_output=True, text=True, check=True)

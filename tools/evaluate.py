@@ -14,7 +14,7 @@ from gmlib.experiments.tables import compared
 
 
 def reproduce(data: Path | None, *, full: bool) -> int:
-    """Measure all that ships again, and say of each metric whether it is as stored.
+    """Measure everything that ships again, and print each metric beside the stored one.
 
     Args:
         data: folder of the full data.

@@ -1,4 +1,4 @@
-"""Give the records of trained runs the hashes that their recipes have today: `python tools/restamp.py [--measure]`.
+"""Write today's recipe hashes into the records of trained runs: `python tools/restamp.py [--measure]`.
 
 A record names its recipe by a hash. gmlib 1.0 made the hash from names in the code, `gmlib.identity` makes it from ids.
 This script writes today's hash into the records in `gmlib/weights` and `pending`, and into `gmlib/restamped.json` the pairs

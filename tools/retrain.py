@@ -13,7 +13,7 @@ from gmlib.experiments.recipe import Recipe
 
 
 def spell(seconds: float) -> str:
-    """Give a time in the unit that suits it.
+    """Return a time as text, in seconds, minutes or hours.
 
     Args:
         seconds: how long.
@@ -27,13 +27,13 @@ def spell(seconds: float) -> str:
 
 
 def expected(names: list[str]) -> str:
-    """Say how long full runs will take, as the shipped ones took.
+    """Return the expected time of full runs, from that of the shipped runs.
 
     Args:
         names: of recipes, in the order of training.
 
     Returns:
-        A line each, and the sum.
+        A line per recipe, and the sum.
     """
     lines, total, width = [], 0.0, max(map(len, [*names, "in all"]))
     for name in names:

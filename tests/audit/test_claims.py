@@ -212,7 +212,7 @@ def test_specks_that_are_read_as_one_digit_do_not_prevail(monkeypatch):
 
 
 def histories(monkeypatch, told):
-    """Give every arm the columns that `told` makes of its recipe."""
+    """Let every arm have the columns that `told` returns for its recipe."""
     for module in (games, dcgan):
         monkeypatch.setattr(module, "history", lambda recipe, seed, name: told(recipe, seed)[name])
 
@@ -441,7 +441,7 @@ def test_it_is_the_norm_if_its_loss_helps_at_both_rates(monkeypatch, fids, verdi
 
 
 def fids_as(monkeypatch, told):
-    """Give every arm the FIDs that `told` makes of its recipe, in every seed a little more."""
+    """Let every arm have the FIDs that `told` returns for its recipe, slightly higher with each seed."""
 
     def column(recipe, name):
         return [told(recipe) * (1 + seed / 1000) for seed in gan.GAN_SEEDS]
