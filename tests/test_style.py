@@ -101,10 +101,10 @@ def test_no_modules_import_each_other():
     assert circles(graph) == []
 
 
-def test_every_module_is_seen():
-    assert {"gmlib", "gmlib.objectives.variational", "gmlib.training.vae", "gmlib.cli"} <= set(MODULES)
-    assert "gmlib.recipes" in imports("gmlib")
-    assert "gmlib.errors" in imports("gmlib.recipes")
+def test_gmlib_imports_neither_the_audit_nor_the_book():
+    assert {"gmlib.recipes", "gmlib.objectives"} <= imports("gmlib")  # what the parser sees
+    for module in MODULES:
+        assert not {imported.split(".")[0] for imported in imports(module)} & {"audit", "book", "tools", "benchmarks"}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -123,14 +123,7 @@ def test_objectives_import_nothing_but_torch(module):
         assert ours or imported.split(".")[0] in allowed, imported
 
 
-def test_the_last_layer_is_imported_by_nothing():
-    for module in MODULES:
-        assert "gmlib.cli" not in imports(module)
-        if part(module) in {"metrics", "figures", "toy", "training", "models", "objectives"}:
-            assert not imports(module) & {"gmlib.recipes", "gmlib.experiments"}
-
-
-def test_importing_gmlib_leaves_the_heavy_things_alone():
+def test_importing_gmlib_imports_no_heavy_package():
     program = (
         "import sys, torch; import gmlib; "
         "print([name for name in ('matplotlib', 'torchvision', 'IPython', 'scipy', 'pandas') if name in sys.modules])"
@@ -181,10 +174,7 @@ def test_the_public_list_is_explicit(package):
 
 @pytest.mark.parametrize("package", PUBLIC)
 def test_the_public_list_is_on_the_api_page(package):
-    page = ROOT / "book" / "api.md"
-    if not page.is_file():
-        pytest.skip("book/api.md is not written yet")
-    text = page.read_text()
+    text = (ROOT / "book" / "api.md").read_text()
     documented = set(re.findall(r"^\.\. (?:auto\w+|py:\w+):: ([\w.]+)", text, re.M))
     sections = set(re.findall(r"^#+ (gmlib[\w.]*)$", text, re.M))
     module = importlib.import_module(package)
@@ -208,8 +198,6 @@ def leaf(name: str) -> str:
 
 def test_everything_on_the_api_page_exists():
     page = ROOT / "book" / "api.md"
-    if not page.is_file():
-        pytest.skip("book/api.md is not written yet")
     entry = r"^\.\. (?:auto\w+|py:data):: ([\w.]+)(?:\n   :members: ([\w, ]+))?"
     for name, members in re.findall(entry, page.read_text(), re.M):
         owner, _, leaf = name.rpartition(".")
