@@ -38,9 +38,10 @@ test-release: setup  ## the slow proofs: the site in a browser, two processes, C
 	$(BIN)/python -m tests.site.rendered
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 tests/site tests/release
 
-check: setup  ## code, types, docstrings, chapters
+check: setup  ## code, types, docstrings, words, chapters
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/lighthouse.py audit benchmarks tools
+	$(BIN)/python -m tools.words
 	$(BIN)/python book/build.py hygiene
 
 update: setup  ## run the chapters and store their outputs in the committed ones
@@ -50,13 +51,13 @@ update: setup  ## run the chapters and store their outputs in the committed ones
 lighthouse: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
 	$(BIN)/python book/lighthouse.py
 
-bench: setup  ## what things cost: one table, and benchmarks/results.json; a quarter of an hour on a quiet machine
+bench: setup  ## speed: one table, and benchmarks/results.json; a quarter of an hour on an idle machine
 	$(BIN)/python -m benchmarks
 
-full: setup  ## train everything on all of MNIST, with what it will take said first; interrupted, it goes on
+full: setup  ## train everything on all of MNIST; prints the expected time first, and resumes if interrupted
 	$(BIN)/python -m tools.retrain
 
-claims: setup  ## the report's claims over seeds, on all of MNIST
+claims: setup  ## test the report's claims over seeds, on all of MNIST
 	$(BIN)/python -m audit
 
 constraints: setup  ## renew the pinned versions

@@ -1,4 +1,4 @@
-"""Test claims and write what came of them: `python -m audit`, or `python -m audit C02 C06` for some."""
+"""Test claims and write the results: `python -m audit`, or `python -m audit C02 C06` for some."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What mode collapse hangs on: games on a ring of Gaussians, of several objectives and schedules."""
+"""The claim about mode collapse (T3): GANs on a ring of Gaussians, with several objectives and schedules."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ from gmlib.toy import modes_found, play_ring
 
 ROUNDS = 2000
 FRESH = range(3, 8)  # penalties and the bound of clipping were chosen in trials with 0 to 2
-FOUND, LOST = 6, 2  # of eight modes: from so many on a game is said to find the ring, and up to so many to lose it
-HUDDLED = 0.5  # standard deviation of samples, in radii, below which they lie together; that of the ring is 1
+FOUND, LOST = 6, 2  # of eight modes: a run with at least FOUND covers the ring, one with at most LOST has lost it
+HUDDLED = 0.5  # samples lie close together below this standard deviation, in radii; that of the ring is 1
 JS, WASSERSTEIN = "log(1 - D)", "Wasserstein, penalty of 0.1"
 GAMES: dict[str, dict[str, Any]] = {
     JS: {"objective": objectives.MINIMAX},
@@ -30,7 +30,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 class End(NamedTuple):
-    """How a game ended."""
+    """The samples at the end of a run on the ring."""
 
     modes: int  # of eight
     near: float  # share of the samples that lie on a mode
@@ -38,12 +38,12 @@ class End(NamedTuple):
 
     @property
     def collapsed(self) -> bool:
-        """Whether samples lie together and most modes are lost; a game that went astray may lose them and be spread."""
+        """Whether most modes are lost and samples lie close together; a run that diverged may lose modes and have a wide spread."""
         return self.modes <= LOST and self.spread < HUDDLED
 
 
 def play(game: str, schedule: str, seed: int) -> End:
-    """Play a game and look at its end.
+    """Train a GAN on the ring and measure its samples at the end.
 
     Args:
         game: a name in `GAMES`.
@@ -51,18 +51,14 @@ def play(game: str, schedule: str, seed: int) -> End:
         seed: of the game.
 
     Returns:
-        What its samples show.
+        Modes found, share of samples near a mode, and spread.
     """
     points = play_ring(**GAMES[game], **SCHEDULES[schedule], frames=1, rounds=ROUNDS, seed=seed)[-1]
     return End(*modes_found(points), spread=float(points.var(0).sum().sqrt()))
 
 
 def t3() -> Evidence:
-    """Play for the ring with either divergence, the critic ahead or behind.
-
-    Returns:
-        The evidence.
-    """
+    """Train GANs and WGANs on the ring with the critic ahead of or behind the generator."""
     found = {(game, way): [play(game, way, seed) for seed in FRESH] for game in GAMES for way in SCHEDULES}
     blamed, praised = found[JS, AHEAD], found[WASSERSTEIN, BEHIND]
     spared, suffers = all(end.modes >= FOUND for end in blamed), all(end.collapsed for end in praised)

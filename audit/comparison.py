@@ -1,4 +1,4 @@
-"""Claims of the conclusion: GANs against VAEs, and whether what is more complicated is better."""
+"""Claims of the conclusion: GANs against VAEs, and quality against cost."""
 
 import math
 from functools import cache
@@ -32,7 +32,7 @@ STEPS = ("C01", "C08", "C12", "C25")  # claims that add one complication at a ti
 
 
 class Seen(NamedTuple):
-    """What samples of one run look like."""
+    """Measures of the samples of one run."""
 
     sharpness: float
     fid: float  # against grey digits
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 def look(images: Tensor) -> Seen:
-    """Measure samples.
+    """Return the measures of samples.
 
     Args:
         images: `(n, 1, 28, 28)`.
@@ -58,12 +58,12 @@ def look(images: Tensor) -> Seen:
 
 @cache
 def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
-    """Train a recipe with a seed, or take the run that is there, and look at its samples.
+    """Train a recipe with a seed, or load the finished run, and measure its samples.
 
     Args:
         recipe: what to train.
         seed: of the run, and of the samples.
-        drawn: of a VAE: black and white draws, in place of the grey probabilities that are usually shown.
+        drawn: whether samples of a VAE are binary draws; otherwise they are its probabilities, as usually shown.
 
     Returns:
         The measures.
@@ -77,11 +77,7 @@ def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
 
 
 def c28() -> Evidence:
-    """Compare GANs and VAEs by the edges of their samples, and by how far their runs differ.
-
-    Returns:
-        The evidence.
-    """
+    """Compare GANs and VAEs by the sharpness of samples, and by the spread of FID over seeds."""
     real = real_sharpness()
     found = {name: [seen(recipe, seed) for seed in FIVE] for name, recipe in VAES.items()}
     found |= {name: [seen(recipe, seed) for seed in GAN_SEEDS] for name, recipe in GANS.items()}
@@ -143,7 +139,7 @@ def c28() -> Evidence:
 
 
 def _quality(metrics: dict[str, float]) -> dict[str, float]:
-    """Name the measures of a run that can be compared with those of others, all so that higher is better."""
+    """Return the measures of a run that are comparable between models, with the sign turned where lower is better."""
     of_vae = "test_elbo" in metrics
     likelihoods = [value for name, value in metrics.items() if name.startswith("test_log_likelihood")]
     return {
@@ -158,17 +154,13 @@ def _quality(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def c29() -> Evidence:
-    """Correlate what models of the comparison cost with how good they are.
-
-    Returns:
-        The evidence.
-    """
+    """Correlate the cost of the models of the comparison with their quality."""
     rows: list[dict[str, Any]] = []
     for name, recipe in recipes.ALL.items():
         if zoo.is_shipped(name) and "stack" not in name:
             run = zoo.pretrained(name)
             cost = {"parameters": parameters(recipe.build())}  # of all that was trained
-            # a GPU's seconds are not a CPU's
+            # seconds on a GPU cannot be compared with seconds on a CPU
             cost |= {"seconds": run.about["seconds"]} if run.about["device"] == "cpu" else {}
             rows.append({"model": name} | cost | _quality(run.metrics))
     costs = ("parameters", "seconds")

@@ -9,22 +9,18 @@ from audit.vae import SHORT
 from gmlib import mnist, parameters, recipes
 from gmlib.metrics import fid, kid
 
-REAL = 1.0  # nats per image: what is at most this far from 0 is called no real difference
+REAL = 1.0  # nats per image: a smaller difference counts as none
 
 ARMS = {
     "vae": SHORT,
-    "vae, 448 hidden": replace(SHORT, hidden=448),  # as many weights as conv_vae
+    "vae, 448 hidden": replace(SHORT, hidden=448),  # the number of weights of conv_vae
     "conv_vae": replace(recipes.CONV_VAE, epochs=SHORT.epochs),
     "conv_vae_deconv": replace(recipes.CONV_VAE_DECONV, epochs=SHORT.epochs),
 }
 
 
 def c01() -> Evidence:
-    """Compare networks of like size with and without convolutions.
-
-    Returns:
-        The evidence.
-    """
+    """Compare networks of similar size with and without convolutions."""
     validation = mnist("validation", "mnist")
     elbos: dict[str, list[float]] = {}
     table = []

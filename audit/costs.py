@@ -1,4 +1,4 @@
-"""What `make bench` measured, for the chapters that compare costs."""
+"""The results of `make bench`, for the chapters that compare costs."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ MEASURED = Path("benchmarks") / "results.json"
 
 
 def measured_costs() -> dict[str, Any]:
-    """Read what `make bench` measured, from the clone that holds this file or the one that a chapter was started in.
+    """Load the results of `make bench`, from the clone that holds this file or the one that a chapter was started in.
 
     Returns:
         The content of `benchmarks/results.json`.

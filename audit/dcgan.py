@@ -41,7 +41,7 @@ class PoolingCritic(DCCritic):
         Args:
             num_classes: number of labels, 0 for none.
             width: channels of the first hidden plane.
-            **_others: what else a recipe says: without effect here.
+            **_others: further settings of a recipe; not used.
         """
         super().__init__(num_classes, width)
 
@@ -65,7 +65,7 @@ class UpsamplingGenerator(DCGenerator):
             latent_dim: size of z.
             num_classes: number of labels, 0 for none.
             width: channels of the last hidden plane.
-            **_others: what else a recipe says: without effect here.
+            **_others: further settings of a recipe; not used.
         """
         super().__init__(latent_dim, num_classes, width)
 
@@ -91,7 +91,7 @@ class ConnectedCritic(DCCritic):
         Args:
             num_classes: number of labels, 0 for none.
             width: channels of the first hidden plane.
-            **_others: what else a recipe says: without effect here.
+            **_others: further settings of a recipe; not used.
         """
         super().__init__(num_classes, width)
         hidden = 4 * width * 16
@@ -103,7 +103,7 @@ class ConnectedCritic(DCCritic):
 
 
 def seconds_an_epoch(recipe: GANRecipe, seed: int) -> float:
-    """Time the steps of an epoch of the embedded digits: long runs share their machine with others, and may be stopped.
+    """Measure the seconds of the training steps of an epoch, on the embedded digits.
 
     Args:
         recipe: what to train.
@@ -127,11 +127,7 @@ ABLATIONS = {
 
 
 def c12() -> Evidence:
-    """Compare DCGAN and GAN by sharpness, epochs and seconds.
-
-    Returns:
-        The evidence.
-    """
+    """Compare DCGAN and GAN by sharpness, epochs and seconds."""
     pair = {"gan": GAN, "narrow dcgan": DCGAN_LONG}
     better = differences(GAN, DCGAN_LONG, "fid")
     real = real_sharpness()
@@ -181,17 +177,13 @@ def c12() -> Evidence:
 
 
 def c19() -> Evidence:
-    """Put batch norm into the critic.
-
-    Returns:
-        The evidence.
-    """
+    """Compare GANs with and without batch norm in the critic."""
     pairs = {"gan": (GAN_CRITIC_BN, GAN), "narrow dcgan": (DCGAN_CRITIC_BN, DCGAN)}
     worse = {name: differences(*pair, "fid") for name, pair in pairs.items()}
     lost = {name: sum(failed(pair[0])) - sum(failed(pair[1])) for name, pair in pairs.items()}
     effect, interval = mean_interval(worse["narrow dcgan"])
     verdicts = {settle(mean_interval(values)[1]) for values in worse.values()}
-    stable = max(lost.values()) <= 0  # a FID that is worse alike in each seed is no instability
+    stable = max(lost.values()) <= 0  # a FID that is equally higher in every seed is not instability
     arms = {
         "gan": GAN,
         "gan_critic_bn": GAN_CRITIC_BN,
@@ -224,11 +216,7 @@ def c19() -> Evidence:
 
 
 def c20() -> Evidence:
-    """Take back each of the DCGAN's three decisions.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the DCGAN with its three ablations."""
     worse = {name: differences(recipe, DCGAN, "fid") for name, recipe in ABLATIONS.items()}
     verdicts = {name: settle(mean_interval(values)[1]) for name, values in worse.items()}
     name = max(worse, key=lambda name: mean_interval(worse[name])[0])

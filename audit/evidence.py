@@ -1,4 +1,4 @@
-"""What every claim needs: runs over seeds that are kept on disk, an interval, and a record of the verdict."""
+"""What every claim uses: runs over seeds, kept on disk; confidence intervals; and a record of the verdict."""
 
 import math
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ SEEDS = range(5)
 
 @dataclass
 class Evidence:
-    """One claim of the report, what was done about it, and what came of it.
+    """One claim of the report, the experiment that tests it, and its result.
 
     Args:
         id: number of the claim.
-        claim: the report's idea, in our words.
-        section: where the report makes it.
+        claim: the report's statement, in our words.
+        section: section of the report.
         experiment: what was run and measured.
         effect: mean over the seeds.
         interval: 95% interval of that mean.
         unit: of effect and interval.
         verdict: "confirmed", "refuted" or "depends".
-        because: the reason, in a sentence.
+        because: the reason for the verdict, in a sentence.
         seeds: how many; 0 where nothing was trained.
         values: the effect in each seed, or in each of what the interval is over.
         over: what the interval is over: "seeds", other things that can be counted, or "derivation" for a number that follows
@@ -60,7 +60,7 @@ class Evidence:
     versions: dict[str, str] = field(default_factory=versions)
 
     def record(self) -> dict[str, Any]:
-        """Give the claim as it stands in the json.
+        """Return the claim as it is written to `claims.json`.
 
         Returns:
             Field to value, in order.
@@ -69,7 +69,7 @@ class Evidence:
 
 
 def train(recipe: Recipe, seed: int) -> Run:
-    """Train a recipe on all of MNIST, or take the run from the disk where an earlier call left it.
+    """Train a recipe on all of MNIST, or load the run if an earlier call finished it.
 
     Args:
         recipe: what to train; its settings name the folder.
@@ -82,7 +82,7 @@ def train(recipe: Recipe, seed: int) -> Run:
 
 
 def final_elbo(run: Run) -> float:
-    """Give the ELBO on validation digits at the end of training.
+    """Return the ELBO on validation digits at the end of training.
 
     Args:
         run: a finished run.
@@ -100,10 +100,10 @@ def final_elbo(run: Run) -> float:
 
 
 def with_interval(values: Sequence[float], digits: int = 1) -> str:
-    """Give differences as text: the mean with its sign, and its 95% interval.
+    """Return differences as text: the mean with its sign, and its 95% interval.
 
     Args:
-        values: one a seed.
+        values: one per seed.
         digits: decimals.
 
     Returns:
@@ -114,10 +114,10 @@ def with_interval(values: Sequence[float], digits: int = 1) -> str:
 
 
 def with_margin(values: Sequence[float], digits: int = 1) -> str:
-    """Give a quantity as text: the mean, and half the width of its 95% interval.
+    """Return a quantity as text: the mean, and half the width of its 95% interval.
 
     Args:
-        values: one a seed.
+        values: one per seed.
         digits: decimals.
 
     Returns:
@@ -128,10 +128,10 @@ def with_margin(values: Sequence[float], digits: int = 1) -> str:
 
 
 def with_range(values: Sequence[float], digits: int = 1) -> str:
-    """Give a quantity as text that three seeds are too few for an interval of: the mean, the least and the largest.
+    """Return a quantity as text: the mean, the least and the largest, for seeds too few for an interval.
 
     Args:
-        values: one a seed.
+        values: one per seed.
         digits: decimals.
 
     Returns:
@@ -142,13 +142,13 @@ def with_range(values: Sequence[float], digits: int = 1) -> str:
 
 
 def shares_apart(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[float, tuple[float, float]]:
-    r"""Compare how often something happened, after few trials: the difference of the shares and its 95% interval.
+    r"""Return the difference of two shares of few trials, and its 95% interval.
 
     $$\tilde p = \frac{k + 1}{n + 2}, \qquad \tilde p_1 - \tilde p_2 \pm z_{0.975} \sqrt{\frac{\tilde p_1 (1 - \tilde p_1)}{n_1 + 2} + \frac{\tilde p_2 (1 - \tilde p_2)}{n_2 + 2}}$$
 
     Args:
-        ours: whether it did, one a trial.
-        theirs: the same of the others.
+        ours: whether the event happened, one per trial.
+        theirs: the same for the other group.
 
     Returns:
         Share of ours minus share of theirs, and the interval's two ends, cut at -1 and 1, rounded to four decimals.
@@ -163,13 +163,13 @@ def shares_apart(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[float, t
 
 
 def spreads_apart(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    r"""Compare how far runs differ by their seed: the ratio of two standard deviations and its 95% interval.
+    r"""Return the ratio of two standard deviations over seeds, and its 95% interval.
 
     $$\frac{s_1}{s_2} \Big/ \sqrt{F_{0.975,\, n_1 - 1,\, n_2 - 1}} \quad \text{to} \quad \frac{s_1}{s_2} \sqrt{F_{0.975,\, n_2 - 1,\, n_1 - 1}}$$
 
     Args:
-        ours: a value a seed.
-        theirs: the same of the others.
+        ours: a value per seed.
+        theirs: the same for the other group.
 
     Returns:
         Ours over theirs, and the interval's two ends, rounded to four decimals. Few seeds make it wide.
@@ -180,13 +180,13 @@ def spreads_apart(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float
 
 
 def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    r"""Spearman's correlation and its 95% interval, by Fisher's transformation with the variance that ranks ask for.
+    r"""Return Spearman's correlation and its 95% interval, by Fisher's transformation with the variance for ranks.
 
     $$\tanh\!\Big(\operatorname{artanh} \rho \pm z_{0.975} \sqrt{\frac{1 + \rho^2 / 2}{n - 3}}\Big)$$
 
     Args:
-        xs: a number a thing, of at least four.
-        ys: another of the same things.
+        xs: one number per item, for at least four items.
+        ys: another number of each item.
 
     Returns:
         The correlation, and the interval's two ends, rounded to four decimals.
@@ -194,7 +194,7 @@ def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, t
     Source: Bonett & Wright 2000.
     """
     rho = float(spearmanr(xs, ys).statistic)
-    if abs(rho) > 1 - 1e-9:  # its transformation has no end
+    if abs(rho) > 1 - 1e-9:  # Fisher's transformation is infinite
         return round(rho, 4), (round(rho, 4), round(rho, 4))
     half = float(norm.ppf(0.975)) * math.sqrt((1 + rho**2 / 2) / (len(xs) - 3))
     low, high = (math.tanh(math.atanh(rho) + sign * half) for sign in (-1, 1))
@@ -202,12 +202,12 @@ def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, t
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    r"""Mean and its 95% interval by Student's t.
+    r"""Return the mean and its 95% interval by Student's t.
 
     $$\bar v \pm t_{0.975,\, n - 1} \, s / \sqrt{n}$$
 
     Args:
-        values: one a seed.
+        values: one per seed.
 
     Returns:
         The mean and the interval's two ends, rounded to four decimals.

@@ -1,4 +1,4 @@
-"""Effects with their intervals: a row each, beside where a claim about them holds."""
+"""Forest plots: effects with their intervals, one per row, and the range in which the claim holds."""
 
 from math import inf
 from typing import Any, NamedTuple
@@ -18,18 +18,18 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 class Effect(NamedTuple):
-    """What an experiment found of a claim."""
+    """The effect that an experiment measured for a claim."""
 
     effect: float
     interval: tuple[float, float]
     values: tuple[float, ...]  # of each seed
-    holds: tuple[float | None, float | None]  # from where to where it speaks for the claim; None where there is no end
+    holds: tuple[float | None, float | None]  # range in which it supports the claim; None for no end
     unit: str
     verdict: str
 
 
 def margin(found: Effect) -> Effect:
-    r"""Measure effects by one scale: how far they are from the border of the claim, of at most 1 within the interval.
+    r"""Return an effect on a scale common to all claims: its distance from the claim's border, at most 1 within the interval.
 
     $$m(v) = \min(v - a, b - v) \Big/ \max_{u \in I} |\min(u - a, b - u)|$$
 
@@ -37,7 +37,7 @@ def margin(found: Effect) -> Effect:
         found: an effect in its own unit, a claim that holds from a to b, and the interval I.
 
     Returns:
-        The same with effect, interval and values as margins: above 0 they speak for the claim.
+        The same with effect, interval and values as margins: above 0 they support the claim.
     """
     a, b = _borders(found)
     middle = (a + b) / 2  # where the margin is largest, if the claim has two borders
@@ -58,10 +58,10 @@ def margin(found: Effect) -> Effect:
 
 
 def margins(groups: dict[str, dict[str, Effect]]) -> Figure:
-    """Draw effects of many claims on one scale, by `margin`: right of the middle they speak for the claim.
+    """Draw the effects of many claims on one scale, by `margin`: right of 0 they support the claim.
 
     Args:
-        groups: name of each group to its claims, and name of each claim to what was found; from top to bottom.
+        groups: name of each group to its claims, and name of each claim to its effect; from top to bottom.
 
     Returns:
         The figure.
@@ -83,10 +83,10 @@ def margins(groups: dict[str, dict[str, Effect]]) -> Figure:
 
 
 def forest(claims: dict[str, Effect]) -> Figure:
-    """Draw effects in their own units, a row and an axis each: the interval, each seed, and where the claim holds.
+    """Draw effects in their own units, one row and axis per claim: the interval, each seed, and the range in which the claim holds.
 
     Args:
-        claims: name of each claim to what was found, from top to bottom.
+        claims: name of each claim to its effect, from top to bottom.
 
     Returns:
         The figure.
@@ -113,19 +113,19 @@ def forest(claims: dict[str, Effect]) -> Figure:
 
 
 def _borders(found: Effect) -> tuple[float, float]:
-    """Give the range in which a claim holds, infinite where it has no end."""
+    """Return the range in which a claim holds, infinite where it has no end."""
     low, high = found.holds
     return -inf if low is None else low, inf if high is None else high
 
 
 def _mark(ax: Axes, row: float, found: Effect) -> None:
-    """Draw an interval, and its verdict where the effect is."""
+    """Draw an interval, and the mark of the verdict at the effect."""
     ax.hlines(row, *found.interval, color=MARKS[found.verdict]["color"], linewidth=2.5)
     ax.plot(found.effect, row, clip_on=False, zorder=3, linestyle="", **{"markersize": 7} | MARKS[found.verdict])
 
 
 def _name(figure: Figure) -> None:
-    """Say which mark is which verdict."""
+    """Draw the legend of the marks."""
     handles = [
         Line2D([], [], linestyle="", label=verdict, **{"markersize": 7} | mark) for verdict, mark in MARKS.items()
     ]

@@ -1,4 +1,4 @@
-"""Claims about the GAN: its losses, its balance, its interpolations, its labels."""
+"""Claims about the GAN: losses, schedules, interpolation and labels."""
 
 import math
 from collections.abc import Callable
@@ -47,36 +47,36 @@ BUDGET = f"{MLP_BUDGET}; {DCGAN.epochs} for the {NARROW}"
 LONG_BUDGET = f"{MLP_BUDGET} ({NARROW})"
 AGAINST = "10,000 samples against 10,000 validation digits"
 HALF = 0.1  # how far from a half D may be
-PROXY = 0.8  # rank correlation from which a loss would be taken for a proxy
-MUCH = 1.25  # factor in FID from which a schedule is said to change much
+PROXY = 0.8  # rank correlation from which a loss counts as a proxy
+MUCH = 1.25  # factor in FID from which a change counts as large
 WITHIN = (-math.log(MUCH), math.log(MUCH))  # of ln ratios: no large change
 PAIRS = 200
 SMOOTH, JUMP = 0.5, 1.0  # of the distance of two samples: what counts as a small step, and as a jump
 
 
 def settle(interval: tuple[float, float], threshold: float = 0.0) -> Verdict:
-    """Say what an interval does to a claim that the effect is above a threshold.
+    """Return the verdict on the claim that an effect is above a threshold.
 
     Args:
         interval: low and high.
-        threshold: where the claim ends.
+        threshold: the smallest effect for which the claim holds.
 
     Returns:
-        "confirmed" above it, "refuted" below it, "depends" across it.
+        "confirmed" if the interval is above the threshold, "refuted" if it is below, "depends" if it contains it.
     """
     low, high = interval
     return "confirmed" if low > threshold else "refuted" if high < threshold else "depends"
 
 
 def rows(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
-    """Lay out measures of several recipes.
+    """Return measures of several recipes as rows of a table.
 
     Args:
         arms: name to recipe.
         *names: fields of `Judged`.
 
     Returns:
-        A row a recipe, with the mean, the least and the largest of its seeds.
+        A row per recipe, with the mean, the least and the largest of its seeds.
     """
     digits = {"fid": 0, "digits": 1, "coverage": 2}
     return [
@@ -87,11 +87,7 @@ def rows(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
 
 
 def c10() -> Evidence:
-    """Follow the generator's loss.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the generator's loss of the first epoch with that of the last."""
     losses = {
         name: [history(recipe, seed, "generator_loss") for seed in GAN_SEEDS]
         for name, recipe in {"gan": GAN, "narrow dcgan": DCGAN_LONG}.items()
@@ -121,11 +117,7 @@ def c10() -> Evidence:
 
 
 def c11() -> Evidence:
-    """See how sure the discriminator is at the end.
-
-    Returns:
-        The evidence.
-    """
+    """Measure the discriminator's probabilities at the end of training."""
     arms = {"gan": GAN, "cgan": CGAN, "narrow dcgan": DCGAN_LONG}
     real, fake = (
         {name: [history(recipe, seed, column)[-1] for seed in GAN_SEEDS] for name, recipe in arms.items()}
@@ -170,7 +162,7 @@ def c11() -> Evidence:
 
 
 def largest_steps(images: torch.Tensor) -> tuple[float, float]:
-    """Look for jumps in the classifier's features along ways from one image to another.
+    """Measure the largest step in the classifier's features along interpolations.
 
     Args:
         images: `PAIRS` ways of as many images each, one after the other, `(n, 1, 28, 28)`; the ends of each are random.
@@ -190,7 +182,7 @@ def largest_steps(images: torch.Tensor) -> tuple[float, float]:
 
 
 def walk(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torch.Tensor:
-    """Draw the ways between random latents.
+    """Return samples along interpolations between random latents.
 
     Args:
         recipe: what to train.
@@ -206,11 +198,7 @@ def walk(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torc
 
 
 def c13() -> Evidence:
-    """Measure the steps of interpolations.
-
-    Returns:
-        The evidence.
-    """
+    """Measure the steps of interpolations in latent space."""
     ways = {"linear": interpolate, "spherical": interpolate_spherical}
     found = {
         (name, way): [largest_steps(walk(recipe, seed, go)) for seed in GAN_SEEDS]
@@ -255,12 +243,8 @@ def c13() -> Evidence:
 
 
 def c14() -> Evidence:
-    """Correlate losses with quality along training.
-
-    Returns:
-        The evidence.
-    """
-    signs = {"generator_loss": 1, "critic_loss": -1}  # a generator that is believed: its loss is low, the critic's high
+    """Correlate losses with quality along training."""
+    signs = {"generator_loss": 1, "critic_loss": -1}  # a good generator has a low loss, and its critic a high one
     arms = {"gan": GAN, "narrow dcgan": DCGAN_LONG}
     found = {
         (arm, loss): [
@@ -300,11 +284,7 @@ def c14() -> Evidence:
 
 
 def c15() -> Evidence:
-    """Look for a digit that prevails.
-
-    Returns:
-        The evidence.
-    """
+    """Count runs in which one digit prevails in the samples."""
     arms = {
         "gan": GAN,
         "gan_minimax": GAN_MINIMAX,
@@ -344,11 +324,7 @@ def c15() -> Evidence:
 
 
 def c16() -> Evidence:
-    """Compare the two losses of the generator.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the two losses of the generator."""
     effect, interval = shares_apart(failed(GAN_MINIMAX), failed(GAN))
     arms = {"log(1 - D)": GAN_MINIMAX, "-log D": GAN}
     return Evidence(
@@ -375,12 +351,12 @@ def c16() -> Evidence:
 
 
 def _listed(values: list[float]) -> str:
-    """Name the values of all seeds."""
+    """Return the values of all seeds as text."""
     return ", ".join(f"{value:.0f}" for value in values)
 
 
 def fid_after(recipe: GANRecipe, seed: int, steps: int) -> float:
-    """Look up the quality that a run had after so many generator steps.
+    """Return the FID of a run after a number of generator steps.
 
     Args:
         recipe: what to train.
@@ -388,7 +364,7 @@ def fid_after(recipe: GANRecipe, seed: int, steps: int) -> float:
         steps: of the generator.
 
     Returns:
-        FID of 2,000 samples after the first epoch with at least as many.
+        FID of 2,000 samples after the first epoch that reaches this number of steps.
     """
     done = accumulate(history(recipe, seed, "generator_steps"))
     epoch = next(i for i, count in enumerate(done) if count >= steps)
@@ -396,11 +372,7 @@ def fid_after(recipe: GANRecipe, seed: int, steps: int) -> float:
 
 
 def c17() -> Evidence:
-    """Try other schedules of critic and generator.
-
-    Returns:
-        The evidence.
-    """
+    """Compare schedules of critic and generator steps."""
     total = {name: int(sum(history(recipe, GAN_SEEDS[0], "generator_steps"))) for name, recipe in SCHEDULES.items()}
     others = [name for name in SCHEDULES if SCHEDULES[name] is not GAN]
     images, steps, table = {}, {}, []
@@ -454,7 +426,7 @@ def c17() -> Evidence:
 
 
 def side(interval: tuple[float, float]) -> int | None:
-    """Say where an interval of ln ratios lies.
+    """Return where an interval of ln ratios lies relative to the factor `MUCH`.
 
     Args:
         interval: low and high, of ln of a ratio.
@@ -467,11 +439,7 @@ def side(interval: tuple[float, float]) -> int | None:
 
 
 def c18() -> Evidence:
-    """Compare conditional models with their parents.
-
-    Returns:
-        The evidence.
-    """
+    """Compare conditional models with their parents."""
     pairs = {"cgan": (CGAN, GAN), "narrow cdcgan": (CDCGAN, DCGAN)}
     covered = {name: differences(*pair, "coverage") for name, pair in pairs.items()}
     gains = {name: [-value for value in differences(*pair, "histogram_kl")] for name, pair in pairs.items()}

@@ -1,4 +1,4 @@
-"""What all claims about GANs share: short runs over seeds, and what is measured of them."""
+"""What all claims about GANs share: short runs over seeds, and the measures of their samples."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -17,16 +17,18 @@ from gmlib.models import DCCritic, DCGenerator
 GAN_SEEDS = range(3)
 SAMPLES = 10_000
 DIGITS = 10
-ROUGH = 1.5  # times the sharpness of real digits: more edges are specks, and as many times fewer are a plane of grey
-PREVAILS = 0.3  # share of the samples from which a digit is said to prevail
+ROUGH = (
+    1.5  # times the sharpness of real digits: samples above are specks, samples below the inverse are a plane of grey
+)
+PREVAILS = 0.3  # a digit prevails from this share of the samples
 
-WIDTH = 16  # channels next to the image in all claims' convolutional networks: a third of the shipped ones' cost
+WIDTH = 16  # channels next to the image in all claims; training costs a third of that of the shipped networks
 GAN = replace(recipes.GAN, epochs=20)
 NARROW: dict[str, Any] = {"generator": partial(DCGenerator, width=WIDTH), "critic": partial(DCCritic, width=WIDTH)}
 DCGAN = replace(recipes.DCGAN_PLAIN, **NARROW, lr=1e-3, epochs=4)
 DCGAN_LONG = replace(DCGAN, epochs=GAN.epochs)  # for what is claimed of the end of training
 
-# Wasserstein GANs by what keeps the critic in bounds: narrow networks, as the report set them and as this book does; MLPs
+# Wasserstein GANs by the constraint on the critic: in the report's settings and in ours, convolutional and MLP
 SHORT = 6  # epochs of this book's WGANs, and of the GANs beside them
 WGANS_OF_THE_REPORT = {
     "clipping": replace(recipes.WGAN_REPORT, **NARROW, epochs=4),
@@ -36,7 +38,7 @@ WGANS = {
     "clipping": replace(recipes.WGAN, **NARROW, epochs=SHORT),
     "penalty": replace(recipes.WGAN_GP, **NARROW, epochs=SHORT),
 }
-WGANS_OF_THE_REPORT_MLP = {  # as many generator steps as the narrow ones: twice the epochs, of batches twice as large
+WGANS_OF_THE_REPORT_MLP = {  # twice the epochs with batches twice as large: the number of generator steps of the narrow ones
     bound: replace(GAN, name=f"{recipe.name}, MLPs", objective=recipe.objective, critic_norm="batch", epochs=8)
     for bound, recipe in WGANS_OF_THE_REPORT.items()
 }
@@ -47,14 +49,14 @@ WGANS_MLP = {
 
 
 def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
-    """Give a recipe the short training of its kind.
+    """Return a recipe with the short training of its kind.
 
     Args:
         recipe: of MLPs or of convolutions.
         **changes: settings to try.
 
     Returns:
-        The recipe with as many epochs as `GAN` or `DCGAN` has here; a convolutional one also with the width, the rate
+        The recipe with the number of epochs of `GAN` or `DCGAN`; a convolutional one also with the width, the rate
         and the objective of `DCGAN`.
     """
     if recipe.critic is not recipes.DCGAN.critic:
@@ -64,19 +66,19 @@ def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
 
 
 class Judged(NamedTuple):
-    """What 10,000 samples of one run were measured at, against 10,000 validation digits."""
+    """Measures of 10,000 samples of one run, against 10,000 validation digits."""
 
     fid: float
     coverage: float
     histogram_kl: float
     digits: int
     largest: float  # share of the most frequent digit
-    accuracy: float  # of a conditional model: part that is read as the digit that was asked for
+    accuracy: float  # of a conditional model: share classified as the label given
     sharpness: float
 
 
 def sharpness(images: Tensor) -> float:
-    """Edges an amount of ink: the mean step between neighbouring pixels over the mean grey.
+    """Return the sharpness of images: the mean absolute step between neighbouring pixels over the mean grey.
 
     Args:
         images: `(n, 1, h, w)` in [0, 1].
@@ -91,7 +93,7 @@ def sharpness(images: Tensor) -> float:
 
 @cache
 def validation_features() -> tuple[Tensor, Tensor, Tensor]:
-    """Give what samples are compared with.
+    """Return the features and labels that samples are compared with.
 
     Returns:
         Features of the validation digits `(n, f)`, their labels `(n,)`, and the frequencies of the digits in training.
@@ -102,14 +104,14 @@ def validation_features() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw as many samples as there are validation digits, of the same labels.
+    """Draw one sample per validation digit, with the digit's label for a conditional model.
 
     Args:
         run: what to draw from.
         seed: of the draws.
 
     Returns:
-        Images, and the labels that a conditional model was asked for.
+        Images, and the labels that a conditional model got as input.
     """
     labels = validation_features()[1][:SAMPLES]
     given = labels if run.model.num_classes else None
@@ -118,7 +120,7 @@ def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def judge(recipe: GANRecipe, seed: int) -> Judged:
-    """Train a recipe with a seed, or take the run that is there, and measure its samples.
+    """Train a recipe with a seed, or load the finished run, and measure its samples.
 
     Args:
         recipe: what to train.
@@ -159,7 +161,7 @@ def measure(run: Run, seed: int) -> Judged:
 
 @cache
 def real_sharpness() -> float:
-    """Measure what samples are compared with.
+    """Return the sharpness of real digits.
 
     Returns:
         Sharpness of the validation digits.
@@ -168,19 +170,19 @@ def real_sharpness() -> float:
 
 
 def failed(recipe: GANRecipe) -> list[bool]:
-    """Say which runs lost digits.
+    """Return which runs lost digits.
 
     Args:
         recipe: what to train.
 
     Returns:
-        For each seed, whether some digit hardly comes in the samples, by `digits_covered`.
+        For each seed, whether some digit is missing from the samples, by `digits_covered`.
     """
     return [each.digits < DIGITS for each in judged(recipe)]
 
 
 def collapsed(recipe: GANRecipe) -> list[bool]:
-    """Say which runs draw some digits and not others.
+    """Return which runs collapsed: their samples are digits, but some digits are missing.
 
     Args:
         recipe: what to train.
@@ -193,7 +195,7 @@ def collapsed(recipe: GANRecipe) -> list[bool]:
 
 
 def fell(found: Judged) -> bool:
-    """Say whether samples are of some digits and not of others.
+    """Return whether samples are digits, but some digits are missing.
 
     Args:
         found: measures of a run.
@@ -205,7 +207,7 @@ def fell(found: Judged) -> bool:
 
 
 def is_digits(edges: float) -> bool:
-    """Tell digits from specks and from planes of grey.
+    """Return whether the sharpness of samples is that of digits: neither specks nor a plane of grey.
 
     Args:
         edges: sharpness of samples.
@@ -217,32 +219,32 @@ def is_digits(edges: float) -> bool:
 
 
 def judged(recipe: GANRecipe) -> list[Judged]:
-    """Measure a recipe over all seeds.
+    """Return the measures of a recipe, for each seed.
 
     Args:
         recipe: what to train.
 
     Returns:
-        A measure a seed.
+        One record per seed.
     """
     return [judge(recipe, seed) for seed in GAN_SEEDS]
 
 
 def column(recipe: GANRecipe, name: str) -> list[float]:
-    """Give one measure over all seeds.
+    """Return one measure of a recipe, for each seed.
 
     Args:
         recipe: what to train.
         name: a field of `Judged`.
 
     Returns:
-        A number a seed.
+        A number per seed.
     """
     return [float(getattr(each, name)) for each in judged(recipe)]
 
 
 def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
-    """Give a column of a run's history.
+    """Return a column of a run's history.
 
     Args:
         recipe: what to train.
@@ -250,10 +252,10 @@ def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
         name: of the column.
 
     Returns:
-        A number an epoch.
+        A number per epoch.
 
     Raises:
-        ValueError: if an epoch has none.
+        ValueError: if an epoch lacks it.
     """
     values = [value for value in train(recipe, seed).history.column(name) if value is not None]
     if len(values) != recipe.epochs:
@@ -262,7 +264,7 @@ def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
 
 
 def differences(ours: GANRecipe, theirs: GANRecipe, name: str) -> list[float]:
-    """Compare two recipes seed by seed.
+    """Return the differences of a measure between two recipes, seed by seed.
 
     Args:
         ours: one recipe.
@@ -270,6 +272,6 @@ def differences(ours: GANRecipe, theirs: GANRecipe, name: str) -> list[float]:
         name: a field of `Judged`.
 
     Returns:
-        Ours minus theirs, a number a seed.
+        Ours minus theirs, a number per seed.
     """
     return [a - b for a, b in zip(column(ours, name), column(theirs, name), strict=True)]

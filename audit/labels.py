@@ -1,4 +1,4 @@
-"""Claims about the CVAE: what a label is worth, and what it does to samples."""
+"""Claims about the CVAE: how labels change the likelihood, and the brightness of samples."""
 
 import math
 from dataclasses import replace
@@ -16,12 +16,12 @@ from gmlib.seeds import stream
 
 LATENTS = (2, 20)
 SHORT_CVAE = replace(recipes.CVAE, epochs=SHORT.epochs)
-DIGITS = 1000  # of the validation set, for 1,000 draws a label
+DIGITS = 1000  # of the validation set, for 1,000 draws per label
 DRAWS = 1000
 
 
 class Nats(NamedTuple):
-    """One pair of runs of one seed, in nats per image."""
+    """Differences between a CVAE and a VAE of one seed, in nats per image."""
 
     loss: float  # ELBO of the CVAE, a bound on log p(x|y), minus that of the VAE
     given: float  # log p(x|y) minus the VAE's log p(x)
@@ -30,11 +30,7 @@ class Nats(NamedTuple):
 
 
 def c03() -> Evidence:
-    """Compare the CVAE with the VAE, first as the report did, then as models of the same thing.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the CVAE with the VAE: by the ELBO, as the report did, and by likelihoods of the same variables."""
     found = {size: [_nats(size, seed) for seed in SEEDS] for size in LATENTS}
     narrow = found[2]
     effect, interval = mean_interval([nats.loss for nats in narrow])
@@ -89,11 +85,7 @@ def c03() -> Evidence:
 
 
 def c04() -> Evidence:
-    """Measure how bright strokes are, and how unsure pixels.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the brightness of strokes and the entropy of pixels."""
     digits = mnist("train", "mnist")
     frequencies = digits.require_labels().bincount().double()
     bright: dict[str, list[float]] = {}
@@ -165,11 +157,11 @@ def c04() -> Evidence:
 
 
 def stroke_brightness(probabilities: Tensor) -> float:
-    r"""Mean probability of ink at the pixels that get ink, if every pixel is drawn.
+    r"""Return the mean probability of ink at the pixels that get ink, if every pixel is drawn.
 
     $$\frac{\sum_i p_i^2}{\sum_i p_i}$$
 
-    It is 1 where every pixel is certain, and asks for no threshold between stroke and ground.
+    It is 1 where every pixel is certain, and needs no threshold between stroke and background.
 
     Args:
         probabilities: `(n, 1, 28, 28)` in [0, 1], not all 0.

@@ -1,4 +1,4 @@
-"""Claims about pixels: do samples blur because they are independent, and what does it take to let them hear of each other?"""
+"""Claims about blur and autoregressive decoders: C05, C08, C09 and S02."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from gmlib.objectives import ELBO
 
 SEEDS = range(3)
 WIDE = replace(NARROW, latent_dim=20)
-# fewer and narrower maps than pixel_vae, in bfloat16, so that seeds can be repeated on two cores
+# fewer and narrower layers than pixel_vae, in bfloat16, so that several seeds train on two cores
 SHORT = replace(
     recipes.PIXEL_VAE,
     pixelcnn=partial(GatedPixelCNN, channels=24, layers=5),
@@ -33,7 +33,7 @@ SHORT = replace(
     precision="bfloat16",
 )
 
-# small decoders: what they see of an image, how z enters, and what is done to keep it in use
+# small decoders: their receptive field, how z enters, and the remedy against posterior collapse
 FAR = replace(
     SHORT,
     encoder=ConvEncoder,
@@ -54,11 +54,7 @@ ARMS = {
 
 
 def c05() -> Evidence:
-    """Widen the latent and keep pixels independent, then let them hear of each other: what becomes of the blur?
-
-    Returns:
-        The evidence.
-    """
+    """Compare the blur of wider latents with independent pixels, and of an autoregressive decoder."""
     validation, found = mnist("validation", "mnist"), dict[str, dict[str, list[float]]]()
     for name, recipe in {"vae, 2 latents": NARROW, "vae, 20 latents": WIDE}.items():
         runs = [train(recipe, seed) for seed in FIVE]
@@ -134,11 +130,7 @@ def c05() -> Evidence:
 
 
 def c08() -> Evidence:
-    """Let pixels hear of each other: how many nats, and what becomes of the speckle?
-
-    Returns:
-        The evidence.
-    """
+    """Compare an autoregressive decoder with independent pixels, in nats and in isolated ink pixels."""
     arms = {"vae, 20 latents": WIDE, "pixel_vae, narrow": SHORT}
     found = {name: [judged(recipe, seed) for seed in SEEDS] for name, recipe in arms.items()}
     theirs, ours = found.values()
@@ -187,11 +179,7 @@ def c08() -> Evidence:
 
 
 def c09() -> Evidence:
-    """Time drawing: by full passes, along a front, and all pixels at once.
-
-    Returns:
-        The evidence.
-    """
+    """Measure the time of sampling: sequentially, by wavefront, and all pixels at once."""
     count, passes = 256, 4
     rows: dict[str, list[float]] = {"vae, all pixels at once": [], "along a front": [], "784 full passes": []}
     for seed in SEEDS:
@@ -241,11 +229,7 @@ def c09() -> Evidence:
 
 
 def s02() -> Evidence:
-    """Ask small decoders how much they use z, with and without what is meant to keep it in use.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the KL of small decoders with and without remedies against posterior collapse."""
     runs = {name: [train(recipe, seed) for seed in SEEDS] for name, recipe in ARMS.items()}
     elbos = {name: [final_elbo(run) for run in each] for name, each in runs.items()}
     kls = {name: [float(run.history.rows[-1]["validation_kl"] or 0) for run in each] for name, each in runs.items()}
@@ -304,7 +288,7 @@ def _mean(values: list[float]) -> float:
 
 @cache
 def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
-    """Train a model, and judge its draws.
+    """Train a model and measure its draws.
 
     Args:
         recipe: what to train.
@@ -326,14 +310,14 @@ def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
 
 
 def active_units(run: Run, digits: Any) -> float:
-    """Count latents that tell digits apart: the variance of their posterior mean is above 0.01.
+    """Return the number of active units: latents whose posterior mean has a variance above 0.01.
 
     Args:
         run: a VAE.
         digits: whose means they are.
 
     Returns:
-        How many.
+        Their number.
 
     Source: Burda, Grosse & Salakhutdinov 2016, section 5.2.
     """
@@ -341,11 +325,11 @@ def active_units(run: Run, digits: Any) -> float:
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
-    """Time something, once warm.
+    """Measure the seconds of a call, after a first call that is not measured.
 
     Args:
-        work: what to do.
-        times: how often.
+        work: the call.
+        times: how often it is measured.
 
     Returns:
         Median, in seconds.
@@ -360,7 +344,7 @@ def seconds(work: Callable[[], object], times: int) -> float:
 
 
 def marginal_entropy(run: Run, latents: int = 50, draws: int = 200) -> float:
-    """Entropy of each pixel on its own, given z, where pixels hear of each other: by the mean of many draws at one z.
+    """Return the sum of the marginal entropies of pixels that depend on each other, given z, from many draws at one z.
 
     Args:
         run: a VAE.
@@ -378,7 +362,7 @@ def marginal_entropy(run: Run, latents: int = 50, draws: int = 200) -> float:
 
 
 def pixel_entropy(probabilities: Tensor) -> float:
-    r"""Entropy of independent pixels, which is 0 where every pixel is certain.
+    r"""Return the entropy of independent pixels, which is 0 where every pixel is certain.
 
     $$H(x \mid z) = -\sum_i \big[ p_i \log p_i + (1 - p_i) \log (1 - p_i) \big]$$
 
@@ -393,7 +377,7 @@ def pixel_entropy(probabilities: Tensor) -> float:
 
 
 def lonely_ink(images: Tensor) -> float:
-    """Share of ink pixels none of whose four neighbours has ink: speckle that no pen leaves.
+    """Return the share of isolated ink pixels: those whose four neighbours have no ink.
 
     Args:
         images: `(n, 1, 28, 28)` of zeros and ones.

@@ -1,4 +1,4 @@
-"""Claims of theory: settled by formulas on points and Gaussians whose answer is known, and drawing by a clock."""
+"""Claims of theory: decided by closed forms on points and Gaussians; and the time of sampling."""
 
 import math
 import time
@@ -12,28 +12,24 @@ from torch import Generator, Tensor
 from audit.evidence import Evidence, Verdict, mean_interval, with_range
 from gmlib import objectives, toy, zoo
 
-CLOSE = 1e-9  # up to which float64 is said to agree
-SURE = -8.0  # score of a sample that the discriminator sees through
-STARVES = -2.0  # powers of ten: a hundredth of the push of a critic of slope 1, and less
-DRAWN, ROUNDS = 256, 5  # images at a time, and how often that is timed
-PARALLEL = 10.0  # times as fast: what counts as much faster
+CLOSE = 1e-9  # tolerance in float64
+SURE = -8.0  # score of a sample that is surely generated
+STARVES = -2.0  # powers of ten: gradients below a hundredth of those of a critic of slope 1
+DRAWN, ROUNDS = 256, 5  # batch size, and number of measurements
+PARALLEL = 10.0  # ratio that counts as much faster
 
 
 def _of(parts: list[bool]) -> Verdict:
-    """Give the verdict of a claim that holds where it says True."""
+    """Return the verdict on a claim from its parts, True where the claim holds."""
     return "confirmed" if all(parts) else "depends" if any(parts) else "refuted"
 
 
 def t1() -> Evidence:
-    """Compare what generators descend against the best discriminator with the JS divergence, and look for its jump.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the generator's gradients against the optimal discriminator with those of the JS divergence, and measure its jump."""
     p = torch.tensor([8, 4, 2, 1, 1], dtype=torch.float64) / 16
     q = p.flip(0)
     a = q.log().requires_grad_()
-    free, best = a.softmax(0), toy.optimal_discriminator(p, q)  # q moves, its opponent stands still
+    free, best = a.softmax(0), toy.optimal_discriminator(p, q)  # q is differentiated, the discriminator is held fixed
     of_js = torch.autograd.grad(2 * toy.jensen_shannon(p, free), a, retain_graph=True)[0]
     losses = {"log(1 - D)": objectives.generator_minimax, "-log D": objectives.generator_non_saturating}
     off = {
@@ -43,7 +39,7 @@ def t1() -> Evidence:
     hair = 1e-3
     points = torch.eye(2, dtype=torch.float64)
     grid = torch.linspace(-2, 2, 4001, dtype=torch.float64)
-    jump = float(toy.jensen_shannon(points[0], points[1]))  # at any distance; at none it is 0
+    jump = float(toy.jensen_shannon(points[0], points[1]))  # at any distance above 0; at 0 it is 0
     wide = [toy.gaussian_masses(grid, mean, 0.1) for mean in (0.0, hair)]
     smooth = float(toy.jensen_shannon(*wide))
     parts = [each < CLOSE for each in off.values()] + [each > CLOSE ** (1 / 2) for each in (jump, smooth)]
@@ -79,11 +75,7 @@ def t1() -> Evidence:
 
 
 def t2() -> Evidence:
-    """Compare what the losses pass on where the discriminator is sure, and what it takes for a critic.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the gradients of three losses where the discriminator is sure."""
     losses = {
         "log(1 - D)": objectives.generator_minimax,
         "-log D": objectives.generator_non_saturating,
@@ -95,7 +87,7 @@ def t2() -> Evidence:
     grid = torch.linspace(-2, 2, 4001, dtype=torch.float64)
     p, q = (toy.gaussian_masses(grid, mean, s) for mean in (0.0, theta))
     believed = float((q * toy.optimal_discriminator(p, q).sigmoid()).sum())
-    steep = theta / s**2  # of the best score, everywhere
+    steep = theta / s**2  # slope of the optimal score, everywhere
     push = {"log(1 - D)": steep * believed, "-log D": steep * (1 - believed), "critic": 1.0}
     told = {name: math.log10(each / push["critic"]) for name, each in push.items()}
     parts = [told["log(1 - D)"] < STARVES, told["-log D"] < STARVES, told["critic"] > STARVES]
@@ -129,14 +121,14 @@ def t2() -> Evidence:
 
 
 def seconds(work: Callable[[], object], least: float = 0.2) -> float:
-    """Time something by the clock of this process, which stands still while others are at work.
+    """Measure the CPU seconds of a call, by the clock of this process.
 
     Args:
-        work: what to do, as often as it takes to fill
+        work: the call, repeated for at least
         least: seconds.
 
     Returns:
-        Seconds of computing, each time.
+        CPU seconds per call.
     """
     started, times = time.process_time(), 0
     while (taken := time.process_time() - started) < least or not times:
@@ -146,17 +138,13 @@ def seconds(work: Callable[[], object], least: float = 0.2) -> float:
 
 
 def t4() -> Evidence:
-    """Ask three promises for their conditions, and time drawing.
-
-    Returns:
-        The evidence.
-    """
+    """Test three promises with and without their conditions, and measure the time of sampling."""
     names = ("vae", "gan", "dcgan", "pixel_vae")
     draw = {
         name: partial(zoo.pretrained(name).model.sample, DRAWN, generator=Generator().manual_seed(0)) for name in names
     }
     for each in draw.values():
-        each()  # once warm, then in turn: the machine's speed drifts
+        each()  # a first call that is not measured, then in turn, since the machine's speed drifts
     times = [{name: seconds(each) for name, each in draw.items()} for _ in range(ROUNDS)]
     effect, interval = mean_interval([each["pixel_vae"] / each["gan"] for each in times])
     fast = interval[0] > PARALLEL
@@ -164,7 +152,7 @@ def t4() -> Evidence:
     q, best = p.flip(0), toy.optimal_discriminator(p, p.flip(0))
 
     def above(scores: Tensor) -> float:
-        """By how much an opponent understates 2 JS."""
+        """Return by how much a discriminator understates 2 JS."""
         paid = toy.expected_loss(objectives.discriminator_bce, scores, p, q)
         return float(paid - (math.log(4) - 2 * toy.jensen_shannon(p, q)))
 

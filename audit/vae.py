@@ -1,4 +1,4 @@
-"""Claims about the VAE: batch norm, and the order of the latent plane."""
+"""Claims about the VAE: batch norm, and clusters in the latent plane."""
 
 import functools
 import math
@@ -25,11 +25,7 @@ SETTINGS = {
 
 
 def c02() -> Evidence:
-    """Compare batch norm after 2 epochs with its absence after 15, in four settings.
-
-    Returns:
-        The evidence.
-    """
+    """Compare 2 epochs with batch norm and 15 epochs without it, in four settings."""
     details: dict[str, Any] = {}
     leads = {}
     for name, parent in SETTINGS.items():
@@ -88,7 +84,7 @@ def c02() -> Evidence:
 
 
 def _c02_rows(name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Lay out one setting: a row with batch norm and a row without."""
+    """Return the rows of one setting: with and without batch norm."""
     columns = ("epoch 1", "epoch 2", "epoch 15")
     low, high = found["interval"]
     needed = ", ".join("> 15" if epoch is None else str(epoch) for epoch in found["epochs_bn_needs"])
@@ -101,11 +97,7 @@ def _c02_rows(name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def c06() -> Evidence:
-    """Classify test digits by their neighbours in the latent plane.
-
-    Returns:
-        The evidence.
-    """
+    """Classify test digits by their nearest neighbours in the latent plane."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     chance = test.require_labels().bincount().max().item() / len(test)
     linear = _accuracy(linear_plane_votes(), test.require_labels())
@@ -153,11 +145,7 @@ def c06() -> Evidence:
 
 
 def c07() -> Evidence:
-    """Compare the length of the borders in the latent plane with how alike the digits look.
-
-    Returns:
-        The evidence.
-    """
+    """Correlate the lengths of borders in the latent plane with the similarity of digits."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     pairs = list(combinations(range(10), 2))
     alike = likeness(classifier_votes(), test.require_labels())
@@ -225,7 +213,7 @@ def c07() -> Evidence:
 
 
 def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int = 10, chunk: int = 500) -> Tensor:
-    """Count the labels of the k nearest neighbours, by Euclidean distance.
+    """Return the votes of the k nearest neighbours, by Euclidean distance.
 
     Args:
         reference: points `(m, d)`.
@@ -247,7 +235,7 @@ def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int =
 
 @functools.cache
 def pixel_votes() -> Tensor:
-    """Count the labels of the nearest training digits of each test digit, in raw pixels.
+    """Return the votes of the nearest training digits of each test digit, in raw pixels.
 
     Returns:
         Share of each digit, `(10000, 10)`.
@@ -258,7 +246,7 @@ def pixel_votes() -> Tensor:
 
 @torch.inference_mode()
 def classifier_votes() -> Tensor:
-    """Ask the shipped classifier how probable it finds each digit in each test digit.
+    """Return the probabilities of the shipped classifier for each test digit.
 
     Returns:
         Probabilities, `(10000, 10)`.
@@ -267,11 +255,11 @@ def classifier_votes() -> Tensor:
 
 
 def likeness(votes: Tensor, labels: Tensor) -> dict[tuple[int, int], float]:
-    """Say of each pair of digits how much of each is seen in the other.
+    """Return the similarity of each pair of digits: the mean vote for each among images of the other.
 
     Args:
-        votes: what is seen in each image, `(n, 10)`.
-        labels: what the images are, `(n,)`.
+        votes: votes of each image, `(n, 10)`.
+        labels: labels of the images, `(n,)`.
 
     Returns:
         Pair of digits to the sum of both mean votes.
@@ -281,7 +269,7 @@ def likeness(votes: Tensor, labels: Tensor) -> dict[tuple[int, int], float]:
 
 
 def linear_plane_votes() -> Tensor:
-    """Count the labels of the nearest training digits of each test digit, in the plane that a linear method finds.
+    """Return the votes of the nearest training digits of each test digit, in the plane of a principal component analysis.
 
     Returns:
         Share of each digit, `(10000, 10)`, in the plane of the first two principal components of binarised digits.
@@ -293,7 +281,7 @@ def linear_plane_votes() -> Tensor:
 
 
 def border_lengths(reference: Tensor, labels: Tensor, cells: int = 200) -> Tensor:
-    """Cut the plane into cells of equal prior mass, name each by its neighbours' digit, and count the borders.
+    """Return the lengths of borders between digits in the latent plane, cut into cells of equal prior mass.
 
     Args:
         reference: posterior means `(m, 2)`.

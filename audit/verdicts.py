@@ -1,4 +1,4 @@
-"""All claims in one place: which there are, where the book discusses them, and what was found of each."""
+"""All claims in one place: the chapters that discuss them, and the results."""
 
 import json
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ PARTS = {
 
 
 def claim(number: str) -> dict[str, Any]:
-    """Look up what was found of one of the report's claims.
+    """Return the result of one claim.
 
     Args:
         number: such as "C02".
@@ -77,7 +77,7 @@ def verdict(number: str) -> Shown:
 
 
 def chapters_of(number: str) -> list[str]:
-    """Say where a claim is discussed.
+    """Return the chapters that discuss a claim.
 
     Args:
         number: such as "C15".
@@ -89,7 +89,7 @@ def chapters_of(number: str) -> list[str]:
 
 
 def parts() -> dict[str, list[str]]:
-    """Sort the claims by the part of the book that discusses them first.
+    """Return the claims by the part of the book that discusses them first.
 
     Returns:
         Title to numbers, in the order of the chapters.
@@ -104,7 +104,7 @@ def parts() -> dict[str, list[str]]:
 
 
 def effects(numbers: Iterable[str]) -> dict[str, Any]:
-    """Give what was found of claims, for `audit.forest` and `audit.margins`.
+    """Return the effects of claims, for `audit.forest` and `audit.margins`.
 
     Args:
         numbers: such as "C02".
@@ -121,7 +121,7 @@ def effects(numbers: Iterable[str]) -> dict[str, Any]:
 
 
 def listed(numbers: Iterable[str]) -> Shown:
-    """Say what came of claims: idea, experiment, effect, verdict, and where the book discusses it.
+    """Return claims as text: statement, experiment, effect, verdict, and the chapters that discuss them.
 
     Args:
         numbers: such as "C02".
@@ -137,5 +137,5 @@ def listed(numbers: Iterable[str]) -> Shown:
 
 
 def _fixed(value: Any) -> Any:
-    """Turn the lists of the json into the tuples of a record."""
+    """Return a list as a tuple."""
     return tuple(value) if isinstance(value, list) else value

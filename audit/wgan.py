@@ -47,7 +47,7 @@ SETTINGS: dict[str, dict[str, GANRecipe]] = {
     "this book's, convolutions": WGANS,
     "this book's, MLPs": WGANS_MLP,
 }
-# the GAN beside each: in the report's setting the same but for its objective
+# the GAN that each is compared with: in the report's setting it differs only in its objective
 GANS: dict[str, GANRecipe] = {
     "the report's, convolutions": replace(
         WGANS_OF_THE_REPORT["clipping"], name="dcgan as the report's", objective=NON_SATURATING
@@ -70,47 +70,47 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a lower rate": {"lr": LOWER * recipes.WGAN_REPORT.lr},
     "both": {"critic_norm": None, "lr": LOWER * recipes.WGAN_REPORT.lr},
 }
-# the critic's bound, and what was changed in the report's setting: all of it under clipping, the norm alone under the penalty
+# constraint on the critic, and the change to the report's setting: every change with clipping, the norm only with the penalty
 FACTORIAL = {
     (bound, change): replace(recipe, **CHANGES[change])
     for bound, recipe in WGANS_OF_THE_REPORT.items()
     for change in (CHANGES if bound == "clipping" else ("as it was", "no batch norm"))
 }
-FULL = ("wgan_report", "wgan_gp_report", "wgan", "wgan_gp", "wgan_mlp", "wgan_gp_mlp")  # longer and wider, a run each
+FULL = ("wgan_report", "wgan_gp_report", "wgan", "wgan_gp", "wgan_mlp", "wgan_gp_mlp")  # longer and wider, one run each
 SHOWN = ("this book's, convolutions", "penalty")
 
 
 def _alike(verdicts: set[Verdict]) -> Verdict:
-    """Give the verdict that all parts share, or "depends"."""
+    """Return the verdict that all parts share, or "depends"."""
     return next(iter(verdicts)) if len(verdicts) == 1 else "depends"
 
 
 def _listed(values: dict[tuple[str, str], str]) -> str:
-    """Name a text an arm."""
+    """Return the text of each arm in one line."""
     return ", ".join(f"{text} ({setting}, {bound})" for (setting, bound), text in values.items())
 
 
 def generator_steps(recipe: GANRecipe) -> int:
-    """Count the steps of a generator.
+    """Return the number of generator steps of a run.
 
     Args:
         recipe: what to train.
 
     Returns:
-        Over the whole run.
+        The number of steps.
     """
     return int(sum(history(recipe, GAN_SEEDS[0], "generator_steps")))
 
 
 def with_steps(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
-    """Lay out measures of several recipes beside what they cost.
+    """Return measures and costs of several recipes as rows of a table.
 
     Args:
         arms: name to recipe.
         *names: fields of `Judged`.
 
     Returns:
-        A row a recipe.
+        A row per recipe.
     """
     table = rows(arms, *names)
     for row, recipe in zip(table, arms.values(), strict=True):
@@ -119,24 +119,20 @@ def with_steps(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
 
 
 def ln_ratios(ours: GANRecipe, theirs: GANRecipe) -> list[float]:
-    """Compare two recipes seed by seed.
+    """Return the log ratios of FID between two recipes, seed by seed.
 
     Args:
         ours: one recipe.
         theirs: the other.
 
     Returns:
-        ln of our FID over theirs, a number a seed.
+        ln of our FID over theirs, a number per seed.
     """
     return [math.log(a / b) for a, b in zip(column(ours, "fid"), column(theirs, "fid"), strict=True)]
 
 
 def c21() -> Evidence:
-    """Compare WGANs with the GANs of the same networks, by two clocks.
-
-    Returns:
-        The evidence.
-    """
+    """Compare WGANs with GANs of the same networks, at equal numbers of images and of generator steps."""
     images, steps = {}, {}
     for (setting, bound), recipe in ARMS.items():
         gan, same = GANS[setting], min(generator_steps(recipe), generator_steps(GANS[setting]))
@@ -170,11 +166,7 @@ def c21() -> Evidence:
 
 
 def c22() -> Evidence:
-    """Correlate the critic's estimate of the distance with quality along training.
-
-    Returns:
-        The evidence.
-    """
+    """Correlate the critic's estimate of the distance with quality along training."""
     arms = {arm: recipe for arm, recipe in ARMS.items() if arm[0] != "the report's, MLPs"}
     told = {
         arm: [train(recipe, seed).history.wasserstein_estimate() for seed in GAN_SEEDS] for arm, recipe in arms.items()
@@ -221,21 +213,17 @@ def c22() -> Evidence:
 
 
 def _rho(a: list[float], b: list[float]) -> float:
-    """Give Spearman's rank correlation; 0 where one of them is constant."""
+    """Return Spearman's rank correlation; 0 where one of them is constant."""
     return 0.0 if len(set(a)) == 1 or len(set(b)) == 1 else float(spearmanr(a, b).statistic)
 
 
 def _steps(values: list[float]) -> list[float]:
-    """Give the changes from one value to the next."""
+    """Return the changes from one value to the next."""
     return [later - earlier for earlier, later in pairwise(values)]
 
 
 def c23() -> Evidence:
-    """Compare clipping with the penalty.
-
-    Returns:
-        The evidence.
-    """
+    """Compare weight clipping with the gradient penalty."""
     apart = {setting: ln_ratios(arms["clipping"], arms["penalty"]) for setting, arms in SETTINGS.items()}
     worse = {arm: settle(mean_interval(differences(recipe, GANS[arm[0]], "fid"))[1]) for arm, recipe in ARMS.items()}
     parts = set()
@@ -281,11 +269,7 @@ def c23() -> Evidence:
 
 
 def c24() -> Evidence:
-    """Count runs that draw some digits and not others.
-
-    Returns:
-        The evidence.
-    """
+    """Count runs that collapsed."""
     fallen = {arm: collapsed(recipe) for arm, recipe in ARMS.items()}
     nothing = {arm: sum(failed(recipe)) - sum(fallen[arm]) for arm, recipe in ARMS.items()}
     trials = [each for runs in fallen.values() for each in runs]
@@ -326,11 +310,7 @@ def c24() -> Evidence:
 
 
 def c25() -> Evidence:
-    """Compare MLPs with convolutions.
-
-    Returns:
-        The evidence.
-    """
+    """Compare MLPs with convolutions."""
     pairs = {
         (who, bound): (SETTINGS[f"{who}, MLPs"][bound], SETTINGS[f"{who}, convolutions"][bound])
         for who in ("the report's", "this book's")
@@ -370,14 +350,14 @@ def c25() -> Evidence:
 
 
 def generator_gradients(recipe: GANRecipe, seed: int) -> Tensor:
-    """Collect the gradients of a generator at the end of a run.
+    """Return the gradients of a generator at the end of a run.
 
     Args:
         recipe: what to train.
         seed: of the run.
 
     Returns:
-        Of all weights, for ten batches while nothing moves, as one vector.
+        Gradients of all weights for ten batches, without an optimiser step, as one vector.
     """
     still = replace(recipe, n_critic=1, warmup=False)
     model = copy.deepcopy(train(recipe, seed).model)
@@ -386,11 +366,7 @@ def generator_gradients(recipe: GANRecipe, seed: int) -> Tensor:
 
 
 def c26() -> Evidence:
-    """Compare the generator's gradients with and without batch norm in the critic.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the generator's gradients with and without batch norm in the critic."""
     beside = "the GAN"
     arms = {
         beside: GANS["the report's, convolutions"],
@@ -451,11 +427,7 @@ def c26() -> Evidence:
 
 
 def c27() -> Evidence:
-    """Take batch norm out of the critic, lower the rate, and do both.
-
-    Returns:
-        The evidence.
-    """
+    """Compare the report's WGAN without batch norm, at a lower learning rate, and with both changes."""
     asked = {  # what is changed, from what to what
         "the norm away": ("as it was", "no batch norm"),
         "the norm away, at a lower rate": ("a lower rate", "both"),

@@ -60,7 +60,7 @@ def instead(target: str, other: Callable[..., object], recipe: Recipe) -> Advanc
 
 
 def endless(recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give a usual loop the digits of gmlib's batches.
+    """Yield the digits of gmlib's batches, for a usual loop.
 
     Args:
         recipe: for its batch size.

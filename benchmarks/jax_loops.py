@@ -103,7 +103,7 @@ def adam(tree: Any, gradients: Any, moments: Any, step: Any, lr: float, betas: t
 
 
 def negative_elbo(kinds: dict[str, Kinds], weights: dict[str, Weights], x: Any, eps: Any) -> Any:
-    """Give a VAE's loss.
+    """Return a VAE's loss.
 
     Args:
         kinds: of the layers of "encoder" and "decoder".
@@ -148,7 +148,7 @@ def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
 
 
 def gan(recipe: GANRecipe, train: ImageDataset) -> Advance:
-    """Play a recipe's game in JAX, with an average of the generator.
+    """Train a recipe's GAN in JAX, with an average of the generator.
 
     Args:
         recipe: MLPs with the loss that does not saturate, a step of each.

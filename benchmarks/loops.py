@@ -18,7 +18,7 @@ ENDLESS = 10**6  # epochs: more than any measurement sees
 
 @cache
 def digits(copies: int = 10) -> ImageDataset:
-    """Give the embedded training digits several times over, so that epochs are as long as those of a full run.
+    """Return the embedded training digits several times over, for epochs as long as those of a full run.
 
     Args:
         copies: how many times.
@@ -33,13 +33,13 @@ def digits(copies: int = 10) -> ImageDataset:
 
 
 def multiple(recipe: Recipe) -> int:
-    """Say how many steps a round of a game has.
+    """Return the number of critic steps per generator step.
 
     Args:
         recipe: what is trained.
 
     Returns:
-        Critic steps a generator step; 1 where there is no game.
+        Their number; 1 for a VAE.
     """
     return recipe.n_critic if isinstance(recipe, GANRecipe) else 1
 

@@ -22,7 +22,7 @@ QUIET = 1.5  # load average above which others work on the machine too
 
 
 def about() -> Row:
-    """Say what the measurements were made on.
+    """Return what the measurements were made on.
 
     Returns:
         Date, machine in neutral words, threads, versions, load average at the start, and whether that means that the
@@ -96,7 +96,7 @@ def flops_an_image(recipe: Recipe) -> float:
 
 
 def share(flops: float, images_per_second: float, peak: float) -> float:
-    """Say how much of the machine training uses.
+    """Return the share of the machine's peak that training reaches.
 
     Args:
         flops: operations an image.

@@ -21,7 +21,7 @@ NOT_YET = "not measured: the recipe is newer than the results; make bench"
 
 
 def training_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give every recipe a row, in the order of the recipes.
+    """Return a row for every recipe, in the order of the catalogue.
 
     Args:
         rows: those that were measured.

@@ -18,7 +18,7 @@ PASSES = {16: 20, 256: 3}  # images to the number of full passes that are timed,
 
 
 def decoders() -> dict[str, PixelDecoder]:
-    """Give the networks that are drawn from.
+    """Return the decoders to sample from.
 
     Returns:
         A plain stack and those that ship.

@@ -95,7 +95,7 @@ class Effort:
 
 
 def median(values: Sequence[float]) -> int:
-    """Give the middle of some rates.
+    """Return the median of some rates.
 
     Args:
         values: a round each.

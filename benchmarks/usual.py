@@ -120,7 +120,7 @@ def usual_vae(recipe: VAERecipe, loader: Iterable[Batch]) -> Iterator[None]:
 
 
 def usual_game(recipe: GANRecipe, loader: Iterable[Batch]) -> Iterator[None]:
-    """Play a recipe's game as tutorials do.
+    """Train a GAN as tutorials do.
 
     Args:
         recipe: whose networks and game.

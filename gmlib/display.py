@@ -160,7 +160,7 @@ def _as_text(value: Any) -> str:
 
 
 def _settings(recipe: Recipe) -> Shown:
-    """List the settings of a recipe, those of its parent where they differ, then its departures from the report."""
+    """Return the settings of a recipe as a table, beside those of its parent where they differ."""
     settings, parent = _named(recipe), recipe.parent
     text = f"**{recipe.name}**: {recipe.about} Model: {recipe.paper}.\n\n"
     rows = [{"setting": name, "value": f"`{value}`"} for name, value in settings.items()]
@@ -168,13 +168,7 @@ def _settings(recipe: Recipe) -> Shown:
         theirs = _named(parent)
         for row, (name, value) in zip(rows, settings.items(), strict=True):
             row[f"in {parent.name}, where it differs"] = "" if value == theirs[name] else f"`{theirs[name]}`"
-    text += table(rows).markdown
-    if recipe.departures:
-        text += "\n\nWhere we depart from the report:\n\n"
-        text += table(
-            [{"what": d.what, "the report's": d.theirs, "ours": d.ours, "why": d.why} for d in recipe.departures]
-        ).markdown
-    return Shown(text)
+    return Shown(text + table(rows).markdown)
 
 
 def _epochs(history: History) -> Shown:

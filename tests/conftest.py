@@ -70,7 +70,7 @@ def instead(monkeypatch, dataset) -> None:
 
 @pytest.fixture
 def few_digits(made_up, monkeypatch):
-    """Let recipes train and measure on the made-up digits, whatever data they ask for, with few draws.
+    """Let recipes train and measure on the made-up digits, under the name of every known set, with few draws.
 
     In place of the classifier's features stands the mean ink, since FID wants more images than features.
     """

@@ -128,7 +128,7 @@ def test_the_usual_loader_gives_the_digits(made_up):
 
 
 def test_masked_kernels_see_what_cropped_ones_see():
-    """The same shape of network, and its first pixel hears of no other."""
+    """The same shape of network, and its first pixel depends on no other."""
     count = sum(parameter.numel() for parameter in PixelCNN(0, channels=8, layers=3).parameters())
     usual_count = sum(p.numel() for name, p in UsualStack(8, 3).named_parameters() if "weight" in name)
     assert usual_count > count

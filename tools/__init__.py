@@ -1,1 +1,1 @@
-"""What is run seldom: train or measure everything that ships, and make the data files of the package."""
+"""Scripts that are rarely run: train or measure everything that ships, make data files, check words."""

@@ -13,7 +13,7 @@ from gmlib.widgets.critics import CLIPS, EVERY, FILE, POINTS, SD, THETAS, WEIGHT
 
 
 def leashes() -> dict[str, list[Adversarial]]:
-    """Give all that keeps a critic in bounds here.
+    """Return the constraints on the critic that the explorer offers.
 
     Returns:
         Objectives with clipping, and with the penalty.

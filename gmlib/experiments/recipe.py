@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import torch
 from torch import Generator, nn
@@ -23,15 +23,6 @@ from gmlib.models.pixelvae import NoLatent, PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
-
-
-class Departure(NamedTuple):
-    """One setting of a recipe that differs from the report, and why."""
-
-    what: str
-    theirs: str
-    ours: str
-    why: str
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
@@ -69,7 +60,7 @@ class Recipe(ABC):
     """What is trained and how: the fields that every kind of model shares.
 
     The defaults never change, since a setting with its default value is not in the hash. Not compared and not in the hash
-    are the last five fields, which describe the recipe, the length of the quick profile, and the precision. `parent` is the
+    are the last four fields, which describe the recipe, the length of the quick profile, and the precision. `parent` is the
     recipe that this one was written from.
     """
 
@@ -85,12 +76,11 @@ class Recipe(ABC):
     parent: "Recipe | None" = field(default=None, compare=False, repr=False)
     about: str = field(default="", compare=False)
     paper: str = field(default="", compare=False)
-    departures: tuple[Departure, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Check every setting."""
         for f in fields(self):
-            if f.name not in ("parent", "departures"):
+            if f.name != "parent":
                 object.__setattr__(self, f.name, checked(f.name, getattr(self, f.name), f.type))
 
     @abstractmethod

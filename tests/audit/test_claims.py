@@ -39,19 +39,13 @@ def test_brightness_is_the_mean_probability_at_ink():
     assert stroke_brightness(image([0.8, 0.2])) == pytest.approx((4 * 0.8 + 0.2) / 5)
 
 
-def test_brightness_is_what_draws_find():
-    p = torch.rand(50, 1, 20, 20, generator=torch.Generator().manual_seed(0))
-    draws = (torch.rand(200, *p.shape, generator=torch.Generator().manual_seed(1)) < p).float()
-    assert stroke_brightness(p) == pytest.approx(float((draws * p).sum() / draws.sum()), abs=2e-3)
-
-
-def test_entropy_of_coins():
+def test_entropy_of_independent_pixels():
     assert pixel_entropy(image([0.0, 1.0])) == 0
     assert pixel_entropy(torch.full((3, 1, 4, 4), 0.5)) == pytest.approx(16 * math.log(2))
 
 
-def test_entropy_of_pixels_that_hear_of_each_other():
-    """All pixels of an image are one and the same coin: together it has the entropy of one, each on its own that of 16."""
+def test_marginal_entropy_of_pixels_that_depend_on_each_other():
+    """All pixels of an image are equal: their joint entropy is ln 2, the sum of their marginal entropies 16 ln 2."""
 
     def sample(z, generator):
         coins = torch.rand(len(z), 1, 1, 1, generator=generator) < 0.5
@@ -67,7 +61,7 @@ def test_a_latent_is_active_where_digits_move_it(monkeypatch):
     assert active_units(SimpleNamespace(model=None), None) == 2  # the first varies by 0.005, the last by 0.045
 
 
-def test_ink_is_lonely_without_a_neighbour_on_any_side():
+def test_isolated_ink_has_no_neighbour_on_any_side():
     assert lonely_ink(image([1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0])) == pytest.approx(1 / 3)
     assert lonely_ink(image([1.0, 0.0], [0.0, 1.0])) == 1  # a corner is no neighbour
 
@@ -109,13 +103,13 @@ def test_sharpness_is_edges_an_amount_of_ink():
         ((1.1, 1.2), 1.0, "confirmed"),
     ],
 )
-def test_what_an_interval_does_to_a_claim(interval, threshold, verdict):
+def test_verdict_of_an_interval(interval, threshold, verdict):
     assert settle(interval, threshold) == verdict
 
 
 @pytest.mark.parametrize("jumps", [1, 5])
-def test_the_longest_step_of_a_way(monkeypatch, jumps):
-    """Generators that jump from one digit to another in the middle of the way, or at each step: even steps are no smooth ones."""
+def test_the_longest_step_of_an_interpolation_with_jumps(monkeypatch, jumps):
+    """Generators that jump from one digit to another in the middle of the interpolation, or at each step."""
     digits = mnist("test").grey()
     edges = torch.linspace(-1, 1, jumps + 2)[1:-1]
     jumping = SimpleNamespace(latent_dim=3, decode=lambda z: digits[torch.bucketize(z[:, 0].contiguous(), edges)])
@@ -128,7 +122,7 @@ def test_the_longest_step_of_a_way(monkeypatch, jumps):
     assert step == pytest.approx(1) if jumps == 1 else step > 0.9
 
 
-def test_a_way_of_small_steps(monkeypatch):
+def test_the_longest_step_of_an_even_interpolation(monkeypatch):
     ends = torch.randn(2, games.PAIRS, 3, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr("audit.games.extract", lambda x, features: x)
     monkeypatch.setattr("audit.games.shipped_classifier", lambda: SimpleNamespace(features=None, head=lambda x: x))
@@ -137,13 +131,13 @@ def test_a_way_of_small_steps(monkeypatch):
     assert 0 < changes < 2
 
 
-def test_what_three_values_are_told_as():
+def test_three_values_as_text():
     assert with_range([58.0, 538.2, 442.1], 0) == "346 (58 to 538)"
     assert with_range([10, 10.04, 9.99], 1) == "10.0"
 
 
 def test_shares_of_few_trials():
-    """Two of three against none say little, three of three something; worked by hand."""
+    """Worked out by hand."""
     assert shares_apart([True, True, False], [False] * 3) == (0.6667, (-0.1544, 0.9544))
     share, (low, high) = shares_apart([True] * 3, [False] * 3)
     assert (share, high) == (1, 1)
@@ -180,7 +174,7 @@ def test_quality_after_so_many_generator_steps(monkeypatch):
 
 
 def judged_as(monkeypatch, **found):
-    """Let every arm be judged alike but for what is said of some of them."""
+    """Let all arms have the same measures, apart from those given by the name of a recipe."""
     same = gan.Judged(fid=50, coverage=0.8, histogram_kl=0, digits=10, largest=0.2, accuracy=0.1, sharpness=1.0)
 
     def judge(recipe, seed):
@@ -201,7 +195,7 @@ def test_runs_that_fail_are_counted(monkeypatch, digits, verdict):
     assert f"with log(1 - D), {fails} of 3 runs fail, and FID is 538, 54, 442; with -log D, 0 of 3" in evidence.because
 
 
-def test_specks_that_are_read_as_one_digit_do_not_prevail(monkeypatch):
+def test_specks_that_are_classified_as_one_digit_do_not_prevail(monkeypatch):
     specks, digits, grey = 2.2, 1.2, 0.1
     judged_as(monkeypatch, gan_minimax={"largest": [0.65, 0.65, 0.65], "sharpness": [specks, digits, grey]})
     evidence = CLAIMS["C15"]()
@@ -212,7 +206,7 @@ def test_specks_that_are_read_as_one_digit_do_not_prevail(monkeypatch):
 
 
 def histories(monkeypatch, told):
-    """Give every arm the columns that `told` makes of its recipe."""
+    """Let every arm have the columns that `told` returns for its recipe."""
     for module in (games, dcgan):
         monkeypatch.setattr(module, "history", lambda recipe, seed, name: told(recipe, seed)[name])
 
@@ -222,7 +216,7 @@ def histories(monkeypatch, told):
     [(1.0, "confirmed"), (2.0, "depends"), (9.0, "refuted")],
 )
 def test_a_schedule_changes_much_only_by_both_clocks(monkeypatch, slow, verdict):
-    """5 : 1 has FIDs `slow` times as large after as many images, and in the last case after as many generator steps too."""
+    """5 : 1 has FIDs `slow` times as large at equal numbers of images, and in the last case at equal numbers of generator steps too."""
 
     def told(recipe, seed):
         steps = [100 * recipe.n_generator // recipe.n_critic] * 20
@@ -289,7 +283,7 @@ def test_a_norm_that_is_worse_alike_is_no_instability(monkeypatch, lost, verdict
     assert CLAIMS["C19"]().verdict == "refuted"
 
 
-def test_short_trainings_differ_from_the_recipes_in_what_they_say():
+def test_short_trainings_differ_from_their_recipes_only_in_length_and_width():
     for recipe, arm in ((recipes.CGAN, like(recipes.CGAN)), (recipes.GAN, like(recipes.GAN, n_critic=5))):
         assert arm.epochs == gan.GAN.epochs
         assert arm == replace(recipe, epochs=arm.epochs, n_critic=arm.n_critic)
@@ -298,7 +292,7 @@ def test_short_trainings_differ_from_the_recipes_in_what_they_say():
 
 
 def test_narrow_networks_are_dcgans_of_another_width():
-    """Asked of the networks that the arms build, with all that a recipe says."""
+    """Checked on the networks that the arms build."""
     for recipe, conditional in ((recipes.DCGAN, 0), (recipes.CDCGAN, 10)):
         networks = networks_of(replace(like(recipe), critic_norm="batch").build())
         for network, kind in ((networks["generator"], DCGenerator), (networks["critic"], DCCritic)):
@@ -311,7 +305,7 @@ def test_narrow_networks_are_dcgans_of_another_width():
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_ablations_of_the_dcgan_are_dcgans_but_for_one_decision(name):
-    """Same planes in between, same place in the recipe, and the part that is taken back is gone."""
+    """Shapes and initial weights are the same, and the ablated part is missing."""
     networks = networks_of(ABLATIONS[name].build())
     parts = {key: [type(part).__name__ for part in network.net] for key, network in networks.items()}
     z, x = torch.zeros(2, 100), torch.zeros(2, 1, 28, 28)
@@ -333,7 +327,7 @@ def test_ablations_of_the_dcgan_are_dcgans_but_for_one_decision(name):
 
 @pytest.mark.usefixtures("few_digits")
 def test_an_epoch_is_timed_step_by_step(monkeypatch):
-    """With a clock that strikes at each step."""
+    """With a clock that advances by 0.5 at each call."""
     clock = iter(range(1000))
     monkeypatch.setattr("audit.dcgan.time", SimpleNamespace(perf_counter=lambda: 0.5 * next(clock)))
     recipe = replace(
@@ -378,7 +372,7 @@ def untrained(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:the critic has batch norm under gradient_penalty")  # as the report had it
 @pytest.mark.parametrize("number", [*range(10, 28)])
-def test_a_claim_about_games_says_what_it_found(untrained, number):
+def test_evidence_of_a_claim_about_gans_is_complete(untrained, number):
     evidence = CLAIMS[f"C{number}"]()
     assert evidence.id == f"C{number}"
     assert evidence.verdict in ("confirmed", "refuted", "depends")
@@ -441,7 +435,7 @@ def test_it_is_the_norm_if_its_loss_helps_at_both_rates(monkeypatch, fids, verdi
 
 
 def fids_as(monkeypatch, told):
-    """Give every arm the FIDs that `told` makes of its recipe, in every seed a little more."""
+    """Let every arm have the FIDs that `told` returns for its recipe, slightly higher with each seed."""
 
     def column(recipe, name):
         return [told(recipe) * (1 + seed / 1000) for seed in gan.GAN_SEEDS]
@@ -475,7 +469,7 @@ def test_architectures_make_a_difference_beyond_a_factor(monkeypatch, of_mlps, v
     [(50, 50, "confirmed"), (-20, -20, "refuted"), (50, -20, "depends"), (-20, 50, "depends")],
 )
 def test_a_wgan_is_better_only_by_both_clocks(monkeypatch, images, steps, verdict):
-    """Its FID minus that of the GAN after as many images, and after as many generator steps."""
+    """Its FID minus that of the GAN, at equal numbers of images and of generator steps."""
     fids_as(monkeypatch, lambda r: 100 + images * (r not in wgan.GANS.values()))
     monkeypatch.setattr(wgan, "generator_steps", lambda r: 1000 // r.n_critic)
     asked = set()
@@ -577,8 +571,8 @@ def test_a_divergence_is_to_blame_if_its_games_collapse_and_the_other_do_not(
     assert [row["game"] for row in evidence.table] == list(collapse.GAMES)
 
 
-def test_a_game_on_the_ring_is_played_as_it_is_named(monkeypatch):
-    """Each by its objective and its schedule, and looked at at its end."""
+def test_a_run_on_the_ring_has_the_settings_of_its_name(monkeypatch):
+    """Its objective and schedule; measured at the end."""
     played = []
 
     def play_ring(objective, *, pack=1, n_critic, n_generator, frames, rounds, seed):
@@ -618,7 +612,7 @@ def test_a_gan_is_sharper_if_its_edges_are_nearer_to_those_of_digits_and_less_st
     json.dumps(evidence.record())
 
 
-def test_samples_are_looked_at_as_they_are_shown(monkeypatch):
+def test_samples_are_measured_as_they_are_shown(monkeypatch):
     """A VAE by its probabilities unless asked for draws, a GAN by its one kind of samples."""
     asked = []
 
@@ -666,7 +660,7 @@ def test_what_costs_more_is_better_if_all_six_correlations_say_so(monkeypatch, s
 
 
 @pytest.mark.parametrize("number", ["T1", "T2"])
-def test_theory_gives_what_is_stored(number):
+def test_theory_reproduces_the_stored_result(number):
     evidence, entry = CLAIMS[number](), audit.claim(number)
     assert json.loads(json.dumps(evidence.record()))["effect"] == entry["effect"]
     assert (evidence.verdict, evidence.because) == (entry["verdict"], entry["because"])
@@ -678,7 +672,7 @@ def test_theory_has_its_closed_forms():
     assert CLAIMS["T2"]().effect < math.log10(0.5 * math.exp(-(0.8**2) / 8 / 0.1**2) * 0.8 / 0.1**2)
 
 
-def test_promises_are_kept_only_with_their_conditions(monkeypatch):
+def test_promises_hold_only_under_their_conditions(monkeypatch):
     monkeypatch.setattr(theory, "seconds", lambda work, least=0.0: work.keywords["generator"] and 1.0)
     monkeypatch.setattr(
         theory.zoo,
@@ -694,7 +688,7 @@ def test_promises_are_kept_only_with_their_conditions(monkeypatch):
     assert not consistent["without"].startswith("0.000")
 
 
-def test_work_is_timed_by_the_clock_of_the_process(monkeypatch):
+def test_seconds_are_those_of_the_process(monkeypatch):
     ticks = iter([0.0, 0.0, 0.1, 0.2, 0.3, 0.3])
     monkeypatch.setattr(theory, "time", SimpleNamespace(process_time=lambda: next(ticks)))
     done = []

@@ -23,6 +23,23 @@ def test_the_list_of_claims_is_whole():
     assert sorted(number for numbers in verdicts.parts().values() for number in numbers) == NUMBERS
 
 
+@pytest.mark.parametrize("text", [None, '[{"id": ', "[{}]", "3"])
+def test_claims_that_cannot_be_read(tmp_path, monkeypatch, refused, text):
+    monkeypatch.setattr(verdicts, "FOUND", tmp_path / "claims.json")
+    if text:
+        verdicts.FOUND.write_text(text)
+    with refused("claims.json", "make claims"):
+        claim("C02")
+
+
+def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(verdicts, "FOUND", tmp_path / "claims.json")
+    verdicts.FOUND.write_text(json.dumps([{"id": "C02", "effect": 1.5}, {"id": "C05", "effect": 2.5}]))
+    assert claim("C05") == {"id": "C05", "effect": 2.5}
+    with refused("'C99'", "C02, C05"):
+        claim("C99")
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_claim_has_a_verdict_and_an_interval_around_its_effect(number):
     entry = claim(number)
