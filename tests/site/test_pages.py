@@ -12,7 +12,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 import pytest
 
 from tests.site.rendered import SITE, is_current
-from tests.test_page import audit
+from tests.book.test_page import lighthouse
 
 pytestmark = pytest.mark.xdist_group("pages")
 
@@ -100,7 +100,7 @@ def test_every_file_that_a_page_needs_is_in_the_site(pages):
 
 
 def test_no_page_is_heavier_than_it_may_be(pages):
-    weights = {path.stem: audit.weight(path) for path in pages if path.parent.name == "book"}
+    weights = {path.stem: lighthouse.weight(path) for path in pages if path.parent.name == "book"}
     assert len(weights) > 20
     assert {name: weight for name, weight in weights.items() if weight > audit.MAX_BYTES} == {}
 
