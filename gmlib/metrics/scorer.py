@@ -12,12 +12,12 @@ MNIST = ("mnist", "mnist5k")  # the embedded digits are a part of MNIST
 
 @dataclass(frozen=True)
 class Scorer:
-    """A trained classifier, with the dataset that it was trained on. It scores samples of that dataset only.
+    """A trained classifier with the name of its dataset. It scores samples of that dataset only.
 
     Args:
         classifier: the trained network; FID and the other distances are taken between its features.
         data: name of the dataset, without the split.
-        digest: of the training images, which tells two datasets of one name apart; None for MNIST, whose files are known.
+        digest: of the training images, which distinguishes two datasets of one name; None for MNIST, whose files are known.
     """
 
     classifier: Classifier
@@ -53,14 +53,7 @@ class Scorer:
 
 
 def source(dataset: ImageDataset) -> str:
-    """Return the name of the set that a dataset is a split of.
-
-    Args:
-        dataset: such as the one named "mnist/train".
-
-    Returns:
-        Such as "mnist".
-    """
+    """Return the name of the set that a dataset is a split of: "mnist" for "mnist/train"."""
     return dataset.name.rpartition("/")[0] or dataset.name
 
 
