@@ -94,18 +94,7 @@ def _measure_likelihood(
 def measure_gan(
     gan: GAN, test: ImageDataset, train: ImageDataset, scorer: Scorer | None = None, *, stack: int = 1
 ) -> dict[str, float]:
-    """Measure the distance of a GAN's samples from grey test images; of stacked images, count the modes.
-
-    Args:
-        gan: on the CPU.
-        test: images to measure on.
-        train: images of the same set, for the values that real images reach and the frequencies of the classes.
-        scorer: of the same set; None measures nothing, since a GAN has no likelihood.
-        stack: images per sample, one per channel.
-
-    Returns:
-        The metrics of `measure_samples`; of stacks those of `count_modes`, and with "…_real" the same of stacked test images.
-    """
+    """Measure the distance of a GAN's samples from grey test images; of stacks, count the modes; without a scorer, nothing."""
     if scorer is None:
         return {}
     if stack == 1:
@@ -119,15 +108,7 @@ def measure_gan(
 
 
 def measure_classifier(classifier: Classifier, test: ImageDataset) -> dict[str, float]:
-    """Measure the accuracy of a classifier, on grey and on binarised images.
-
-    Args:
-        classifier: on the CPU.
-        test: images to measure on, with labels.
-
-    Returns:
-        "test_accuracy" and "test_accuracy_binarised", from 0 to 1.
-    """
+    """Return "test_accuracy" and "test_accuracy_binarised", the accuracy of a classifier on grey and on binarised images."""
     return {
         "test_accuracy": label_accuracy(test.grey(), test.require_labels(), classifier),
         "test_accuracy_binarised": label_accuracy(test.binarised(), test.require_labels(), classifier),

@@ -25,26 +25,12 @@ class Scorer:
     digest: str | None = None
 
     def fits(self, train: ImageDataset) -> bool:
-        """Return whether samples of a dataset may be scored.
-
-        Args:
-            train: training images of the dataset.
-
-        Returns:
-            Whether the classifier was trained on the same images, or both are MNIST.
-        """
+        """Return whether the classifier was trained on these training images, or both sets are MNIST."""
         name = source(train)
         return name == self.data and train.digest == self.digest if self.digest else {name, self.data} <= {*MNIST}
 
     def require(self, train: ImageDataset) -> None:
-        """Refuse to score samples of another dataset.
-
-        Args:
-            train: training images of the dataset.
-
-        Raises:
-            InputError: if the classifier was trained on other images.
-        """
+        """Refuse to score samples of a dataset on which the classifier was not trained."""
         if not self.fits(train):
             raise InputError(
                 f"got a scorer for {self.data} and samples of {source(train)}, expected a scorer that was trained on "

@@ -74,7 +74,9 @@ def test_neither_a_far_origin_nor_tight_clusters_matter(scale, places):
 
 def test_a_set_compared_with_itself():
     points = randn(300, 16).float()
-    assert density_coverage(points, points, k=4) == pytest.approx(((4 + 1) / 4, 1))  # itself and four neighbours per ball
+    assert density_coverage(points, points, k=4) == pytest.approx(
+        ((4 + 1) / 4, 1)
+    )  # itself and four neighbours per ball
     assert manifold_overlap(points, points, k=4) == (1, 1)
 
 
