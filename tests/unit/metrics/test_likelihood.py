@@ -255,6 +255,14 @@ def test_the_integral_over_the_plane_is_the_likelihood():
     torch.testing.assert_close(found, estimate, rtol=0, atol=0.02)
 
 
+def test_the_only_cell_of_a_grid_is_at_its_middle():
+    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
+    image = IMAGE.float()
+    at_zero = Bernoulli(logits=torch.tensor(0.3)).log_prob(image).sum() - math.log(2 * math.pi)
+    found = integrated_log_likelihood(vae, image, extent=1.5, cells=1)
+    assert found.item() == pytest.approx(at_zero.item() + 2 * math.log(3), abs=1e-5)
+
+
 def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_changes_little_with_finer_cells():
     vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
     found = integrated_log_likelihood(vae, digits.binarised()).mean().item()
