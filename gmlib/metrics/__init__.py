@@ -1,4 +1,4 @@
-"""Measures: the same for every model."""
+"""Metrics, the same for every model."""
 
 from gmlib.metrics.classifier import shipped_classifier
 from gmlib.metrics.features import extract
@@ -12,7 +12,7 @@ from gmlib.metrics.likelihood import (
     mean_elbo,
     sum_out_labels,
 )
-from gmlib.metrics.neighbours import coverage, density, density_coverage, manifold_overlap, precision_recall
+from gmlib.metrics.neighbours import density_coverage, manifold_overlap, precision_recall
 from gmlib.metrics.samples import measure_samples
 from gmlib.metrics.scorer import Scorer, shipped_scorer
 from gmlib.metrics.stacked_mnist import count_modes, read_stacks
@@ -21,8 +21,6 @@ from gmlib.metrics.validation import validate_classifier, validate_gan, validate
 __all__ = [
     "Scorer",
     "count_modes",
-    "coverage",
-    "density",
     "density_coverage",
     "digits_covered",
     "extract",

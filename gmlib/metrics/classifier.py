@@ -16,7 +16,7 @@ from gmlib.models.classifier import Classifier
 
 @cache
 def shipped_classifier() -> Classifier:
-    """Load the classifier that gmlib ships: every sample metric is taken with it.
+    """Load the classifier that gmlib ships, in whose features samples are compared.
 
     Returns:
         The network, float32 on the CPU, in eval mode.
@@ -25,7 +25,7 @@ def shipped_classifier() -> Classifier:
         InputError: if its weights are missing or damaged.
     """
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
-    # it serves the whole process, so it does not depend on the settings where it is loaded first
+    # cached for the whole process, so it must not depend on torch's settings at the first call
     with torch.inference_mode(mode=False), Isolated(Generator()):
         classifier = Classifier()
     try:

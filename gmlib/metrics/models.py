@@ -1,4 +1,4 @@
-"""What is measured of a trained model on test images: likelihoods need the model alone, distances need a scorer too."""
+"""All metrics of a trained model on test images: likelihoods need the model alone, distances need a scorer too."""
 
 import torch
 from torch import Tensor
@@ -31,25 +31,26 @@ def measure_vae(
     finer_images: int | None = None,
     watch: Watch = iter,
 ) -> dict[str, float]:
-    """Measure a VAE: the likelihood of test images, and how near to them its samples are.
+    """Measure the likelihood of test images under a VAE, and the distance of its samples from them.
 
     Args:
         vae: on the CPU.
         test: images to measure on.
-        train: images of the same set, for what real data reaches and for the frequencies of the classes.
+        train: images of the same set, for the values that real images reach and the frequencies of the classes.
         scorer: of the same set; None measures the likelihood alone.
         samples: draws of z per image for log p(x); None takes 1,000.
         finer_samples: draws of a second estimate; 0 for none.
-        finer_images: how many of the test images the second estimate is made of; None for all.
-        watch: passes on what it is given and may show how far it has come, as tqdm does.
+        finer_images: how many of the test images the second estimate uses; None for all.
+        watch: passes on what it iterates over and may show the progress, as tqdm does.
 
     Returns:
-        "test_elbo", "test_log_px", "kl" and "test_log_likelihood" (importance-weighted, of "log_likelihood_samples" draws) in
-        nats per image; "test_log_likelihood_5000" or the like for a finer estimate, with "…_error", its standard error, if it
-        is made of a part of the images. With a scorer, what `measure_drawn` finds: of draws against binarised images, and
-        as `mean_…` of probabilities against grey ones, unless the decoder is autoregressive. The ELBO of a conditional model
-        bounds log p(x|y); "test_log_likelihood_given_label" estimates that, "test_log_likelihood" sums the labels out, and
-        "bayes_accuracy" is the share of images whose own label has the largest log p(x|y).
+        "test_elbo", "test_log_px", "kl" and "test_log_likelihood" in nats per image, the last importance-weighted with
+        "log_likelihood_samples" draws. A finer estimate is "test_log_likelihood_5000" or the like, with its standard error
+        "…_error" if it uses a part of the images. With a scorer, the metrics of `measure_samples`: of draws against
+        binarised images, and with the prefix "mean_" of probabilities against grey images, unless the decoder is
+        autoregressive. The ELBO of a conditional model bounds log p(x|y), which "test_log_likelihood_given_label"
+        estimates; "test_log_likelihood" sums the labels out, and "bayes_accuracy" is the share of images whose own label
+        has the largest log p(x|y).
     """
     elbo = mean_elbo(vae, test)
     found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"]}
@@ -57,7 +58,7 @@ def measure_vae(
     if scorer is None:
         return found
     found |= measure_drawn(vae, test, train, scorer, binarised=True)
-    if isinstance(vae.decoder, PixelDecoder):  # its pixels have no probability before earlier ones are drawn
+    if isinstance(vae.decoder, PixelDecoder):  # a pixel has no probability before the earlier ones are drawn
         return found
     grey = measure_drawn(vae, test, train, scorer, mean=True)
     return found | {f"mean_{name}": value for name, value in grey.items()}
@@ -93,40 +94,21 @@ def _measure_likelihood(
 def measure_gan(
     gan: GAN, test: ImageDataset, train: ImageDataset, scorer: Scorer | None = None, *, stack: int = 1
 ) -> dict[str, float]:
-    """Measure how near to test images a GAN's samples are, grey ones to grey ones; of stacked images, count the modes.
-
-    Args:
-        gan: on the CPU.
-        test: images to measure on.
-        train: images of the same set, for what real data reaches and for the frequencies of the classes.
-        scorer: of the same set; None measures nothing, since a GAN has no likelihood.
-        stack: images per sample, one per channel.
-
-    Returns:
-        What `measure_drawn` finds; of stacks, what `count_modes` does, and as "…_real" the same of stacked test images.
-    """
+    """Measure the distance of a GAN's samples from grey test images; of stacks, count the modes; without a scorer, nothing."""
     if scorer is None:
         return {}
     if stack == 1:
         return measure_drawn(gan, test, train, scorer)
     scorer.require(train)
+    classifier, classes = scorer.classifier, train.num_classes
     chosen = torch.randint(len(test), (STACKS * stack,), generator=stream(0, "floor"))
-    reader = scorer.classifier, train.num_classes
-    floor = count_modes(join_channels(test[chosen].grey(), stack), *reader)
-    found = count_modes(gan.sample(STACKS, generator=stream(0, "samples")), *reader)
-    return {"stacks": STACKS} | found | {f"{name}_real": value for name, value in floor.items()}
+    real = count_modes(join_channels(test[chosen].grey(), stack), classifier, classes)
+    found = count_modes(gan.sample(STACKS, generator=stream(0, "samples")), classifier, classes)
+    return {"stacks": STACKS} | found | {f"{name}_real": value for name, value in real.items()}
 
 
 def measure_classifier(classifier: Classifier, test: ImageDataset) -> dict[str, float]:
-    """Measure the accuracy of a classifier, on grey and on binarised images.
-
-    Args:
-        classifier: on the CPU.
-        test: images to measure on, with labels.
-
-    Returns:
-        "test_accuracy" and "test_accuracy_binarised", from 0 to 1.
-    """
+    """Return "test_accuracy" and "test_accuracy_binarised", the accuracy of a classifier on grey and on binarised images."""
     return {
         "test_accuracy": label_accuracy(test.grey(), test.require_labels(), classifier),
         "test_accuracy_binarised": label_accuracy(test.binarised(), test.require_labels(), classifier),
@@ -142,37 +124,21 @@ def measure_drawn(
     mean: bool = False,
     binarised: bool = False,
 ) -> dict[str, float]:
-    """Draw one sample per test image, with labels as frequent as in training, and measure the samples.
-
-    Args:
-        model: what to draw from.
-        test: images that the samples should resemble.
-        train: images of the same set; the same number of them is measured in place of samples, as what real data reaches.
-        scorer: of the same set.
-        mean: whether probabilities are measured in place of draws; of a VAE.
-        binarised: whether samples are compared with binarised images, or with grey ones.
-
-    Returns:
-        What `measure_samples` finds.
-
-    Raises:
-        InputError: if there are fewer training images than test images, or the scorer is of another set.
-    """
+    """Draw one sample (or mean, of a VAE) per test image, with labels as frequent as in training, and measure the samples."""
     scorer.require(train)
     n, counts = len(test), train.require_labels().bincount(minlength=train.num_classes)
     frequencies = counts.float() / len(train)
     if len(train) < n:
         raise InputError(
-            f"got {n} test images and {len(train)} training images, expected no fewer training images: what real "
-            "data reaches is measured on the same number of them"
+            f"got {n} test images and {len(train)} training images, expected no fewer training images: the values that "
+            "real images reach are measured on the same number of them"
         )
-    floor = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
+    real = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
     labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
-    y, floor_y = (labels, floor.require_labels()) if model.num_classes else (None, None)
-    generator = stream(0, "samples")
-    samples = model.sample(n, y, generator=generator, **({"mean": True} if mean else {}))
-    real, others = (images.binarised() if binarised else images.grey() for images in (test, floor))
-    return measure_samples(samples, real, others, frequencies, y, floor_y, classifier=scorer.classifier)
+    y, real_y = (labels, real.require_labels()) if model.num_classes else (None, None)
+    samples = model.sample(n, y, generator=stream(0, "samples"), **({"mean": True} if mean else {}))
+    reference, others = (images.binarised() if binarised else images.grey() for images in (test, real))
+    return measure_samples(samples, reference, others, frequencies, y, real_y, classifier=scorer.classifier)
 
 
 def _mean(values: Tensor) -> float:

@@ -1,14 +1,12 @@
-"""Quality and variety of samples, told apart: who lies among whose nearest neighbours."""
+"""Precision, recall, density and coverage: quality and variety of samples, told apart by nearest neighbours."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from gmlib.errors import InputError
 from gmlib.metrics.features import Extractor, ReferenceFeatures, References, comparable, extract, require_count
-from gmlib.numbers import whole
-from gmlib.shapes import Features, Image
+from gmlib.shapes import Features, Image, require_whole
 
 CHUNK = 250  # rows of the distance matrix at a time: all of 10,000 × 10,000 would be 800 MB
 
@@ -16,13 +14,13 @@ CHUNK = 250  # rows of the distance matrix at a time: all of 10,000 × 10,000 wo
 def precision_recall(
     samples: Image, reference: References, features: Extractor | None = None, k: int = 3
 ) -> tuple[float, float]:
-    """Part of the samples that look real, and part of the real images that could be samples: see `manifold_overlap`.
+    """Return the share of samples that look real, and the share of real images that could be samples: see `manifold_overlap`.
 
     Args:
         samples: `(b, 1, 28, 28)` in [0, 1].
         reference: real images, `(r, 1, 28, 28)` in [0, 1].
         features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
-        k: which neighbour's distance is the radius of a ball.
+        k: the radius of a ball is the distance to the k-th nearest neighbour.
 
     Returns:
         Precision and recall, each from 0 to 1.
@@ -30,38 +28,8 @@ def precision_recall(
     return manifold_overlap(extract(samples, features), extract(reference, features), k)
 
 
-def density(samples: Image, reference: References, features: Extractor | None = None, k: int = 5) -> float:
-    """How crowded the places are where samples lie, compared with real images: see `density_coverage`.
-
-    Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
-        reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
-        k: which neighbour's distance is the radius of a ball.
-
-    Returns:
-        At least 0; 1 in expectation if both come from one distribution, and more where samples crowd.
-    """
-    return density_coverage(extract(samples, features), extract(reference, features), k)[0]
-
-
-def coverage(samples: Image, reference: References, features: Extractor | None = None, k: int = 5) -> float:
-    """Part of the real images that have a sample near: see `density_coverage`.
-
-    Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
-        reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
-        k: which neighbour's distance is the radius of a ball.
-
-    Returns:
-        From 0 to 1.
-    """
-    return density_coverage(extract(samples, features), extract(reference, features), k)[1]
-
-
 def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3) -> tuple[float, float]:
-    r"""Precision and recall: each set is made a region, by a ball around every point out to its k-th neighbour.
+    r"""Return precision and recall: the share of each set that lies in balls around the points of the other set.
 
     $$\mathrm{precision} = \frac1b \sum_j \mathbb{1}\Big[s_j \in \bigcup_i B(r_i)\Big], \qquad \mathrm{recall} = \frac1r \sum_i \mathbb{1}\Big[r_i \in \bigcup_j B(s_j)\Big]$$
 
@@ -76,7 +44,7 @@ def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3
         Precision and recall, each from 0 to 1.
 
     Raises:
-        InputError: if a set has no more than k images, or they cannot be compared.
+        InputError: if a set has no more than k images, or the sets cannot be compared.
 
     Source: Kynkäänniemi et al. 2019, section 2, equations 1 and 2.
     """
@@ -91,17 +59,19 @@ def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3
 
 
 def density_coverage(samples: Features, reference: ReferenceFeatures, k: int = 5) -> tuple[float, float]:
-    r"""Count samples in the balls around real images only, so that an odd sample does not open a region.
+    r"""Return density and coverage, which count samples in balls around real images only.
+
+    An outlier among the samples therefore has no ball of its own, as it has in precision and recall.
 
     $$\mathrm{density} = \frac{1}{kb} \sum_j \sum_i \mathbb{1}[s_j \in B(r_i)], \qquad \mathrm{coverage} = \frac1r \sum_i \mathbb{1}[\exists j: s_j \in B(r_i)]$$
 
     If both sets come from one distribution, density is 1 in expectation, and coverage $1 - \prod_{i=1}^{k} \frac{r-i}{b+r-i}$:
-    0.97 for k = 5 and as many samples as real images. Coverage falls with fewer samples, so give as many.
+    0.97 for k = 5 and equal numbers of samples and real images. Coverage falls with fewer samples.
 
     Args:
         samples: features of the samples, s, `(b, f)`.
         reference: features of real images, r, `(r, f)`.
-        k: which neighbour's distance is the radius of the closed ball B.
+        k: the radius of the closed ball B is the distance to the k-th nearest neighbour.
 
     Returns:
         Density, at least 0, and coverage, from 0 to 1.
@@ -109,7 +79,7 @@ def density_coverage(samples: Features, reference: ReferenceFeatures, k: int = 5
     Raises:
         InputError: if there are no more than k real images, or the sets cannot be compared.
 
-    Source: Naeem et al. 2020, section 3. Their code leaves the rim out of a ball, which matters for ties alone.
+    Source: Naeem et al. 2020, section 3. Their code excludes the boundary of a ball, which matters for ties only.
     """
     samples, reference = _prepared(samples, reference)
     real = _squared_radii(reference, k, "reference")
@@ -122,14 +92,14 @@ def density_coverage(samples: Features, reference: ReferenceFeatures, k: int = 5
 
 
 def _prepared(samples: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Put the origin amid the real images, since rounding grows with the distance from it."""
+    """Return both sets with the origin at the mean of the real images, since rounding grows with the distance from it."""
     samples, reference = comparable(samples, reference)
     centre = reference.mean(0)
     return samples - centre, reference - centre
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Give ‖a_i - b_j‖² = ‖a_i‖² - 2 a_i·b_j + ‖b_j‖² for some rows i and all j, then for the next rows."""
+    """Yield ‖a_i - b_j‖² = ‖a_i‖² - 2 a_i·b_j + ‖b_j‖² for some rows i and all j, then for the next rows."""
     norms_a, norms_b = (a**2).sum(1), (b**2).sum(1)
     for start in range(0, len(a), CHUNK):
         rows = slice(start, start + CHUNK)
@@ -137,14 +107,12 @@ def _squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _squared_radii(points: Tensor, k: int, name: str) -> Tensor:
-    """Give each point's squared distance to its k-th nearest other, and as much more as rounding could move a tie."""
-    if (whole(k) or 0) < 1:
-        raise InputError(f"got k = {k}, expected which neighbour to look at, at least 1: choose another")
-    advice = f"each needs a neighbour number {k} among the others, so draw more or lower k"
-    require_count(k + 1, advice, **{name: points})
+    """Return each point's squared distance to its k-th nearest other, enlarged by what rounding could move a tie."""
+    require_whole(1, k=k)
+    require_count(k + 1, f"each needs {k} neighbours, so draw more or lower k", **{name: points})
     radii = []
     for rows, squared in _squared_distances(points, points):
-        squared.diagonal(rows.start).fill_(torch.inf)  # nobody is a neighbour of itself, but a copy is
+        squared.diagonal(rows.start).fill_(torch.inf)  # a point is not its own neighbour, but a copy of it is
         radii.append(squared.topk(k, largest=False).values[:, -1])
     nearest = torch.cat(radii)
     return nearest + 1e-13 * (nearest + (points**2).sum(1))

@@ -12,12 +12,12 @@ MNIST = ("mnist", "mnist5k")  # the embedded digits are a part of MNIST
 
 @dataclass(frozen=True)
 class Scorer:
-    """A trained classifier, with the dataset that it was trained on. It scores samples of that dataset only.
+    """A trained classifier with the name of its dataset. It scores samples of that dataset only.
 
     Args:
         classifier: the trained network; FID and the other distances are taken between its features.
         data: name of the dataset, without the split.
-        digest: of the training images, which tells two datasets of one name apart; None for MNIST, whose files are known.
+        digest: of the training images, which distinguishes two datasets of one name; None for MNIST, whose files are known.
     """
 
     classifier: Classifier
@@ -25,26 +25,12 @@ class Scorer:
     digest: str | None = None
 
     def fits(self, train: ImageDataset) -> bool:
-        """Return whether samples of a dataset may be scored.
-
-        Args:
-            train: training images of the dataset.
-
-        Returns:
-            Whether the classifier was trained on the same images, or both are MNIST.
-        """
+        """Return whether the classifier was trained on these training images, or both sets are MNIST."""
         name = source(train)
         return name == self.data and train.digest == self.digest if self.digest else {name, self.data} <= {*MNIST}
 
     def require(self, train: ImageDataset) -> None:
-        """Refuse to score samples of another dataset.
-
-        Args:
-            train: training images of the dataset.
-
-        Raises:
-            InputError: if the classifier was trained on other images.
-        """
+        """Refuse to score samples of a dataset on which the classifier was not trained."""
         if not self.fits(train):
             raise InputError(
                 f"got a scorer for {self.data} and samples of {source(train)}, expected a scorer that was trained on "
@@ -53,14 +39,7 @@ class Scorer:
 
 
 def source(dataset: ImageDataset) -> str:
-    """Return the name of the set that a dataset is a split of.
-
-    Args:
-        dataset: such as the one named "mnist/train".
-
-    Returns:
-        Such as "mnist".
-    """
+    """Return the name of the set that a dataset is a split of: "mnist" for "mnist/train"."""
     return dataset.name.rpartition("/")[0] or dataset.name
 
 

@@ -1,4 +1,4 @@
-"""What is measured after each epoch of training, on validation images."""
+"""Metrics that are taken after each epoch of training, on validation images."""
 
 import torch
 
@@ -25,7 +25,7 @@ def validate_vae(vae: VAE, images: ImageDataset) -> Row:
 
     Args:
         vae: the model.
-        images: validation images on its device; they are binarised, the same way each time.
+        images: validation images on its device; they are binarised in the same way each time.
 
     Returns:
         "validation_elbo", "validation_log_px" and "validation_kl", in nats per image.
@@ -39,7 +39,7 @@ def validate_gan(gan: GAN, images: ImageDataset, scorer: Scorer, stack: int = 1)
     Args:
         gan: the model, its generator in eval mode.
         images: validation images; at most the first 2,000 are compared with the same number of samples, which have the
-            labels of these images. The FID of so few images is larger than that of 10,000.
+            labels of these images. The FID of 2,000 images is larger than that of 10,000.
         scorer: of the same dataset.
         stack: images per sample, one per channel; with more than one, modes are counted in place of the FID.
 

@@ -8,10 +8,8 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 import gmlib
-from gmlib.errors import InputError
 from gmlib.metrics import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
-from gmlib.metrics.likelihood import log_mean_weight, sum_out_labels
-from gmlib.mode import eval_mode
+from gmlib.metrics.likelihood import latents_per_call, log_mean_weight, sum_out_labels
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
 from gmlib.seeds import stream
@@ -20,7 +18,7 @@ from tests.unit.models.test_vae import LinearLogits
 
 
 class Shifted(nn.Module):
-    """q(z|x) is the prior, moved by as much as is asked for: its KL is shift² / 2 for each latent."""
+    """q(z|x) is the prior, shifted: its KL is shift² / 2 for each latent."""
 
     def __init__(self, shift: float) -> None:
         super().__init__()
@@ -61,15 +59,20 @@ def test_labels_reach_a_conditional_model(made_up):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_network_is_measured_in_eval_mode_and_left_as_it_was(made_up, training):
-    vae = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(training)
-    modes = []
-    vae.encoder.register_forward_hook(lambda *_: modes.append([module.training for module in vae.modules()]))
-    before = {name: buffer.clone() for name, buffer in vae.named_buffers()}
+def test_the_network_is_in_eval_mode_and_left_as_it_was(made_up, training):
+    vae, modes = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(training), []
+    vae.encoder.net[1].train(not training)
+    vae.encoder.register_forward_hook(lambda *_: modes.extend(module.training for module in vae.modules()))
+    vae.decoder.logits.register_forward_hook(lambda *_: modes.extend(module.training for module in vae.modules()))
+    before = [module.training for module in vae.modules()]
+    buffers = {name: buffer.clone() for name, buffer in vae.named_buffers()}
+    images = made_up[:8].binarised()
     mean_elbo(vae, made_up)
-    assert not any(mode for mode in modes[0])
-    assert all(module.training is training for module in vae.modules())
-    assert all(torch.equal(buffer, before[name]) for name, buffer in vae.named_buffers())
+    log_likelihood(vae, images, samples=2)
+    integrated_log_likelihood(vae, images, cells=3)
+    assert not any(modes)
+    assert [module.training for module in vae.modules()] == before
+    assert all(torch.equal(buffer, buffers[name]) for name, buffer in vae.named_buffers())
 
 
 def test_neither_chunks_nor_calls_before_matter(made_up):
@@ -81,42 +84,6 @@ def test_neither_chunks_nor_calls_before_matter(made_up):
     # other chunks take the same draws of z in the same order
     parts = mean_elbo(vae, made_up, chunk=16)
     assert math.isclose(parts["elbo"], whole["elbo"], abs_tol=2e-3)
-
-
-@pytest.mark.parametrize("frozen", ["norm in eval mode", "one layer in train mode"])
-@pytest.mark.parametrize("measure", ["mean_elbo", "log_likelihood", "a mistake"])
-def test_each_module_goes_back_to_its_own_mode(made_up, frozen, measure, refused):
-    vae = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(frozen == "norm in eval mode")
-    vae.encoder.net[1].train(frozen != "norm in eval mode")
-    before = [module.training for module in vae.modules()]
-    assert len(set(before)) == 2
-    if measure == "mean_elbo":
-        mean_elbo(vae, made_up)
-    elif measure == "log_likelihood":
-        log_likelihood(vae, made_up.binarised()[:8], samples=2)
-    else:
-        with refused("logits"), eval_mode(vae):
-            raise InputError("of other logits")
-    assert [module.training for module in vae.modules()] == before
-
-
-@pytest.mark.parametrize("chunk", [0, -5, 2.5])
-def test_no_mean_of_nothing(made_up, refused, unchecked, chunk):
-    """A range of steps of -5 has no step: the sum of no ELBO was 0, a perfect bound."""
-    vae = VAE(Shifted(1.0), BernoulliDecoder(Constant(0.0)))
-    with refused(f"got chunk {chunk}", "at least 1"):
-        mean_elbo(vae, made_up, chunk=chunk)
-    with refused("got images 0", "at least 1"):
-        mean_elbo(vae, made_up[:0])
-    for wrong in ({"samples": chunk, "chunk": 3}, {"samples": 3, "chunk": chunk}):
-        with refused(f"{chunk}", "at least 1"):
-            log_mean_weight(lambda k: torch.zeros(k, 4), **wrong)
-
-
-@pytest.mark.parametrize("shape", [(0, 5), (5,), (), (2, 3, 5)])
-def test_no_sum_over_no_labels(refused, unchecked, shape):
-    with refused("got"):
-        sum_out_labels(torch.zeros(shape))
 
 
 # log_mean_weight: any number of draws, a chunk at a time
@@ -205,11 +172,6 @@ def test_log_likelihood_estimates_the_integral(n, samples, chunk):
     assert 0.5 < ratio.std().item() * math.sqrt(samples) < 0.75
 
 
-def test_many_draws_of_one_image_come_near():
-    found = log_likelihood(tiny(), IMAGE, samples=200_000, chunk=30_000)
-    assert abs(found.item() - integral(OFFSETS[0])) < 5 * 0.65 / math.sqrt(200_000)
-
-
 def test_log_likelihood_rises_with_the_number_of_draws_towards_the_likelihood():
     n = 40_000
     low, high = [], []
@@ -223,22 +185,9 @@ def test_log_likelihood_rises_with_the_number_of_draws_towards_the_likelihood():
     assert high[2] < integral(OFFSETS[0])
 
 
-def test_labels_are_summed_out_where_none_are_given():
-    n = 2000
-    vae, images = tiny(offsets=OFFSETS), IMAGE.expand(n, -1, -1, -1)
-    truth = [integral(offset) for offset in OFFSETS]
-    assert max(truth) - min(truth) > 1
-    for label, expected in enumerate(truth):
-        found = log_likelihood(vae, images, torch.full((n,), label), samples=5, generator=rng(label))
-        assert within((found - expected).exp())
-    found = log_likelihood(vae, images, samples=5)
-    expected = math.log(sum(math.exp(each) for each in truth) / 3)
-    assert within((found - expected).exp())
-
-
 @pytest.mark.parametrize(("samples", "chunk"), [(1, 2), (3, 2), (3, 7), (3, 1000)])
 def test_each_image_keeps_its_label(samples, chunk):
-    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # z plays no part, and q is the prior: no draw matters
+    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # neither z nor any draw matters
     vae.encoder = FixedEncoder(0.0, 0.0)
     images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
     labels = torch.tensor([2, 0, 1, 2, 2])
@@ -271,67 +220,13 @@ def test_without_a_generator_calls_agree_and_with_one_they_follow_it():
     assert not torch.equal(second, log_likelihood(vae, images, samples=3, generator=one))
 
 
-def test_no_image_has_no_likelihood(refused):
-    with refused("got images 0", "at least 1"):
-        log_likelihood(tiny(), IMAGE[:0], samples=3)
-    with refused("got images 0", "at least 1"):
-        log_likelihood_by_label(tiny(offsets=OFFSETS), IMAGE[:0], samples=3)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_likelihood_is_taken_in_eval_mode_and_the_network_left_as_it_was(made_up, training, refused):
-    vae = VAE(MLPEncoder(2, 10), BernoulliDecoder(MLPDecoder(2, 10))).train(training)
-    modes = []
-    vae.encoder.register_forward_hook(lambda *_: modes.append([module.training for module in vae.modules()]))
-    before = {name: buffer.clone() for name, buffer in vae.named_buffers()}
-    images = made_up.binarised()[:8]
-    log_likelihood(vae, images, samples=2)
-    with refused("labels from 1 to 11", "10 classes"):  # after a mistake too
-        log_likelihood(vae, images, torch.tensor([1, 11] * 4), samples=2)
-    assert not any(mode for each in modes for mode in each)
-    assert all(module.training is training for module in vae.modules())
-    assert all(torch.equal(buffer, before[name]) for name, buffer in vae.named_buffers())
-
-
-def test_likelihood_of_the_shipped_vae_lies_above_its_elbo():
-    vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
-    bound = mean_elbo(vae, digits)["elbo"]
-    few, many = (log_likelihood(vae, digits.binarised(), samples=k).mean().item() for k in (10, 500))
-    assert bound + 1 < few
-    assert few + 0.5 < many < 0
-
-
-def test_log_likelihood_refuses_what_has_none(refused, unchecked):
-    vae, conditional = tiny(), tiny(offsets=OFFSETS)
-    images = IMAGE.expand(4, -1, -1, -1)
-    with refused("values other than 0 and 1", "ImageDataset.binarised()"):
-        log_likelihood(vae, 0.5 * images)
-    with refused("values are nan"):
-        log_likelihood(vae, images + torch.nan)
-    with refused("samples 0", "at least 1"):
-        log_likelihood(vae, images, samples=0)
-    with refused("chunk -1", "at least 1"):
-        log_likelihood(vae, images, chunk=-1)
-    with refused("labels for an unconditional model"):
-        log_likelihood(vae, images, torch.zeros(4, dtype=torch.int64))
-    with refused("3 labels for 4 images"):
-        log_likelihood(conditional, images, torch.zeros(3, dtype=torch.int64))
-    with refused("generator on cpu for tensors on meta", "torch.Generator('meta')"):
-        log_likelihood(vae, images.to("meta"), generator=rng(0))
-
-
 def test_every_label_gets_its_own_likelihood():
-    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # z plays no part: no draw matters
+    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # neither z nor any draw matters
     vae.encoder = FixedEncoder(0.0, 0.0)
     images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
     exact = Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)
     found = log_likelihood_by_label(vae, images, samples=3)
     torch.testing.assert_close(found, exact, rtol=1e-12, atol=0)
-
-
-def test_an_unconditional_model_knows_no_labels(refused):
-    with refused("num_classes = 0", "use log_likelihood"):
-        log_likelihood_by_label(tiny(), IMAGE)
 
 
 def test_labels_that_are_summed_out_are_those_of_the_list():
@@ -360,7 +255,15 @@ def test_the_integral_over_the_plane_is_the_likelihood():
     torch.testing.assert_close(found, estimate, rtol=0, atol=0.02)
 
 
-def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_does_not_mind_finer_cells():
+def test_the_only_cell_of_a_grid_is_at_its_middle():
+    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
+    image = IMAGE.float()
+    at_zero = Bernoulli(logits=torch.tensor(0.3)).log_prob(image).sum() - math.log(2 * math.pi)
+    found = integrated_log_likelihood(vae, image, extent=1.5, cells=1)
+    assert found.item() == pytest.approx(at_zero.item() + 2 * math.log(3), abs=1e-5)
+
+
+def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_changes_little_with_finer_cells():
     vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
     found = integrated_log_likelihood(vae, digits.binarised()).mean().item()
     finer = integrated_log_likelihood(vae, digits.binarised(), extent=6.0, cells=400).mean().item()
@@ -368,25 +271,41 @@ def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_does_not_min
     assert log_likelihood(vae, digits.binarised(), samples=500).mean().item() < found
 
 
-def test_no_integral_over_more_than_a_plane(refused):
-    with refused("got a model of 1 latents and 0 labels", "use log_likelihood"):
-        integrated_log_likelihood(tiny(), IMAGE)
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda plane: log_likelihood(tiny(), 0.5 * IMAGE), "0 and 1"),
+        (lambda plane: log_likelihood(tiny(), IMAGE + torch.nan), "nan"),
+        (lambda plane: log_likelihood(tiny(), IMAGE[:0]), "images 0"),
+        (lambda plane: log_likelihood(tiny(), IMAGE, samples=0), "samples 0"),
+        (lambda plane: log_likelihood(tiny(), IMAGE, chunk=-1), "chunk -1"),
+        (lambda plane: log_likelihood(tiny(offsets=OFFSETS), IMAGE, torch.zeros(3).long()), "3 labels"),
+        (lambda plane: log_likelihood_by_label(tiny(), IMAGE), "num_classes = 0"),
+        (lambda plane: sum_out_labels(torch.zeros(5)), "shape (5,)"),
+        (lambda plane: integrated_log_likelihood(tiny(), IMAGE), "1 latents"),
+        (lambda plane: integrated_log_likelihood(plane, 0.5 * IMAGE), "0 and 1"),
+        (lambda plane: integrated_log_likelihood(plane, IMAGE, cells=0), "cells 0"),
+        (lambda plane: integrated_log_likelihood(gmlib.pretrained("cvae").model, IMAGE), "10 classes"),
+        (lambda plane: integrated_log_likelihood(gmlib.pretrained("pixel_vae").model, IMAGE), "PixelDecoder"),
+    ],
+)
+def test_what_has_no_likelihood_is_refused(refused, call, word):
+    with refused(word):
+        call(VAE(Shifted(0.0), BernoulliDecoder(Slopes())))
 
 
-def test_no_integral_of_grey_images_or_over_nothing(refused, unchecked):
-    vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
-    image = torch.ones(1, 1, 2, 2)
-    for wrong, text in (
-        (image[:0], "got images 0"),
-        (image.long(), "torch.int64"),
-        (torch.ones(1, 1, 2, 3), "of 6 pixels"),
-    ):
-        with refused(text, "expected"):
-            integrated_log_likelihood(vae, wrong)
-    with refused("got cells 2.5", "a whole number"):
-        integrated_log_likelihood(vae, image, cells=2.5)
-    with refused("values other than 0 and 1", "ImageDataset.binarised()"):
-        integrated_log_likelihood(vae, 0.5 * image)
-    for extent, cells in ((0.0, 10), (-1.0, 10), (5.0, 0), (math.inf, 10)):
-        with refused(f"extent {extent:g} and {cells} cells", "above 0"):
-            integrated_log_likelihood(vae, image, extent=extent, cells=cells)
+@pytest.mark.parametrize(("chunk", "word"), [(0, "chunk 0"), (-5, "chunk -5")])
+def test_no_mean_over_no_images(made_up, refused, chunk, word):
+    vae = VAE(Shifted(1.0), BernoulliDecoder(Constant(0.0)))
+    with refused(word):
+        mean_elbo(vae, made_up, chunk=chunk)
+    with refused("images 0"):
+        mean_elbo(vae, made_up[:0])
+
+
+def test_an_autoregressive_decoder_takes_few_latents_per_call():
+    assert latents_per_call(tiny(), IMAGE) == 1000
+    pixels = gmlib.pretrained("pixel_vae").model
+    assert latents_per_call(pixels, IMAGE) == 16
+    assert latents_per_call(pixels, IMAGE.to("meta")) == 1000

