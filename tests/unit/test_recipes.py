@@ -323,7 +323,7 @@ def test_an_image_is_encoded_alike_in_any_company(name):
 @pytest.mark.parametrize("latent_dim", [0, -2])
 @pytest.mark.parametrize("name", ["vae", "conv_vae_deconv"])
 def test_a_latent_of_no_size(refused, name, latent_dim):
-    with refused(f"got latent_dim {latent_dim}", "1 or more"):
+    with refused(f"got latent_dim {latent_dim}", "at least 1"):
         fit_profile(replace(ALL[name], latent_dim=latent_dim))
 
 
