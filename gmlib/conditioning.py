@@ -40,7 +40,7 @@ def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
         one_hot = F.one_hot(y, num_classes).to(x.dtype)
     except RuntimeError as error:  # torch has already checked type and range
         raise InputError(
-            f"got labels of {y.dtype} from {y.min()} to {y.max()} for a model of {num_classes} classes, expected int64 from 0 to "
+            f"got labels from {y.min()} to {y.max()} for a model of {num_classes} classes, as {y.dtype}, expected int64 from 0 to "
             f"{num_classes - 1}: number the classes from 0"
         ) from error
     if x.ndim == 4:

