@@ -154,7 +154,7 @@ class ImageDataset:
 def _tensor(given: Any) -> Tensor:
     """Return a tensor as it is, and a numpy array as a tensor with its own memory."""
     if isinstance(given, np.ndarray):  # from_numpy takes neither foreign byte orders nor negative strides
-        return torch.from_numpy(given.astype(given.dtype.newbyteorder("="), order="C"))
+        return torch.from_numpy(given.astype(given.dtype.newbyteorder("=")))
     return torch.as_tensor(given)
 
 

@@ -57,7 +57,7 @@ def test_images_without_a_channel_arrays_and_other_integers_are_taken():
     for given in (
         ImageDataset(images[:, 0], LABELS.to(torch.uint8)),
         ImageDataset(read_only, LABELS.numpy().astype(">i4")),
-        ImageDataset(images.numpy()[::-1][::-1], LABELS.numpy()[::-1][::-1]),
+        ImageDataset(images.flip(0).numpy()[::-1], LABELS.flip(0).numpy()[::-1]),
     ):
         assert torch.equal(given.images, images)
         assert torch.equal(given.labels, LABELS)
