@@ -13,6 +13,7 @@ def test_vectors_get_columns():
     x = torch.randn(3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     found = append_label(x, Y, 4)
     assert found.dtype == torch.float64
+    assert append_label(x.bfloat16(), Y, 4).dtype == torch.bfloat16
     assert torch.equal(found[:, :5], x)
     assert torch.equal(found[:, 5:], ONE_HOT.double())
 
