@@ -10,45 +10,38 @@ from gmlib.errors import InputError
 def append_label(x: Tensor, y: Tensor | None, num_classes: int) -> Tensor:
     """Append the label to a vector as one-hot columns, or to an image as constant one-hot planes.
 
-    With `num_classes == 0` there is no label: `y` must be None and `x` returns as it came.
+    With `num_classes == 0` there is no label: `y` must be None and `x` is returned unchanged.
 
     Args:
         x: `(b, f)` vectors or `(b, c, h, w)` images.
         y: int64 `(b,)` labels in 0 to `num_classes - 1`, or None.
-        num_classes: how many labels the network knows; 0 for an unconditional network.
+        num_classes: number of labels of the network; 0 for an unconditional network.
 
     Returns:
         `(b, f + num_classes)` or `(b, c + num_classes, h, w)`.
 
     Raises:
-        InputError: if a label is given to an unconditional network, if none is given to a conditional one,
-            or if the labels are not int64 of the batch's length, on its device and in range.
+        InputError: if a label is given to an unconditional network, if none is given to a conditional network,
+            or if a label is out of range.
 
     Source: Mirza & Osindero 2014, section 3.2; Sohn, Lee & Yan 2015.
     """
     if num_classes == 0:
         if y is not None:
             raise InputError(
-                "got labels for an unconditional model (num_classes = 0): leave them out, or take a conditional recipe"
+                "got labels for an unconditional model (num_classes = 0): omit them, or use a conditional recipe"
             )
         return x
     if y is None:
         raise InputError(
-            f"got no labels for a conditional model (num_classes = {num_classes}): give one label an image"
+            f"got no labels for a conditional model (num_classes = {num_classes}): give one label per image"
         )
-    if y.dtype != torch.int64 or y.shape != x.shape[:1] or y.device != x.device:
-        raise InputError(
-            f"got labels {y.dtype} of shape {tuple(y.shape)} on {y.device}, expected int64 of shape ({len(x)},) on {x.device}: "
-            "give one label per image, and move or convert them with .to()"
-        )
-    if x.ndim not in (2, 4):
-        raise InputError(f"got x of shape {tuple(x.shape)}, expected vectors (b, f) or images (b, c, h, w): reshape it")
     try:
         one_hot = F.one_hot(y, num_classes).to(x.dtype)
-    except RuntimeError as error:  # torch has looked at the values, so gmlib need not look first
-        low, high = int(y.min()), int(y.max())
+    except RuntimeError as error:  # torch has already checked type and range
         raise InputError(
-            f"got labels from {low} to {high} for a model of {num_classes} classes, expected 0 to {num_classes - 1}: map them first"
+            f"got labels from {y.min()} to {y.max()} for a model of {num_classes} classes, as {y.dtype}, expected int64 from 0 to "
+            f"{num_classes - 1}: number the classes from 0"
         ) from error
     if x.ndim == 4:
         one_hot = one_hot[:, :, None, None].expand(-1, -1, *x.shape[2:])

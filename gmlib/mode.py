@@ -11,14 +11,7 @@ from gmlib.shapes import require_gradients
 
 @contextmanager
 def eval_mode(network: nn.Module) -> Iterator[None]:
-    """Put a network into eval mode for a while: no dropout, and batch norm by its running statistics.
-
-    Args:
-        network: each of its modules goes back to its own mode, also after an error.
-
-    Yields:
-        Nothing.
-    """
+    """Put a network into eval mode for a block; afterwards each module is in its own mode again, also after an error."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -29,25 +22,13 @@ def eval_mode(network: nn.Module) -> Iterator[None]:
 
 
 def train_mode(network: nn.Module) -> None:
-    """Put a network into train mode, unless it is in train mode already: then modules in eval mode are frozen, and stay so.
-
-    Args:
-        network: changed in place.
-    """
+    """Put a network into train mode, unless it is in train mode already: then modules in eval mode are frozen, and stay so."""
     if not network.training:
         network.train()
 
 
 def require_training(**networks: nn.Module) -> None:
-    """Refuse to train where nothing could be learned.
-
-    Args:
-        **networks: by name.
-
-    Raises:
-        InputError: within `torch.no_grad()` or `torch.inference_mode()`, or if a network was made there or has no weight
-            that takes gradients.
-    """
+    """Raise InputError if gradients are switched off, or if a network of this name has no weight that takes gradients."""
     require_gradients()
     for name, network in networks.items():
         if any(parameter.is_inference() for parameter in network.parameters()):

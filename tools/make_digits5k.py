@@ -13,16 +13,7 @@ from gmlib.files import write_arrays
 
 
 def split_by_class(labels: np.ndarray, parts: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Order positions so that each consecutive part holds every class equally often.
-
-    Args:
-        labels: `(n,)` digits.
-        parts: images of each class in each part.
-        seed: fixes the order.
-
-    Returns:
-        Positions `(10 * sum(parts),)`, part after part, shuffled within each.
-    """
+    """Return positions in parts, each of which holds the given number of images of every class, shuffled within the part."""
     rng = np.random.default_rng(seed)
     by_class = np.stack([rng.permutation(np.flatnonzero(labels == digit))[: sum(parts)] for digit in range(10)])
     edges = np.cumsum(parts)[:-1]

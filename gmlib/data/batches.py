@@ -9,9 +9,8 @@ from torch import Tensor
 
 from gmlib.data.dataset import ImageDataset, binarise
 from gmlib.errors import InputError
-from gmlib.numbers import count_of, whole
 from gmlib.parallel import require_divisible, shard
-from gmlib.seeds import require_seed, stream
+from gmlib.seeds import stream
 from gmlib.shapes import Image, Labels
 
 
@@ -26,15 +25,13 @@ def join_channels(x: Shaped[Tensor, "b c h w"], m: int) -> Shaped[Tensor, "b_m m
         `(b / m, m c, h, w)`.
 
     Raises:
-        InputError: if x is not a batch of images, or m does not divide b.
+        InputError: if x is not a batch of images.
 
     Source: Lin, Khetan, Fanti & Oh 2018 for packs; Metz, Poole, Pfau & Sohl-Dickstein 2017 for stacks of digits.
     """
-    m = count_of("m", m)
-    if x.ndim != 4 or len(x) % m:
+    if x.ndim != 4:
         raise InputError(
-            f"got images of shape {tuple(x.shape)} to join by {m}, expected (b, c, h, w) with b a multiple of {m}: "
-            "cut the batch, or unsqueeze(1) to add the channel"
+            f"got images of shape {tuple(x.shape)} to join, expected (b, c, h, w): unsqueeze(1) adds the channel"
         )
     return x.unflatten(0, (-1, m)).flatten(1, 2)
 
@@ -60,32 +57,25 @@ class Batches:
             seed: fixes order and draws.
 
         Raises:
-            InputError: if the batch size is below 1, above the number of images or not a whole number, the stack is below 1,
-                or a batch cannot be divided equally among the processes.
+            InputError: if an epoch has no batch, or a batch cannot be divided equally among the processes.
         """
-        stack, size = count_of("stack", stack), whole(batch_size)
-        if size is None or not 1 <= size <= len(dataset) // stack:
-            stacks = f" in stacks of {stack}" if stack > 1 else ""
+        if not 1 <= batch_size * stack <= len(dataset):
             raise InputError(
-                f"got batch size {batch_size!r} for {len(dataset)} images{stacks} of {dataset.name}, "
-                f"expected 1 to {len(dataset) // stack}: choose a smaller batch or more data"
+                f"got batch size {batch_size} in stacks of {stack} for {len(dataset)} images of {dataset.name}, expected 1 to "
+                f"{len(dataset)} images per batch: choose a smaller batch or more data"
             )
-        require_divisible(size)
+        require_divisible(batch_size)
         self.dataset = dataset
-        self.batch_size = size
+        self.batch_size = batch_size
         self.stack = stack
         self.binarised = binarised
-        self.seed = require_seed(seed)
+        self.seed = seed
         self.epoch = 0
         self.position = 0  # batches of this epoch that have been yielded
         self.generator = stream(seed, "binarisation", dataset.images.device)
 
     def __len__(self) -> int:
-        """Return the number of batches per epoch.
-
-        Returns:
-            Full batches only.
-        """
+        """Return the number of full batches per epoch."""
         return len(self.dataset) // (self.batch_size * self.stack)
 
     def __iter__(self) -> Iterator[tuple[Image, Labels | None]]:

@@ -12,10 +12,10 @@ from torch import Generator, Tensor
 
 from gmlib.errors import InputError
 from gmlib.numbers import whole
-from gmlib.seeds import require_device, stream
+from gmlib.seeds import stream
 from gmlib.shapes import Bytes, Image, Labels
 
-MOST_CLASSES = 10_000  # more names than this are not made up from labels: such labels are not class numbers
+MOST_CLASSES = 10_000  # labels above this number are no class numbers, so that no names are made for them
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -47,16 +47,12 @@ class ImageDataset:
             name: source and split, as in "mnist5k/train"; it is written into the record of every run.
 
         Raises:
-            InputError: if images, labels or names have another type, dtype, shape or range.
+            InputError: if images, labels or names have another dtype, shape or range.
         """
-        images = _images(images)
-        labels = None if labels is None else _labels(labels, len(images))
-        for field, value in {
-            "images": images,
-            "labels": labels,
-            "classes": _classes(classes, labels),
-            "name": name,
-        }.items():
+        images = _images(_tensor(images))
+        labels = None if labels is None else _labels(_tensor(labels), len(images))
+        names = _classes(classes, labels)
+        for field, value in {"images": images, "labels": labels, "classes": names, "name": name}.items():
             object.__setattr__(self, field, value)
 
     def __repr__(self) -> str:
@@ -64,11 +60,7 @@ class ImageDataset:
         return f"ImageDataset({self.name!r}: {len(self)} images, {classes})"
 
     def __len__(self) -> int:
-        """Return the number of images.
-
-        Returns:
-            n.
-        """
+        """Return the number of images."""
         return len(self.images)
 
     @overload
@@ -89,8 +81,7 @@ class ImageDataset:
         """
         position = whole(index)
         if position is None:
-            labels = None if self.labels is None else self.labels[index]
-            return self._like(self.images[index], labels)
+            return self._like(self.images[index], None if self.labels is None else self.labels[index])
         image = self.images[position].float() / 255
         return image if self.labels is None else (image, int(self.labels[position]))
 
@@ -99,13 +90,13 @@ class ImageDataset:
         return ImageDataset(images, labels, None if labels is None else self.classes, self.name)
 
     def to(self, device: torch.device | str) -> "ImageDataset":
-        """Move images and labels to a device.
+        """Return the same set with images and labels on a device.
 
         Args:
             device: the target.
 
         Returns:
-            The same set on the device.
+            The set, with the same name and classes.
         """
         return self._like(self.images.to(device), None if self.labels is None else self.labels.to(device))
 
@@ -144,7 +135,7 @@ class ImageDataset:
         return found.hexdigest()[:16]
 
     def require_labels(self) -> Labels:
-        """Return the labels, or refuse a set that has none.
+        """Return the labels.
 
         Returns:
             int64 `(n,)`.
@@ -160,76 +151,51 @@ class ImageDataset:
         return self.labels
 
 
-def _tensor(given: Any, what: str) -> Tensor:
-    """Return a tensor as it is, and a numpy array as a tensor that owns its memory."""
-    if isinstance(given, np.ndarray):
-        try:
-            return torch.from_numpy(given.astype(given.dtype.newbyteorder("="), order="C"))
-        except TypeError as error:
-            raise InputError(
-                f"got {what} as an array of {given.dtype}, expected integers: convert them first"
-            ) from error
-    if not isinstance(given, Tensor):
-        raise InputError(
-            f"got {what} as a {type(given).__name__}, expected a tensor or a numpy array: use torch.as_tensor"
-        )
-    return given
+def _tensor(given: Any) -> Tensor:
+    """Return a tensor as it is, and a numpy array as a tensor with its own memory."""
+    if isinstance(given, np.ndarray):  # from_numpy takes neither foreign byte orders nor negative strides
+        return torch.from_numpy(given.astype(given.dtype.newbyteorder("=")))
+    return torch.as_tensor(given)
 
 
-def _images(given: Any) -> Tensor:
+def _images(images: Tensor) -> Tensor:
     """Return bytes of shape (n, 1, 28, 28)."""
-    images = _tensor(given, "images")
-    found = f"got images of {images.dtype} and shape {tuple(images.shape)}, expected torch.uint8"
-    if images.dtype != torch.uint8:
-        advice = "multiply by 255, round and " if images.is_floating_point() else ""
-        raise InputError(f"{found} from 0 for background to 255 for ink: {advice}convert them with .to(torch.uint8)")
-    if tuple(images.shape[1:]) not in ((28, 28), (1, 28, 28)):
+    if images.dtype != torch.uint8 or images.shape[1:] not in ((28, 28), (1, 28, 28)):
         raise InputError(
-            f"{found} of shape (n, 1, 28, 28) or (n, 28, 28): resize them, or load them from a folder of picture files, "
-            "which are made grey and resized"
+            f"got images of {images.dtype} and shape {tuple(images.shape)}, expected torch.uint8 from 0 for background to 255 "
+            "for ink, of shape (n, 1, 28, 28) or (n, 28, 28): scale floats with (255 * images).round().to(torch.uint8), and "
+            "resize other images, as a folder of picture files is when it is loaded"
         )
     return images.unsqueeze(1) if images.ndim == 3 else images
 
 
-def _labels(given: Any, n: int) -> Tensor:
+def _labels(labels: Tensor, n: int) -> Tensor:
     """Return n labels as int64."""
-    labels = _tensor(given, "labels")
     integers = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     if not integers or labels.shape != (n,):
         raise InputError(
             f"got labels of {labels.dtype} and shape {tuple(labels.shape)} for {n} images, expected integers of shape "
             f"({n},): give one label per image"
         )
-    labels = labels.to(torch.int64)
-    if n and (low := int(labels.min())) < 0:
-        raise InputError(f"got label {low}, expected labels from 0: number the classes 0, 1, 2, …")
-    return labels
+    return labels.to(torch.int64)
 
 
 def _classes(given: Sequence[str] | None, labels: Tensor | None) -> tuple[str, ...]:
     """Return one name per class, and refuse labels that have no name."""
     if labels is None:
         if given is not None:
-            raise InputError(
-                f"got {len(given)} class names for images without labels, expected both or neither: give labels too"
-            )
+            raise InputError(f"got {len(given)} class names for images without labels, expected both: give labels too")
         return ()
-    largest = int(labels.max()) if len(labels) else -1
-    if given is None:
-        if largest >= MOST_CLASSES:
-            raise InputError(
-                f"got label {largest} without class names, expected class numbers below {MOST_CLASSES:,}: "
-                "number the classes 0, 1, 2, …, or give their names"
-            )
-        return tuple(str(i) for i in range(largest + 1))
-    if isinstance(given, str) or not all(isinstance(one, str) for one in given):
-        raise InputError(f"got classes {given!r}, expected a list of names, such as ['a', 'b']: convert them with str")
-    if largest >= len(given):
+    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, -1)
+    names = [str(i) for i in range(min(high + 1, MOST_CLASSES))] if given is None else given
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"got classes {names!r}, expected a list of names, such as ['a', 'b']: convert them with str")
+    if low < 0 or high >= len(names):
         raise InputError(
-            f"got label {largest} with {len(given)} class names, expected labels from 0 to {len(given) - 1}: "
-            "add the missing names, or number the labels from 0"
+            f"got labels from {low} to {high} with {len(names)} class names, expected labels from 0 to {len(names) - 1}: "
+            "add the missing names, or number the classes 0, 1, 2, …"
         )
-    return tuple(given)
+    return tuple(names)
 
 
 def require_classes(dataset: ImageDataset) -> None:
@@ -242,12 +208,12 @@ def require_classes(dataset: ImageDataset) -> None:
         InputError: if the set has no labels, or a class has no image.
     """
     counts = torch.bincount(dataset.require_labels(), minlength=dataset.num_classes).tolist()
-    empty = [repr(name) for name, count in zip(dataset.classes, counts, strict=True) if not count]
+    empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
     if empty:
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise InputError(
-            f"got {dataset.name} without an image of class {', '.join(empty[:5])}{more}, expected at least one image of "
-            f"each of the {dataset.num_classes} classes: add images, or remove the class and its name"
+            f"got {dataset.name} without an image of class {', '.join(map(repr, empty[:5]))}{more}, expected at least one image "
+            f"of each of the {dataset.num_classes} classes: add images, or remove the class and its name"
         )
 
 
@@ -264,19 +230,13 @@ def binarise(images: Bytes, generator: Generator) -> Image:
         `(n, 1, 28, 28)` of zeros and ones.
 
     Raises:
-        InputError: if the images have another dtype or shape, or the generator is on another device.
+        InputError: if the images have another dtype.
     """
-    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+    if images.dtype != torch.uint8:  # grey floats lie below every draw but 0, so that hardly a pixel would be ink
         raise InputError(
-            f"got images of {kind}, expected torch.uint8 with ink at 255: give ImageDataset.images, or draw "
+            f"got images of {images.dtype}, expected a tensor of torch.uint8 with ink at 255: give ImageDataset.images, or draw "
             "probabilities with torch.bernoulli"
         )
-    if images.ndim != 4:
-        raise InputError(
-            f"got images of shape {tuple(images.shape)}, expected (n, 1, 28, 28): unsqueeze(1) adds the channel"
-        )
-    require_device(generator, images.device)
     # not empty_like, which lies in memory as the images do, and is filled in the order of the memory
     noise = torch.empty(images.shape, dtype=torch.uint8, device=images.device).random_(0, 255, generator=generator)
     return (noise < images).float()

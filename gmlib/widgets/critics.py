@@ -62,7 +62,7 @@ def trained_scores() -> dict[str, torch.Tensor]:
     Returns:
         Scores of critics that are clipped and of those with the penalty, `(leash, theta, point)`.
     """
-    kept = read_arrays(FILE, "train them again with python -m tools.train_critics")
+    kept = read_arrays(FILE, "install gmlib again, or train them again with python -m tools.train_critics")
     return {kind: torch.from_numpy(kept[kind]) for kind in ("clipped", "penalty")}
 
 

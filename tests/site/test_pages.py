@@ -11,8 +11,8 @@ from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
 
-from tests.site.rendered import SITE, is_current
 from tests.book.test_page import lighthouse
+from tests.site.rendered import SITE, is_current
 
 pytestmark = pytest.mark.xdist_group("pages")
 

@@ -1,38 +1,44 @@
-"""Devices: one that is there, or a sentence."""
+"""Devices: one that this machine has, or an error."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from gmlib import recipes
 from gmlib.device import choose_device
-from gmlib.experiments.evaluate import save
 from gmlib.experiments.fit import fit_profile
 
 
-def test_devices_that_are_there():
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+
+
+def test_devices_that_are_there(two_gpus):
     assert choose_device("cpu") == choose_device(torch.device("cpu")) == torch.device("cpu")
-    kinds = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    assert choose_device("auto").type == kinds[0]
+    assert choose_device("auto") == torch.device("cuda")
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "meta", "cuda:99", 3])
-def test_devices_that_are_not_there(refused, unchecked, name):
-    with refused("got device", "expected auto", "cpu"):
+def test_the_first_kind_that_is_there(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    for apple, kind in ((True, "mps"), (False, "cpu")):
+        monkeypatch.setattr("torch.backends.mps", SimpleNamespace(is_available=lambda apple=apple: apple))
+        assert choose_device("auto").type == kind
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "meta", "cuda:2", 3])
+def test_devices_that_are_not_there(two_gpus, refused, unchecked, name):
+    with refused("got device", "cpu"):
         choose_device(name)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that is asked for")
-def test_a_recipe_refuses_a_device_that_is_not_there(few_digits, tmp_path, refused):
-    with refused("got device 'cuda'"):
-        fit_profile(recipes.VAE, device="cuda", out=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_folder_may_be_named_by_text(few_digits, tmp_path):
+def test_fit_takes_names_of_devices_and_folders(few_digits, tmp_path, refused):
     recipe = replace(recipes.VAE, batch_size=16, quick_epochs=1)
-    run = fit_profile(recipe, out=str(tmp_path / "run"))
+    with refused("got device 'gpu'"):
+        fit_profile(recipe, device="gpu", out=str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    fit_profile(recipe, device="cpu", out=str(tmp_path / "run"))
     assert (tmp_path / "run" / "history.csv").is_file()
-    save(run, str(tmp_path / "run"))
-    assert (tmp_path / "run" / "vae.json").is_file()

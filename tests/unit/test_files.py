@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from gmlib.files import read_arrays, replacing, require_writable, to_json, write_arrays, write_whole
+from gmlib.files import read_arrays, replacing, require_writable, to_json, unreadable, write_arrays, write_whole
 
 
 def test_text_and_bytes_are_written_and_the_folder_is_made(tmp_path):
@@ -32,7 +32,7 @@ def test_a_failing_write_leaves_the_earlier_file_and_nothing_else(tmp_path, monk
     owner, name = (builtins, "open") if fails == "open" else ("gmlib.files.os", fails.removeprefix("os."))
     with monkeypatch.context() as patch:
         patch.setattr(f"{owner}.{name}", full_disk) if isinstance(owner, str) else patch.setattr(owner, name, full_disk)
-        with refused(f"cannot write {path}", "No space left on device", "free some space"):
+        with refused(f"cannot write {path}", "No space left on device"):
             write_whole(path, b"later")
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
@@ -56,20 +56,26 @@ def test_a_read_only_file_is_not_replaced(tmp_path, refused):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, refused, monkeypatch):
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [("folder", "is a folder"), ("file/deeper/x", "Not a directory"), (f"{'x' * 300}/x", "cannot write")],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, refused, path, word):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("here")
-    with refused("is a folder"):
-        require_writable(tmp_path / "folder")
-    with refused("Not a directory", "give a folder"):
-        require_writable(tmp_path / "file" / "deeper" / "x")
-    with refused("cannot write"):
-        require_writable(tmp_path / ("x" * 300) / "x")
+    with refused(word):
+        require_writable(tmp_path / path)
     require_writable(tmp_path / "new" / "deeper" / "x")
+    require_writable(tmp_path / "file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_folder_without_permission(tmp_path, refused, monkeypatch):
     monkeypatch.setattr("gmlib.files.os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
-    with refused("Permission denied", "give a folder"):
-        require_writable(tmp_path / "new" / "x")
+    for path in (tmp_path / "x", tmp_path / "new" / "x"):
+        with refused("Permission denied"):
+            require_writable(path)
+    assert "Permission denied" in str(unreadable(tmp_path, PermissionError(13, "Permission denied")))
 
 
 def test_several_files_are_replaced_together_or_not_at_all(tmp_path):
@@ -123,5 +129,5 @@ def test_arrays_that_cannot_be_read(tmp_path, refused, damage):
     path.write_bytes({"empty": b"", "half": content[: len(content) // 2], "a byte": altered}.get(damage, b"text"))
     if damage == "missing":
         path.unlink()
-    with refused(f"cannot read {path}", "install gmlib again, or make it with this"):
+    with refused(f"cannot read {path}", "make it with this"):
         read_arrays(path, "make it with this")

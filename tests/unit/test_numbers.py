@@ -1,5 +1,6 @@
 """A number of numpy or torch is the Python number that it equals, or it is refused."""
 
+import hashlib
 import json
 from dataclasses import replace
 from functools import partial
@@ -8,12 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from gmlib import Batches, recipes, toy
+from gmlib import recipes
 from gmlib.experiments.fit import fit_profile
-from gmlib.metrics import mean_elbo
-from gmlib.numbers import whole
-from gmlib.objectives import NON_SATURATING
-from gmlib.seeds import require_seed, stream
+from gmlib.numbers import count_of, whole
+from gmlib.seeds import require_device, require_seed, stream, substream
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -32,16 +31,34 @@ def test_a_seed_is_the_python_number_that_it_equals(few_digits, three):
 
 
 @pytest.mark.parametrize(
-    "seed", [3.0, 3.5, np.float64(3), True, np.True_, torch.tensor(True), "3", None, [3], np.array([3])], ids=repr
+    "seed", [3.5, np.float64(3), True, np.True_, torch.tensor(True), "3", None, [3], np.array([3]), -1, 2**31], ids=repr
 )
-def test_what_is_no_whole_number_is_no_seed(few_digits, refused, seed):
-    assert whole(seed) is None
-    vae = SHORT.build()
-    for call in (
-        *(partial(fit_profile, SHORT, "quick", seed), partial(few_digits.binarised, seed), partial(stream, seed, "a")),
-        partial(mean_elbo, vae, few_digits, seed=seed),
-        partial(Batches, few_digits, 8, binarised=True, seed=seed),
-        partial(toy.play_ring, NON_SATURATING, seed=seed, frames=1, rounds=1),
-    ):
-        with refused(f"got seed {seed!r}", "a whole number from 0"):
+def test_what_is_no_seed(few_digits, refused, seed):
+    for call in (partial(stream, seed, "a"), partial(few_digits.binarised, seed)):
+        with refused(f"got seed {seed!r}"):
             call()
+
+
+def test_each_purpose_has_its_own_stream():
+    digest = hashlib.sha256(b"latents 3").digest()  # shipped runs were trained on these numbers
+    assert stream(3, "latents").initial_seed() == int.from_bytes(digest[:8], "big") // 2
+    assert len({substream(seed, purpose) for seed in (0, 2**31 - 1) for purpose in ("latents", "order")}) == 4
+    require_device(stream(0, "a"), torch.device("cpu"))
+    require_device(None, torch.device("cuda"))
+
+
+def test_a_generator_on_another_device(refused):
+    with refused("on cpu for tensors on cuda"):
+        require_device(stream(0, "a"), torch.device("cuda"))
+
+
+@pytest.mark.parametrize("value", [3.0, np.float64(3), True, np.True_, "3", None, [3], np.array([3]), -1], ids=repr)
+def test_what_is_no_count(refused, value):
+    assert [count_of("n", three) for three in THREES] == [3] * 4
+    assert count_of("n", 0, least=0) == 0
+    assert whole(value) == (-1 if value == -1 else None)
+    for least in (0, 1):
+        with refused(f"got n {value!r}", f"at least {least}"):
+            count_of("n", value, least)
+    with refused("at least 1"):
+        count_of("n", 0)

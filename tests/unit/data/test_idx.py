@@ -34,33 +34,27 @@ WHOLE = idx(np.zeros((2, 28, 28)))
 
 
 @pytest.mark.parametrize(
-    ("content", "parts"),
+    ("content", "word"),
     [
-        (b"", ("is empty", "IDX file")),
-        (b"\0\0", ("IDX file",)),
-        (b"\x89PNG" + WHOLE, ("89 50 4e 47", "00 00 08")),
-        (b"\0\0\x0d" + WHOLE[3:], ("IDX type 13", "type 8", "convert")),
-        (b"\0\0\x08\0", ("0 dimensions", "header")),
-        (WHOLE[:10], ("3 dimensions in 10 bytes", "header")),
-        (WHOLE[:-1], ("1,567 bytes", "2 × 28 × 28 = 1,568", "fetch it again")),
-        (WHOLE + b"\0", ("1,569 bytes", "2 × 28 × 28 = 1,568")),
-        (b"\0\0\x08\x03" + b"\xff" * 12, ("0 bytes", "4294967295 × 4294967295 × 4294967295")),
-        (b"\0\0\x08\x04" + b"\0\x01\0\0" * 4, ("65536 × 65536", "18,446,744,073,709,551,616")),  # 0 in 64 bits
-        (gzip.compress(WHOLE, mtime=0)[:-9], ("whole gzip file", "fetch it again")),
+        (b"", "begins with"),
+        (b"\0\0", "begins with"),
+        (b"\x89PNG" + WHOLE, "89 50 4e 47"),
+        (b"\0\0\x0d" + WHOLE[3:], "00 00 0d"),  # floats
+        (b"\0\0\x08\0", "cut off"),
+        (WHOLE[:3], "cut off"),
+        (WHOLE[:10], "cut off"),
+        (WHOLE[:-1], "1,567 bytes"),
+        (WHOLE + b"\0", "2 × 28 × 28 = 1,568"),
+        (b"\0\0\x08\x04" + b"\0\x01\0\0" * 4, "18,446,744,073,709,551,616"),  # 0 in 64 bits
+        (gzip.compress(WHOLE, mtime=0)[:-9], "whole gzip file"),
+        (gzip.compress(WHOLE, mtime=0)[:20] + b"\xff" * 20, "whole gzip file"),
     ],
 )
-def test_each_fault_has_its_sentence(tmp_path, refused, content, parts):
+def test_damaged_and_other_files_are_refused(tmp_path, refused, content, word):
     path = tmp_path / "file"
     path.write_bytes(content)
-    with refused(str(path), *parts):
+    with refused(str(path), word):
         read_idx(path)
-
-
-def test_a_file_that_is_not_there(tmp_path, refused):
-    with refused(str(tmp_path / "no"), "exists"):
-        read_idx(tmp_path / "no")
-    with refused(str(tmp_path), "cannot read"):
-        read_idx(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Folders of picture files: which images, labels and classes come of them."""
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +87,7 @@ def test_a_photograph_is_turned_as_the_camera_says(tmp_path):
     assert (image[:20].mean(), image[20:].mean()) == (0, 250)
 
 
-def test_dark_ink_on_white_is_kept_and_said(tmp_path, caplog):
+def test_dark_ink_on_white_is_kept_and_logged(tmp_path, caplog):
     white = np.full((28, 28), 255)
     white[10:14] = 0
     save(tmp_path / "a" / "x.png", white)
@@ -132,12 +131,10 @@ def test_train_test_and_validation(tmp_path):
     assert len(load(tmp_path, "train")) == 9
 
 
-@pytest.mark.parametrize(
-    ("present", "missing"), [("train", "test/"), ("test", "train/"), ("validation", "train/ and test/")]
-)
-def test_a_part_is_missing(tmp_path, refused, present, missing):
+@pytest.mark.parametrize("present", ["train", "test", "validation"])
+def test_a_part_is_missing(tmp_path, refused, present):
     letters(tmp_path / present)
-    with refused(str(tmp_path), f"{present}/", f"without {missing}", "add"):
+    with refused(f"{present}/", "expected both train/ and test/"):
         read_pictures(tmp_path)
 
 
@@ -154,61 +151,34 @@ def test_pictures_without_classes(tmp_path, refused):
 def test_one_part_with_classes_and_one_without(tmp_path, refused):
     letters(tmp_path / "train")
     save(tmp_path / "test" / "0.png", np.zeros((28, 28)))
-    with refused(f"got {tmp_path / 'test'}", "0.png lies beside the class folders"):
+    with refused(f"got {tmp_path / 'test'}", "0.png"):
         load(tmp_path, "train")
 
 
 def test_no_picture_at_all(tmp_path, refused):
-    with refused(f"got {tmp_path} without pictures", "one folder per class", "IDX"):
+    with refused(f"got {tmp_path} without pictures"):
         read_pictures(tmp_path)
 
 
-def test_a_class_without_pictures_keeps_its_name(tmp_path, refused):
-    from gmlib.data import require_classes
-
+def test_a_class_without_pictures_keeps_its_name(tmp_path):
     letters(tmp_path, each=6)
     (tmp_path / "d").mkdir()
-    test = load(tmp_path, "test")
-    assert test.classes == ("a", "b", "c", "d")
-    with refused("'d'", "4 classes"):
-        require_classes(test)
+    assert load(tmp_path, "test").classes == ("a", "b", "c", "d")
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
-def test_a_damaged_picture(tmp_path, refused, content):
-    letters(tmp_path)
-    (tmp_path / "b" / "1.png").write_bytes(content)
-    with refused(f"cannot read {tmp_path / 'b' / '1.png'}", "replace or remove it"):
-        read_pictures(tmp_path)
+def saved(path: Path, array: np.ndarray) -> bytearray:
+    """The content of a picture file."""
+    Image.fromarray(array).save(path)
+    return bytearray(path.read_bytes())
 
 
-def test_a_picture_cut_short(tmp_path, refused):
-    path = save(tmp_path / "a" / "x.png", np.random.default_rng(0).integers(256, size=(64, 64)))
-    path.write_bytes(path.read_bytes()[:2000])
-    with refused(f"cannot read {path}"):
-        read_pictures(tmp_path)
-
-
-def test_a_picture_with_a_damaged_chunk(tmp_path, refused):
-    """Pillow raises a SyntaxError."""
-    path = save(tmp_path / "a" / "x.png", np.random.default_rng(0).integers(256, size=(300, 300)))
-    content = bytearray(path.read_bytes())
-    content[content.rindex(b"IDAT")] ^= 255
-    path.write_bytes(content)
-    with refused(f"cannot read {path}", "replace or remove it"):
-        read_pictures(tmp_path)
-
-
-def test_a_picture_of_16_bits(tmp_path, refused):
-    (tmp_path / "a").mkdir()
-    Image.fromarray(np.full((28, 28), 60000, dtype=np.uint16)).save(tmp_path / "a" / "x.png")
-    with refused("mode I;16", "8 bits"):
-        read_pictures(tmp_path)
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read everything")
-def test_a_picture_that_may_not_be_read(tmp_path, refused):
-    path = letters(tmp_path) / "a" / "0.png"
-    path.chmod(0)
-    with refused(f"cannot read {path}", "allow"):
+@pytest.mark.parametrize("damage", ["empty", "text", "cut off", "a chunk", "16 bits"])
+def test_a_damaged_picture_and_one_of_16_bits(tmp_path, refused, damage):
+    path = letters(tmp_path) / "b" / "1.png"
+    noise = np.random.default_rng(0).integers(256, size=(300, 300), dtype=np.uint8)
+    content = saved(path, noise.astype(np.uint16) * 100 if damage == "16 bits" else noise)
+    if damage == "a chunk":  # Pillow raises a SyntaxError
+        content[content.rindex(b"IDAT")] ^= 255
+    path.write_bytes({"empty": b"", "text": b"no picture", "cut off": content[:2000]}.get(damage, content))
+    with refused(f"cannot read {path}", "I;16" if damage == "16 bits" else "replace or remove it"):
         read_pictures(tmp_path)
