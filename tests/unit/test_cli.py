@@ -102,7 +102,7 @@ def test_train_leaves_a_run_and_tells_its_metrics(gmlib, short, tmp_path):
     status, out, err = gmlib("train", "vae", "--seed", 4, "--out", out_folder, "--device", "cpu")
     assert status == 0, err
     names = {path.name for path in out_folder.iterdir() if "checkpoint" not in path.name}
-    assert names == {".gmlib.lock", "history.csv", "history.json", "vae.safetensors", "vae.json"}
+    assert names == {".gmlib.lock", "history.csv", "vae.safetensors", "vae.json"}
     row = r"^epoch +\d/3  train_elbo -\d+\.\d  validation_elbo .*  [\d,]+ images/s  00:00 left$"
     assert len(re.findall(row, out, re.M)) == 3
     run = zoo.load_run(out_folder, "vae")
@@ -246,7 +246,7 @@ def test_evaluations_that_cannot_be_made(mistake, trained, tmp_path, monkeypatch
     mistake(["evaluate", trained], f"no finished run in {trained}", "--resume")
 
 
-@pytest.mark.parametrize("name", ["vae.json", "history.json", "mine.json"])
+@pytest.mark.parametrize("name", ["vae.json", "mine.json"])
 def test_an_evaluation_replaces_no_record_and_no_file_of_ones_own(mistake, trained, monkeypatch, name):
     """Before anything is measured."""
     (trained / "mine.json").write_text('{"metrics": "none"}')
@@ -535,14 +535,14 @@ def test_a_path_that_the_file_system_does_not_take(mistake, short, tmp_path, pat
 
 
 def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(mistake, short, few_digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmlib.experiments.fit.fit_vae", lambda *args, **kwargs: pytest.fail("trained first"))
+    monkeypatch.setattr("gmlib.training.state.State.note", lambda *args, **kwargs: pytest.fail("trained first"))
     command = ["train", "vae", "--device", "cpu", "--out"]
-    (tmp_path / "taken" / "vae.json").mkdir(parents=True)
-    mistake([*command, tmp_path / "taken"], "vae.json", "is a folder")
+    (tmp_path / "taken" / "vae.safetensors").mkdir(parents=True)
+    mistake([*command, tmp_path / "taken"], "vae.safetensors", "no checkpoint")
     (tmp_path / "fixed").mkdir()
     (tmp_path / "fixed" / "vae.safetensors").write_text("")
     (tmp_path / "fixed" / "vae.safetensors").chmod(0o444)
-    mistake([*command, tmp_path / "fixed"], "vae.safetensors", "read-only")
+    mistake([*command, tmp_path / "fixed"], "vae.safetensors", "no checkpoint")
 
     def only_test_is_damaged(source, split, root=None, **_):
         if split == "test":
@@ -745,7 +745,7 @@ def test_train_and_evaluate_a_gan(gmlib, short_cgan, without_mnist, tmp_path):
     assert status == 0, err
     assert re.search(r"^epoch +1/1  critic_loss .* generator_loss ", out, re.M)
     names = {path.name for path in folder.iterdir() if "checkpoint" not in path.name}
-    assert names == {".gmlib.lock", "history.csv", "history.json", "cgan.safetensors", "cgan.json"}
+    assert names == {".gmlib.lock", "history.csv", "cgan.safetensors", "cgan.json"}
     first, again = (load_file(path / "cgan.safetensors") for path in (short_cgan, folder))
     assert first.keys() == again.keys()
     assert all(name.startswith("generator.") and torch.equal(value, again[name]) for name, value in first.items())

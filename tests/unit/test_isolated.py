@@ -11,13 +11,11 @@ from torch import Generator, nn
 
 from gmlib import recipes
 from gmlib.experiments.fit import fit_profile, training_loop
-from gmlib.experiments.run import Run, model_of
+from gmlib.experiments.run import Run
 from gmlib.isolated import Isolated, may_draw
-from gmlib.metrics.scorer import shipped_scorer
 from gmlib.models import GatedPixelCNN, MLPCritic, MLPGenerator
 from gmlib.seeds import stream
 from gmlib.training import State
-from gmlib.training.state import pack
 
 SMALL: dict = {"generator": partial(MLPGenerator, hidden=(16, 32)), "critic": partial(MLPCritic, hidden=(32, 16))}
 GAN = replace(recipes.GAN, batch_size=16, quick_epochs=2, **SMALL)  # with dropout
@@ -169,21 +167,6 @@ def test_a_callback_that_draws_changes_nothing_and_sees_the_global_generator(few
     assert same(run, fit_profile(recipe, seed=3))
     torch.manual_seed(9)
     assert drawn[:4] == [torch.rand(1).item() for _ in range(4)]  # the first epoch has four steps
-
-
-@pytest.mark.parametrize("recipe", [GAN, OWN], ids=["gan", "own critic"])
-def test_a_checkpoint_from_when_dropout_drew_from_the_global_generator(few_digits, tmp_path, recipe):
-    """A run of that time, stopped in its second epoch, goes on here as it would have there."""
-    whole = fit_profile(recipe, seed=3)
-    with torch.random.fork_rng():
-        model = recipe.build(stream(3, "weights"))
-        torch.manual_seed(stream(3, "dropout").initial_seed())
-        loop, saved = training_loop(recipe, model, few_digits, 3, few_digits, shipped_scorer()), []
-        state = loop(epochs=2, on_step=lambda s: saved.append(pack(s, {})))
-    old = Run(recipe, model_of(state.result()), state.history, {}, {})
-    assert same(old, whole)
-    (tmp_path / "checkpoint-000000005.safetensors").write_bytes(saved[4])
-    assert same(fit_profile(recipe, seed=3, out=tmp_path, resume=True), whole)
 
 
 def test_runs_of_the_kind_of_their_time_write_the_same_checkpoint(few_digits):
