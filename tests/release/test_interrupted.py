@@ -5,42 +5,43 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from safetensors.torch import load_file
 
-from gmlib import recipes
-from tests.unit import test_cli
 from tests.unit.training.test_checkpoint import same
 
-gmlib = test_cli.gmlib  # the fixture that runs a command
 pytestmark = pytest.mark.xdist_group("interrupted")
+
+SLOW = """
+import signal, sys, time
+from dataclasses import replace
+import torch
+from gmlib import cli, recipes
+from gmlib.metrics import models
+from gmlib.training.checkpoint import Folder
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background ignores it
+torch.set_num_threads(1)
+models.IWAE_SAMPLES, models.measure_samples = 2, lambda *_, **__: {}
+recipes.ALL["vae"] = replace(recipes.VAE, batch_size=200, quick_epochs=6)
+Folder.keep = Folder.save  # a checkpoint after each step
+epoch = cli.Progress.epoch  # time for the signal to arrive
+cli.Progress.epoch = lambda self, state: (epoch(self, state), time.sleep(0.3 if state.epoch > 1 else 0))
+cli.main(["train", "vae", "--seed", "9", "--device", "cpu", "--out", *sys.argv[1:]])
+"""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
-def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
-    """Train in another process, press Ctrl-C after two epochs, resume: the run equals one that was never stopped."""
-    recipe = replace(recipes.VAE, batch_size=200, quick_epochs=6)
-    program = (
-        "import signal, sys, time, torch; from dataclasses import replace; from gmlib import cli, recipes; from gmlib.metrics import models; from gmlib.training.checkpoint import Folder; "
-        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background has it ignored
-        "torch.set_num_threads(1); "
-        "models.IWAE_SAMPLES, models.measure_samples = 2, lambda *_, **__: {}; "
-        "recipes.ALL['vae'] = replace(recipes.VAE, batch_size=200, quick_epochs=6); "
-        "Folder.keep = Folder.save; "  # a checkpoint after each step
-        "slow = cli.Progress.epoch; "  # time for the signal to arrive
-        "cli.Progress.epoch = lambda self, state: (slow(self, state), time.sleep(0.3 if state.epoch > 1 else 0)); "
-        "cli.main(sys.argv[1:])"
-    )
-    arguments = ["train", "vae", "--seed", "9", "--device", "cpu", "--out"]
+def test_ctrl_c_in_training_loses_nothing(tmp_path):
+    """Train, press Ctrl-C after two epochs, resume: the run equals one that was never stopped."""
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments, str(stopped)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+
+    def start(*arguments) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SLOW, *map(str, arguments)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    process = start(stopped)
     try:
         line = ""
         while not line.startswith("epoch    2"):
@@ -56,13 +57,12 @@ def test_ctrl_c_in_training_loses_nothing(gmlib, tmp_path, monkeypatch):
     done = len((stopped / "history.csv").read_text().splitlines()) - 1
     assert 1 <= done < 6
 
-    monkeypatch.setitem(recipes.ALL, "vae", recipe)
-    monkeypatch.setattr("gmlib.metrics.models.IWAE_SAMPLES", 2)
-    monkeypatch.setattr("gmlib.metrics.models.measure_samples", lambda *_, **__: {})
-    status, out, err = gmlib(*arguments, stopped, "--resume")
-    assert status == 0, err
+    resumed, other = start(stopped, "--resume"), start(whole)
+    out, err = resumed.communicate()
+    assert resumed.returncode == 0, err
     assert re.findall(r"^epoch +(\d)", out, re.M) == [str(epoch) for epoch in range(done + 1, 7)]
-    assert gmlib(*arguments, whole)[0] == 0
+    _, err = other.communicate()
+    assert other.returncode == 0, err
     for name in ("vae.safetensors", "checkpoint-000000120.safetensors"):
         assert same(load_file(stopped / name), load_file(whole / name))
     assert (stopped / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
