@@ -1,4 +1,4 @@
-"""Random distortions of images, with which a classifier is trained."""
+"""Random distortions of images, on which the classifier is trained."""
 
 import torch
 import torch.nn.functional as F
@@ -9,15 +9,7 @@ from gmlib.shapes import Image
 
 
 def distort(x: Image, generator: Generator) -> Image:
-    """Return each image rotated, scaled and shifted at random: by up to 15 degrees, 15 % and 2 pixels.
-
-    Args:
-        x: images `(b, 1, 28, 28)` in [0, 1].
-        generator: source of randomness, on the device of x.
-
-    Returns:
-        Images of the same shape.
-    """
+    """Return each image rotated, scaled and shifted at random: by up to 15 degrees, 15 % and 2 pixels."""
     turn, stretch, right, down = (2 * parallel.draw(torch.rand, (4, len(x)), generator, x.device, dim=1) - 1).unbind()
     cos, sin = torch.cos(turn * 0.26) * (1 + 0.15 * stretch), torch.sin(turn * 0.26) * (1 + 0.15 * stretch)
     matrix = torch.stack([cos, -sin, right * 2 / 14, sin, cos, down * 2 / 14], 1).view(-1, 2, 3)

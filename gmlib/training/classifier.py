@@ -44,7 +44,7 @@ def fit_classifier(
             global generator.
         validate: called after each epoch with the classifier in eval mode; what it returns is added to the row of the epoch.
         bfloat16: whether the network computes in bfloat16.
-        on_start: called before the first step: a state that was saved can be loaded here.
+        on_start: called before the first step; it may load a saved state.
         on_step: called after each step.
         on_epoch: called after each epoch, when its row is written.
 

@@ -17,26 +17,19 @@ from gmlib.errors import InputError
 from gmlib.mode import eval_mode, require_training, train_mode
 from gmlib.models.gan import GAN
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
-from gmlib.shapes import Image, Labels, Latent, require_attributes, require_whole
+from gmlib.shapes import Image, Labels, Latent, require_whole
 from gmlib.training.history import Row, require_finite
 from gmlib.training.schedule import cosine_decay, require_rate
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
-LEAD = 100  # critic steps before a generator step, while the critic warms up
+LEAD = 100  # critic steps before a generator step during the warm-up
 Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
 CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
 NOTES = (*CRITIC_NOTES, "generator_loss", "generator_steps")
 
 
 def critic_lead(steps: int) -> int:
-    """Return the number of critic steps per round while the critic warms up.
-
-    Args:
-        steps: of the critic in the whole run.
-
-    Returns:
-        100 critic steps a round; fewer in a short run, so that the first 25 rounds are no more than a tenth of it.
-    """
+    """Return the critic steps per round of the warm-up: 100, or less, so that 25 rounds take at most a tenth of the run."""
     return min(LEAD, steps // 250)
 
 
@@ -44,12 +37,12 @@ def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
     """Return the number of critic steps before the next generator step.
 
     Args:
-        rounds: how many rounds are done.
-        n_critic: of an ordinary round.
-        lead: of the first 25 rounds and of every 500th, where the critic warms up; 0 for none.
+        rounds: the number of completed rounds.
+        n_critic: critic steps in an ordinary round.
+        lead: critic steps in the first 25 rounds and in every 500th, if that is more than n_critic; 0 for no warm-up.
 
     Returns:
-        The larger of n_critic and the lead there, n_critic elsewhere.
+        The number of steps.
 
     Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with a lead of 100.
     """
@@ -57,27 +50,13 @@ def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Return whether a score depends on the other images of the batch in training.
-
-    Args:
-        network: a critic.
-
-    Returns:
-        Whether a layer of it is a batch norm.
-    """
+    """Return whether a layer is a batch norm, so that an image's score depends on the other images of its batch."""
     return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 @contextmanager
 def judging(critic: nn.Module) -> Iterator[None]:
-    """Take no gradients of a critic's weights within a block: its scores train the generator alone.
-
-    Args:
-        critic: each of its weights takes gradients again if it did before, also after an error.
-
-    Yields:
-        Nothing.
-    """
+    """Compute no gradients of a critic's weights within a block, in which its scores train the generator."""
     learning = [parameter for parameter in critic.parameters() if parameter.requires_grad]
     for parameter in learning:
         parameter.requires_grad_(False)
@@ -89,19 +68,7 @@ def judging(critic: nn.Module) -> Iterator[None]:
 
 
 def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
-    """Return the scores of images, in float32.
-
-    Args:
-        critic: `(x, y) -> (b,)`.
-        x: images `(b, c, h, w)`.
-        label: `(b,)`, or None.
-
-    Returns:
-        Scores `(b,)`.
-
-    Raises:
-        InputError: if the critic does not give one score per image.
-    """
+    """Return the scores of images, in float32."""
     scores = critic(x, label)
     if scores.shape != x.shape[:1]:
         raise InputError(
@@ -112,17 +79,7 @@ def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
 
 
 def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
-    """Return the scores of real and fake images: from one pass, unless batch norm would mix their statistics.
-
-    Args:
-        critic: `(x, y) -> (b,)`.
-        real: images `(b, c, h, w)`.
-        fake: the same number of generated ones.
-        label: of both, `(b,)`, or None.
-
-    Returns:
-        Scores of the real and of the fake images, each `(b,)`.
-    """
+    """Return the scores of real and fake images: from one pass, unless batch norm would mix their statistics."""
     if has_batch_norm(critic):
         return score(critic, real, label), score(critic, fake, label)
     both = score(critic, torch.cat([real, fake]), None if label is None else label.repeat(2))
@@ -131,15 +88,15 @@ def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None
 
 @torch.no_grad()
 def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
-    """Draw from a generator during training: from its average if there is one, in eval mode.
+    """Draw images from the generator of a run, or from its average if there is one, in eval mode.
 
     Args:
-        state: the run, its generator named "generator".
+        state: a run with a network named "generator".
         z: latents `(n, latent_dim)`.
         labels: int64 `(n,)` for a conditional generator, otherwise None.
 
     Returns:
-        Images `(n, c, h, w)` in [0, 1], on the CPU: the same z after each epoch shows how they change.
+        Images `(n, c, h, w)` in [0, 1], on the CPU. The same z after each epoch shows how they change.
     """
     generator, device = state.result()["generator"], state.generator.device
     with eval_mode(generator):
@@ -147,21 +104,7 @@ def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
 
 
 def sample(generator: nn.Module, x: Image, y: Labels | None, noise: Generator, pack: int = 1) -> Packs:
-    """Draw one image for each real image, with the same labels, and join them in packs.
-
-    Args:
-        generator: `(z, y) -> (b, c, h, w)`.
-        x: real images `(b, c, h, w)`.
-        y: labels `(b,)`, or None.
-        noise: source of the latents, on the device of x.
-        pack: m, the number of images that the critic scores together.
-
-    Returns:
-        Packs of generated images `(b / m, m c, h, w)`.
-
-    Raises:
-        InputError: if the samples have another shape than the images.
-    """
+    """Return one generated image per real image, with the same label, joined in packs of `pack`."""
     z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), noise, x.device)
     images = generator(z, y)
     if images.shape != x.shape:
@@ -181,7 +124,7 @@ def critic_step(
     noise: Generator,
     pack: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Take one step of the critic; the generator stays as it is.
+    """Update the critic; the generator does not change.
 
     Args:
         gan: both networks.
@@ -189,8 +132,8 @@ def critic_step(
         objective: its loss, penalty and bound.
         x: real images `(b, c, h, w)`.
         y: their labels `(b,)`, or None.
-        noise: source of the latents and of the points where a penalty is taken.
-        pack: m, the number of images that the critic scores together.
+        noise: source of the latents, and of the points at which a penalty is computed.
+        pack: m, the number of images that the critic scores jointly.
 
     Returns:
         The loss `()`, and the scores of real and generated packs `(b / m,)`, from before the step.
@@ -222,16 +165,16 @@ def generator_step(
     noise: Generator,
     pack: int = 1,
 ) -> Tensor:
-    """Take one step of the generator on fresh noise; the critic stays as it is.
+    """Update the generator on fresh noise; the critic does not change.
 
     Args:
         gan: both networks.
         optimiser: of the generator.
         objective: its loss.
-        x: real images, of which only number and shape count, `(b, c, h, w)`.
-        y: labels `(b,)` of the samples, or None.
+        x: real images `(b, c, h, w)`, of which only the shape is used.
+        y: labels `(b,)` of the generated images, or None.
         noise: source of the latents.
-        pack: m, the number of images that the critic scores together.
+        pack: m, the number of images that the critic scores jointly.
 
     Returns:
         The loss from before the step, `()`.
@@ -270,32 +213,31 @@ def fit_gan(
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
 ) -> State:
-    """Train a GAN. It prints nothing, draws nothing and saves nothing.
+    """Train a GAN.
 
     A round is n_critic critic steps, each on a fresh batch of real images and on fresh noise, then n_generator generator
-    steps on fresh noise. An epoch may end within a round; the next epoch continues it. Generated images get the labels of
-    the real ones.
+    steps on fresh noise. An epoch may end within a round; the next epoch continues it. Generated images have the labels of
+    the real images.
 
     Args:
         gan: both networks; they are trained in place, on their device.
         batches: pairs `(x, y)` of grey images and labels, as for `fit_vae`.
         epochs: the number of epochs of the whole run.
         lr: learning rate of the generator, at the start if it decays.
-        critic_lr: learning rate of the critic, at the start if it decays; None takes the generator's.
-        optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments, such as betas; each network gets
-            its own.
+        critic_lr: the same for the critic; None takes the generator's.
+        optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments, such as betas.
         objective: the losses of both networks, and the constraint on the critic.
         n_critic: critic steps per round.
         n_generator: generator steps per round.
-        warmup: whether the critic takes more steps, 100 in a long run, in each of the first 25 rounds and in every 500th.
-        pack: m, the number of images that the critic scores together.
+        warmup: whether the critic takes more steps in the first 25 rounds and in every 500th, see `critic_steps`.
+        pack: m, the number of images that the critic scores jointly.
         decay: whether both learning rates fall to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
         generator: source of the noise, on the device of the networks; None seeds one from torch's global generator.
         validate: called after each epoch with the GAN in eval mode, whose generator is the average if there is one; what it
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
-        on_start: called before the first step: a state that was saved can be loaded here.
+        on_start: called before the first step; it may load a saved state.
         on_step: called after each critic step and the generator's steps that may follow it.
         on_epoch: called after each epoch, when its row is written.
 
@@ -305,16 +247,22 @@ def fit_gan(
         generator step, and the number of its steps; and what `validate` returned.
 
     Raises:
-        InputError: if a number of steps is below 1, the two networks have other numbers of classes, packs do not
-            fit, scores or samples have another shape than expected, a rate is negative or gradients are off.
+        InputError: if a count or a rate is out of its range, labels are missing, scores or generated images have another
+            shape than expected, or a network takes no gradients.
         DivergedError: if a number of the row is NaN or infinite.
     """
     networks = {"generator": gan.generator, "critic": gan.critic}
     require_training(**networks)
-    _require_game(gan, n_critic, n_generator, pack, getattr(batches, "batch_size", None), objective)
+    require_whole(0, epochs=epochs)
+    require_whole(1, n_critic=n_critic, n_generator=n_generator, pack=pack)
     rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
     require_rate(lr=lr, critic_lr=rates["critic"])
-    require_whole(0, epochs=epochs)
+    if objective.penalty and has_batch_norm(gan.critic):
+        warnings.warn(
+            f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, so that the "
+            "penalty is no longer on the slope at one image; see the recipe wgan_gp_critic_bn",
+            stacklevel=2,
+        )
     optimisers = {name: optimiser(network.parameters(), lr=rates[name]) for name, network in networks.items()}
     state = State(networks, optimisers, batches, generator, averaged="generator", ema=ema)
     if on_start:
@@ -328,7 +276,7 @@ def fit_gan(
         for x, y in on_device_of(gan.critic, batches):
             progress = state.step / steps
             state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
-            # losses are float32 in any case, so that autocast may surround the whole step
+            # losses are float32 in any case, so that autocast may enclose the whole step
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
             given = objective, x, y, state.generator, pack
 
@@ -366,32 +314,3 @@ def fit_gan(
         if on_epoch:
             on_epoch(state)
     return state
-
-
-def _require_game(
-    gan: GAN, n_critic: int, n_generator: int, pack: int, batch_size: int | None, objective: Adversarial
-) -> None:
-    """Refuse what cannot be trained, and warn of what should not be."""
-    generator, critic = gan.generator, gan.critic
-    require_attributes(generator, "latent_dim", "num_classes")
-    require_attributes(critic, "num_classes")
-    if n_critic < 1 or n_generator < 1:
-        raise InputError(
-            f"got n_critic {n_critic} and n_generator {n_generator}, expected at least 1 of each: both have to learn"
-        )
-    if generator.num_classes != critic.num_classes:
-        raise InputError(
-            f"got a generator of {generator.num_classes} classes and a critic of {critic.num_classes}, "
-            "expected the same number: build both with one num_classes"
-        )
-    own = pack if batch_size is None else batch_size // parallel.world_size()
-    if pack < 1 or own % pack:
-        raise InputError(f"got packs of {pack} in batches of {own}, expected a whole number of packs per batch")
-    if pack > 1 and critic.num_classes:
-        raise InputError("got packs of images and labels, expected one or the other: a pack has no one label")
-    if objective.penalty and has_batch_norm(critic) and not parallel.rank():
-        warnings.warn(
-            f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, and so no "
-            "image has a slope of its own; the recipe wgan_gp_critic_bn shows what that does",
-            stacklevel=3,
-        )

@@ -1,4 +1,4 @@
-"""The gradients of each layer of both networks, while the weights are held fixed."""
+"""The gradients of each layer of both networks at fixed weights."""
 
 from collections.abc import Callable
 
@@ -10,22 +10,22 @@ from gmlib.training.state import State
 
 
 def layer_gradients(loop: Callable[..., State]) -> dict[str, dict[str, Tensor]]:
-    """Train a GAN for one epoch at a learning rate of 0 and collect the gradients of each layer's weights.
+    """Train a GAN for one epoch at a learning rate of 0 and return the gradients of each layer's weights.
 
-    No weight moves, so that the gradients of all steps are taken at the same weights. Optimisers and the running statistics
-    of norms do change.
+    No weight changes, so that the gradients of all steps are taken at the same weights. Optimisers and the running
+    statistics of batch norm do change.
 
     Args:
-        loop: `fit_gan` with networks, a few batches and all other arguments but `epochs`, rates and what is called along the
-            way: a `partial`, such as `training_loop(recipe, …)`. There is one step of each network per batch. If weights are clipped,
-            they have to be within the bound already.
+        loop: `fit_gan` as a `partial` with all arguments but `epochs`, the rates and `on_start`, `on_step`, `on_epoch`, such
+            as `training_loop(recipe, …)`. Each batch has one step of each network. If weights are clipped, they have to be
+            within the bound already.
 
     Returns:
         Name of each network to its layers, counted from the input, and of each layer to the gradients of its weights
-        `(steps * weights,)`; biases and norms are left out.
+        `(steps * weights,)`, without biases and norms.
 
     Raises:
-        InputError: if a network does not take one step per batch, or a weight moves.
+        InputError: if a network does not take one step per batch, or a weight changes.
     """
     found: dict[str, list[list[Tensor]]] = {}
     before: dict[str, list[Tensor]] = {}
@@ -50,9 +50,7 @@ def layer_gradients(loop: Callable[..., State]) -> dict[str, dict[str, Tensor]]:
             f"got {steps} steps of the generator for {len(state.batches)} batches, expected one for each: n_generator 1"
         )
     for name, network in state.networks.items():
-        # a bound that was rounded to float16 is not quite the bound
+        # shipped weights are float16, which rounds the bound of clipping
         if not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(before[name], network.parameters(), strict=True)):
-            raise InputError(
-                f"got a {name} whose weights moved, expected weights within the bound that they are clipped to"
-            )
+            raise InputError(f"got a {name} whose weights changed, expected weights within the bound of clipping")
     return {name: {f"{i}": torch.cat(layer) for i, layer in enumerate(layers, 1)} for name, layers in found.items()}

@@ -31,12 +31,12 @@ def fit_vae(
     on_step: Callable[[State], None] | None = None,
     on_epoch: Callable[[State], None] | None = None,
 ) -> State:
-    """Train a VAE by maximising a bound on log p(x). It prints nothing, draws nothing and saves nothing.
+    """Train a VAE by maximising a bound on log p(x).
 
     Args:
         vae: the model, such as `gmlib.models.VAE`; it is trained in place, on its device.
         batches: pairs `(x, y)` of binary images `(b, c, h, w)` and labels `(b,)`: `gmlib.data.Batches`, a `DataLoader`, or
-            anything else that has a length and yields the batches of one epoch each time that it is iterated.
+            a list.
         epochs: the number of epochs of the whole run.
         lr: learning rate, at the start if it decays.
         optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments.
@@ -44,10 +44,10 @@ def fit_vae(
         decay: whether the learning rate falls to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the weights, below 1; 0 keeps no average.
         generator: source of the draws of z, on the device of the model; None seeds one from torch's global generator.
-        validate: called after each epoch with the model in eval mode, or with its average if there is one; what it returns
-            is added to the row of the epoch.
+        validate: called after each epoch with the model, or with its average if there is one, in eval mode; what it
+            returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
-        on_start: called before the first step: a state that was saved can be loaded here.
+        on_start: called before the first step; it may load a saved state.
         on_step: called after each step.
         on_epoch: called after each epoch, when its row is written.
 

@@ -34,7 +34,7 @@ from gmlib.progress import Progress
 
 EMPTY = bytes([0, 0, 8, 1, 0, 0, 0, 0])  # an IDX file of no numbers
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
-LEFT = {".gmlib.lock", "history.csv", "history.json"}  # by a run, beside its checkpoints and its file
+LEFT = {".gmlib.lock", "history.csv"}  # by a run, beside its checkpoints and its file
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
-"""Starting several processes: nobody waits in silence, and what an earlier job left behind changes nothing."""
+"""Joining several processes: variables of an earlier job change nothing, and nobody waits in silence."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -8,7 +10,6 @@ import pytest
 import torch
 
 from gmlib import parallel
-from gmlib.cli import main
 
 JOB = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"}
 
@@ -25,61 +26,42 @@ def environment(monkeypatch):
 
 
 @pytest.mark.parametrize("changed", [{"WORLD_SIZE": "1"}, {"RANK": ""}, {"MASTER_ADDR": ""}])
-def test_what_an_earlier_job_left_behind_changes_nothing(environment, changed):
+def test_variables_of_an_earlier_job_change_nothing(environment, changed):
     environment(**changed)
     assert parallel.rank() == 0
     assert parallel.init("cpu") == torch.device("cpu")
     assert parallel.world_size() == 1
 
 
-def test_a_number_among_others(environment):
+def test_the_number_of_a_process_is_known_before_they_meet(environment):
     environment()
     assert parallel.rank() == 1
+    assert parallel.world_size() == 1
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        *({"MASTER_PORT": "99999"}, {"MASTER_PORT": "port"}, {"RANK": "2"}, {"RANK": "-1"}, {"RANK": "x"}),
-        *({"WORLD_SIZE": "0"}, {"WORLD_SIZE": "1.5"}, {"LOCAL_RANK": "x"}),
-    ],
-)
-def test_impossible_numbers_are_named_by_the_process_that_has_them(environment, capsys, tmp_path, changed):
-    environment(**changed)
-    with pytest.raises(SystemExit) as left:
-        main(["train", "vae", "--device", "cpu", "--out", str(tmp_path / "run")])
-    out, err = capsys.readouterr()
-    (name, value), *_ = changed.items()
-    assert (left.value.code, out) == (2, "")
-    assert err.startswith("gmlib: got ")
-    assert err.count("\n") == 1
-    assert f"{name}={value}" in err
-    assert "torchrun" in err
-    assert not (tmp_path / "run").exists()
+def test_a_port_that_is_taken_is_an_error_of_this_process(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment(RANK="0", MASTER_PORT=str(taken.getsockname()[1]))
+        with pytest.raises(parallel.AloneError, match="process 0 of 2 did not meet"):
+            parallel.init("cpu")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("seconds", ["soon", "0", "-3", "inf", "nan"])
-def test_how_long_to_wait_is_a_number(environment, refused, seconds):
-    environment(GMLIB_WAIT=seconds)
-    with refused(f"GMLIB_WAIT={seconds}", "seconds"):
-        parallel.init("cpu")
-
-
-@pytest.mark.parametrize("rank", ["0", "1"])
-def test_a_process_that_waits_says_so_and_gives_up(tmp_path, rank):
-    numbers = JOB | {"RANK": rank, "LOCAL_RANK": rank, "GMLIB_WAIT": "2"}
-    found = subprocess.run(
-        [sys.executable, "-c", "import gmlib_cli; gmlib_cli.main()", "train", "vae", "--device", "cpu", "--out", "run"],
-        env=os.environ | numbers,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_a_process_that_waits_reports_it_and_ends_on_ctrl_c():
+    program = (
+        "import signal; from gmlib import parallel; parallel.NOTICE = 0.1; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a parent in the background ignores it
+        "parallel.init('cpu')"
     )
-    waits, gave_up = found.stderr.splitlines()
-    assert found.returncode == 2
-    assert f"process {rank} of 2 waits for the others at 127.0.0.1:29517" in waits
-    assert "GMLIB_WAIT" in waits
-    assert gave_up.startswith(f"gmlib: process {rank} of 2 has not met the others")
-    assert not (tmp_path / "run").exists()
+    waiting = subprocess.Popen([sys.executable, "-c", program], env=os.environ | JOB, stderr=subprocess.PIPE, text=True)
+    try:
+        while "process 1 of 2 waits for the others" not in (line := waiting.stderr.readline()):
+            assert line
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(30) == -signal.SIGINT
+    finally:
+        waiting.kill()
+        waiting.communicate()

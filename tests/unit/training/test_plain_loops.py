@@ -1,4 +1,4 @@
-"""The loops against 15 lines of plain PyTorch, as a lesson prints them; with loaders and generators of PyTorch's own."""
+"""The training loops against plain PyTorch loops, with loaders and generators of PyTorch; and what all loops share."""
 
 from copy import deepcopy
 from functools import partial
@@ -47,7 +47,6 @@ def test_a_vae_by_a_plain_loop(made_up, kind):
     found = state.history.column("train_elbo")
 
     model, batches, rng = make_vae(), loader(kind, made_up, binarised=True), torch.Generator().manual_seed(2)
-    # the lesson's loop
     adam, losses = torch.optim.Adam(model.parameters(), lr=1e-2), []
     for _ in range(EPOCHS):
         for x, _y in batches:
@@ -61,7 +60,6 @@ def test_a_vae_by_a_plain_loop(made_up, kind):
             loss.backward()
             adam.step()
             losses.append(loss.item())
-    # the end of it
     assert len(losses) == 20
     epochs = torch.tensor(losses).view(EPOCHS, 4).mean(1)
     torch.testing.assert_close(torch.tensor(found), -epochs, rtol=1e-4, atol=1e-4)
@@ -76,7 +74,6 @@ def test_a_gan_by_a_plain_loop(made_up, kind):
 
     model, batches, rng = make_gan(), loader(kind, made_up, binarised=False), torch.Generator().manual_seed(2)
     generator, critic = model.generator, model.critic
-    # the lesson's loop
     of_g, of_d = (torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.5, 0.999)) for net in (generator, critic))
     losses, bce = [], torch.nn.functional.binary_cross_entropy_with_logits
     for _ in range(EPOCHS):
@@ -93,14 +90,13 @@ def test_a_gan_by_a_plain_loop(made_up, kind):
             loss_g.backward()
             of_g.step()
             losses.append([loss_d.item(), loss_g.item()])
-    # the end of it
     assert len(losses) == 20
     epochs = torch.tensor(losses).view(EPOCHS, 4, 2).mean(1)
     found = torch.tensor([history.column("critic_loss"), history.column("generator_loss")]).T
     torch.testing.assert_close(found, epochs, rtol=1e-4, atol=1e-4)
 
 
-def test_a_vae_and_a_gan_need_no_more_than_networks_batches_and_a_length(made_up):
+def test_networks_batches_and_a_length_are_enough(made_up):
     for fit, model in ((fit_vae, make_vae), (fit_gan, make_gan)):
         found = []
         for seed in (3, 3, 4):
@@ -112,7 +108,10 @@ def test_a_vae_and_a_gan_need_no_more_than_networks_batches_and_a_length(made_up
         assert not same_weights(found[0], found[2])
 
 
-def test_labels_of_a_loader_reach_networks_with_classes_only(made_up):
+LOOPS = ((fit_vae, make_vae), (fit_gan, make_gan), (fit_classifier, Classifier))
+
+
+def test_labels_reach_networks_with_classes_only(made_up, refused):
     given = []
     for classes in (0, 10):
         gan = make_gan(classes)
@@ -122,34 +121,53 @@ def test_labels_of_a_loader_reach_networks_with_classes_only(made_up):
     assert all(labels.shape == (16,) for labels in given[8:])
     without = [(x, None) for x, _ in loader("list", made_up, binarised=True)]
     assert fit_vae(make_vae(), without, epochs=1).step == 4
-
-
-class Validation:
-    """What a validation is called with."""
-
-    def __init__(self) -> None:
-        self.models, self.modes = [], []
-
-    def __call__(self, model):
-        self.models.append(model)
-        self.modes.append({module.training for module in model.modules()})
-        return {"validation_number": float(len(self.models))}
+    with refused("without labels"):
+        fit_gan(make_gan(10), without, epochs=1)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_a_validation_is_handed_in(made_up, ema):
-    batches = loader("list", made_up, binarised=True)
-    for fit, model in ((fit_vae, make_vae()), (fit_gan, make_gan()), (fit_classifier, Classifier())):
-        validate = Validation()
-        state = fit(model, batches, epochs=2, ema=ema, validate=validate)
-        assert state.history.column("validation_number") == [1, 2]
-        assert list(state.history.rows[0])[-1] == "validation_number"
-        assert validate.modes == [{False}] * 2
-        assert all(module.training for module in model.modules())
-        (seen,) = {id(part) for part in (getattr(each, "generator", each) for each in validate.models)}
-        own = getattr(model, "generator", model)
-        assert (seen == id(own)) == (ema == 0)
-        assert seen == id(next(iter(state.result().values())))
+@pytest.mark.parametrize(("fit", "make"), LOOPS)
+def test_training_is_in_train_mode_and_validation_in_eval_mode(made_up, fit, make, ema):
+    model, seen, in_training = make().eval(), [], set()  # in eval mode, as a trained run is
+
+    def validate(model):
+        seen.append((id(getattr(model, "generator", model)), {module.training for module in model.modules()}))
+        return {"validation_number": float(len(seen))}
+
+    for module in model.modules():
+        module.register_forward_pre_hook(lambda module, _: in_training.add(module.training))
+    own = id(getattr(model, "generator", model))
+    state = fit(model, loader("list", made_up, binarised=True), epochs=2, ema=ema, validate=validate)
+    assert in_training == {True}
+    assert [modes for _, modes in seen] == [{False}] * 2
+    assert all(module.training for part in model.children() for module in part.modules())
+    assert {number for number, _ in seen} == {id(next(iter(state.result().values())))}
+    assert (seen[0][0] == own) == (ema == 0)
+    assert state.history.column("validation_number") == [1, 2]
+    assert list(state.history.rows[0])[-1] == "validation_number"
+
+
+@pytest.mark.parametrize(("fit", "make"), LOOPS)
+def test_what_cannot_be_trained(made_up, refused, unchecked, fit, make):
+    model, batches = make(), loader("list", made_up, binarised=True)
+    before = [weight.clone() for weight in model.parameters()]
+    for wrong in ({"epochs": -1}, {"epochs": 1.5}, {"lr": -1e-2}, {"lr": float("nan")}):
+        (name,) = wrong
+        with refused(f"got {name}"):
+            fit(model, batches, **{"epochs": 1} | wrong)
+    with torch.no_grad(), refused("torch.no_grad"):
+        fit(model, batches, epochs=1)
+    with refused("frozen"):
+        fit(model.requires_grad_(False), batches, epochs=1)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("fit", "make"), LOOPS)
+def test_layers_in_eval_mode_before_training_stay_there(made_up, fit, make):
+    model = make()
+    frozen = next(module for module in model.modules() if isinstance(module, torch.nn.Linear)).eval()
+    fit(model, loader("list", made_up, binarised=True), epochs=2, validate=lambda _: {})
+    assert not frozen.training
 
 
 def test_a_saved_state_is_loaded_before_the_first_step(made_up):
@@ -184,12 +202,3 @@ def test_an_optimiser_is_a_class_or_a_partial_and_each_network_has_its_own(made_
         "critic": (2e-3, 0.5),
     }
     assert isinstance(fit_vae(make_vae(), batches, epochs=1).optimisers["vae"], torch.optim.Adam)
-
-
-def test_packs_of_a_loader_whose_batch_they_do_not_divide(made_up, refused):
-    torch.manual_seed(0)
-    gan = GAN(MLPGenerator(8, hidden=16), MLPCritic(hidden=16, channels=3))
-    with refused("a multiple of 3"):
-        fit_gan(gan, loader("list", made_up, binarised=False), epochs=1, pack=3)
-    with refused("packs of 3 in batches of 16"):
-        fit_gan(gan, loader("DataLoader", made_up, binarised=False), epochs=1, pack=3)
