@@ -1,6 +1,6 @@
 """The files of the rendered site: links lead somewhere, nothing comes from the network, no page is too heavy.
 
-They are read where the site is newer than the book. `make book` renders it, and so does `make test-release`.
+They are skipped unless the site is newer than the book; `make book` and `make test-release` render it.
 """
 
 import os
@@ -11,11 +11,12 @@ from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
 
+from tests.book.loaded import loaded
 from tests.site.rendered import SITE, is_current
-from tests.test_page import audit
 
 pytestmark = pytest.mark.xdist_group("pages")
 
+lighthouse = loaded("lighthouse")
 RESOURCES = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src"}
 
 
@@ -100,9 +101,9 @@ def test_every_file_that_a_page_needs_is_in_the_site(pages):
 
 
 def test_no_page_is_heavier_than_it_may_be(pages):
-    weights = {path.stem: audit.weight(path) for path in pages if path.parent.name == "book"}
+    weights = {path.stem: lighthouse.weight(path) for path in pages if path.parent.name == "book"}
     assert len(weights) > 20
-    assert {name: weight for name, weight in weights.items() if weight > audit.MAX_BYTES} == {}
+    assert {name: weight for name, weight in weights.items() if weight > lighthouse.MAX_BYTES} == {}
 
 
 @pytest.mark.parametrize(
