@@ -13,6 +13,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from gmlib import InputError, figures, interpolate, interpolate_spherical, mnist, pretrained, toy, widgets
 from gmlib.metrics import extract, predict, shipped_classifier
+from gmlib.metrics.latents import posterior_means
 from gmlib.objectives import MINIMAX
 from gmlib.widgets import explorer as module
 from gmlib.widgets.explorer import FOLDER, Explorer, source
@@ -160,11 +161,17 @@ def test_it_takes_the_colours_of_the_theme(opened):
 # in Python
 
 
-def test_the_plane_has_no_more_points_than_asked_for_and_all_labels():
-    made = widgets.latent_plane(pretrained("vae"), mnist("train"), points=300)
-    assert 150 < len(made.state["points"]) == len(made.state["labels"]) <= 300
-    assert set(made.state["labels"]) == set(range(10))
+def test_the_plane_has_points_at_posterior_means_and_labels_at_their_medians():
+    run, digits = pretrained("vae"), mnist("train")
+    made = widgets.latent_plane(run, digits, points=300)
+    some = digits[:: -(-len(digits) // 300)]
+    mu = posterior_means(run.model, some)
+    assert 150 < len(made.state["points"]) <= 300
+    np.testing.assert_allclose(made.state["points"], mu, atol=0.00501)
+    assert made.state["labels"] == some.labels.tolist()
     assert [digit for digit, *_ in made.state["centres"]] == list(range(10))
+    for digit, *centre in made.state["centres"]:
+        assert centre == pytest.approx(mu[some.labels == digit].median(0).values.tolist(), abs=0.00501)
 
 
 @pytest.mark.parametrize("name", ["cvae", "pixel_vae"])
