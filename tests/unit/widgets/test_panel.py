@@ -125,6 +125,8 @@ def test_stop_ends_the_training_and_keeps_the_run(panel, always):
     assert panel.run.history.rows == fit_profile(VAE).history.rows[:1]
     assert panel.run.model.sample(3).shape == (3, 1, 28, 28)
     assert (panel.train.disabled, panel.stop.disabled) == (False, True)
+    panel.children[2].unobserve_all()
+    assert trained(panel).startswith("Done after 2 of 2 epochs.")
 
 
 def test_the_next_training_starts_afresh_and_is_drawn_beside_the_last(panel):
