@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gmlib.figures.style import COLOURS, INK, drawing, require_panels
+from gmlib.figures.style import COLOURS, INK, drawing
 
 # every verdict has its own mark as well as its colour
 MARKS: dict[str, dict[str, Any]] = {
@@ -66,7 +66,6 @@ def margins(groups: dict[str, dict[str, Effect]]) -> Figure:
     Returns:
         The figure.
     """
-    require_panels(groups)
     ends = [len(claims) for claims in groups.values()]
     with drawing(1, len(groups), height=0.2 * max(ends) + 1.2, sharex=True) as (figure, axes):
         for ax, (title, claims) in zip(axes[0], groups.items(), strict=True):

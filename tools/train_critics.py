@@ -1,4 +1,4 @@
-"""Make `critics.npz`, the critics of chapter 09's explorer: `python -m tools.train_critics`, a few minutes."""
+"""Train the critics of chapter 09's explorer and write `critics.npz`: `python -m tools.train_critics`, a few minutes."""
 
 from dataclasses import replace
 
@@ -12,12 +12,8 @@ from gmlib.objectives import WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY, Adversari
 from gmlib.widgets.critics import CLIPS, EVERY, FILE, POINTS, SD, THETAS, WEIGHTS
 
 
-def leashes() -> dict[str, list[Adversarial]]:
-    """Return the constraints on the critic that the explorer offers.
-
-    Returns:
-        Objectives with clipping, and with the penalty.
-    """
+def objectives() -> dict[str, list[Adversarial]]:
+    """Return the objectives with clipping and those with the penalty, one for each stop of a slider."""
     return {
         "clipped": [replace(WASSERSTEIN_CLIPPED, clip=clip) for clip in CLIPS],
         "penalty": [replace(WASSERSTEIN_PENALTY, weight=weight) for weight in WEIGHTS],
@@ -25,24 +21,16 @@ def leashes() -> dict[str, list[Adversarial]]:
 
 
 def trained(objective: Adversarial, theta: float) -> Float[Tensor, " n"]:
-    """Train a critic as the chapter does.
-
-    Args:
-        objective: what it minimises, and what keeps it in bounds.
-        theta: where the samples are.
-
-    Returns:
-        Its scores of every second point.
-    """
+    """Return the scores of a critic, trained as in the chapter, at every second point; `theta` is the samples' mean."""
     p, q = (toy.gaussian_masses(POINTS, mean, SD) for mean in (0.0, theta))
     return toy.line_critic(p, q, POINTS, objective, steps=300, lr=3e-3)[::EVERY]
 
 
 def main() -> None:
-    """Write the file into the package: for each kind of leash, scores of shape (leash, theta, point)."""
+    """Write the file into the package: scores of shape (setting, theta, point) for clipping and for the penalty."""
     clipped, penalty = (
-        np.stack([[trained(each, theta).numpy().astype(np.float32) for theta in THETAS] for each in kind])
-        for kind in leashes().values()
+        np.stack([[trained(each, theta).numpy().astype(np.float32) for theta in THETAS] for each in settings])
+        for settings in objectives().values()
     )
     write_arrays(FILE, clipped=clipped, penalty=penalty)
 

@@ -1,9 +1,9 @@
-"""Figures: data in, a matplotlib Figure out."""
+"""Figures: functions that take data and return a matplotlib figure."""
 
 from gmlib.figures.curves import Bounds, bounds_below, compare, gaps, history_curves, lines
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images
 from gmlib.figures.latent import decoded_plane, latent_planes
-from gmlib.figures.network import network_drawing, planes
+from gmlib.figures.network import layer_shapes, network_drawing
 from gmlib.figures.spreads import clouds, histograms, layer_spreads
 from gmlib.figures.training import samples_and_curves
 
@@ -19,10 +19,10 @@ __all__ = [
     "image_grid",
     "image_grids",
     "latent_planes",
+    "layer_shapes",
     "layer_spreads",
     "lines",
     "network_drawing",
-    "planes",
     "rows_of_images",
     "samples_and_curves",
 ]

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from gmlib.figures.style import COLOURS, INK, drawing, require_panels
+from gmlib.figures.style import COLOURS, INK, drawing
 from gmlib.training.history import History
 
 Line = tuple[Sequence[float], Sequence[float]]  # x and y
-FEW = 8  # points on a logarithmic axis that all get their number
+DASHES = ("-", "--", "-.", ":")  # every line has its own dash as well as its colour
+FEW = 8  # at most so many points on a logarithmic axis are its ticks
 
 
 def lines(
@@ -24,18 +25,18 @@ def lines(
     dots: dict[str, Sequence[tuple[float, float]]] | None = None,
     holes: dict[str, Sequence[tuple[float, float]]] | None = None,
 ) -> Figure:
-    """Draw lines in one panel or several beside each other. A line breaks where its y is NaN.
+    """Draw lines in one panel or several side by side. A line breaks where its y is NaN.
 
     Args:
         panels: title of each panel to its lines, and name of each line to its points.
         x: label of the horizontal axis, with its unit.
         y: label of the vertical axis, with its unit.
         height: inches.
-        bottom: where the vertical axis begins; None lets the lines decide.
-        logarithmic: whether the horizontal axis is; a few points on it are its ticks.
-        logarithmic_y: whether the vertical axis is.
-        dots: title of a panel to single points of it, in ink: the value where a line jumps.
-        holes: title of a panel to single points of it, hollow: a value that a line only comes near.
+        bottom: lower limit of the vertical axis; None fits it to the lines.
+        logarithmic: whether the horizontal axis is logarithmic; if it has few points, they are its ticks.
+        logarithmic_y: whether the vertical axis is logarithmic.
+        dots: title of a panel to single points, drawn filled: the value at a discontinuity.
+        holes: title of a panel to single points, drawn open: a limit that is not attained.
 
     Returns:
         The figure.
@@ -43,8 +44,7 @@ def lines(
     with drawing(1, len(panels), height=height, sharey=True) as (figure, axes):
         for ax, (title, named) in zip(axes[0], panels.items(), strict=True):
             for i, (name, (xs, ys)) in enumerate(named.items()):
-                # every line has its own dash as well as its colour
-                ax.plot(xs, ys, label=name, linestyle=("-", "--", "-.", ":")[i % 4], linewidth=1.8)
+                ax.plot(xs, ys, label=name, linestyle=DASHES[i % 4], linewidth=1.8)
             for points, inside in ((dots, INK), (holes, "white")):
                 for point in (points or {}).get(title, ()):
                     ax.plot(*point, "o", color=INK, markerfacecolor=inside, markersize=5, zorder=3)
@@ -69,26 +69,49 @@ def lines(
 def history_curves(
     histories: dict[str, History], columns: dict[str, str], y: str, bottom: float | None = None
 ) -> Figure:
-    """Draw quantities of one or several runs over their epochs, a panel a run.
+    """Draw quantities of one or several runs over their epochs, one panel per run.
 
     Args:
         histories: name of each run to its history.
         columns: column of the history to the name of its line.
         y: label of the vertical axis, with its unit.
-        bottom: where the vertical axis begins; None lets the lines decide.
+        bottom: lower limit of the vertical axis; None fits it to the lines.
 
     Returns:
         The figure.
     """
     panels = {
-        title: {name: (history.column("epoch"), history.column(column)) for column, name in columns.items()}
+        title: {name: _over_epochs(history, column) for column, name in columns.items()}
         for title, history in histories.items()
     }
-    return lines(panels, x="epoch", y=y, bottom=bottom)  # type: ignore[arg-type]
+    return lines(panels, x="epoch", y=y, bottom=bottom)
+
+
+def compare(panels: dict[str, dict[str, History]], column: str, y: str, bottom: float | None = None) -> Figure:
+    """Draw one quantity of several runs over their epochs, in one panel or several side by side.
+
+    Args:
+        panels: title of each panel to its runs, and name of each run to its history.
+        column: of the histories, such as "validation_elbo".
+        y: label of the vertical axis, with its unit.
+        bottom: lower limit of the vertical axis; None fits it to the lines.
+
+    Returns:
+        The figure.
+    """
+    drawn = {
+        title: {name: _over_epochs(history, column) for name, history in runs.items()} for title, runs in panels.items()
+    }
+    return lines(drawn, x="epoch", y=y, bottom=bottom)
+
+
+def _over_epochs(history: History, column: str) -> Line:
+    """Return epochs and one column of a history."""
+    return history.column("epoch"), history.column(column)  # type: ignore[return-value]
 
 
 class Bounds(NamedTuple):
-    """A quantity along a parameter, bounds that lie below it, and the points where they touch it."""
+    """A quantity along a parameter, lower bounds of it, and the points where they touch it."""
 
     x: str
     truth: Line
@@ -96,27 +119,24 @@ class Bounds(NamedTuple):
     touches: Sequence[tuple[float, float]]
 
 
-def bounds_below(
-    panels: dict[str, Bounds], *, truth: str, y: str, height: float = 3.6, bottom: float | None = None
-) -> Figure:
-    """Draw bounds under what they bound, in one panel or several beside each other.
+def bounds_below(panels: dict[str, Bounds], *, truth: str, y: str, bottom: float | None = None) -> Figure:
+    """Draw a quantity and its lower bounds, in one panel or several side by side.
 
     Args:
         panels: title of each panel to its lines; their `x` labels the horizontal axis.
-        truth: name of what is bounded, drawn in ink.
+        truth: name of the bounded quantity, drawn in dark ink.
         y: label of the vertical axis, with its unit.
-        height: inches.
-        bottom: where the vertical axes begin; None lets the lines decide.
+        bottom: lower limit of the vertical axes; None fits them to the lines.
 
     Returns:
         The figure.
     """
-    with drawing(1, len(panels), height=height, sharey=True) as (figure, axes):
+    with drawing(1, len(panels), height=3.6, sharey=True) as (figure, axes):
         for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
             ax.plot(*panel.truth, color=INK, linewidth=2.4, label=truth)
             for i, (name, line) in enumerate(panel.bounds.items()):
-                # every bound has its own dash as well as its colour
-                ax.plot(*line, label=name, linestyle=("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))[i % 4], linewidth=1.8)
+                dash = (*DASHES[1:], (0, (5, 1, 1, 1, 1, 1)))[i % 4]
+                ax.plot(*line, label=name, linestyle=dash, linewidth=1.8)
             for touch in panel.touches:
                 ax.plot(*touch, "o", color=INK, markersize=5, zorder=3)
             ax.set(title=title, xlabel=panel.x)
@@ -125,25 +145,6 @@ def bounds_below(
         if bottom is not None:
             axes[0, 0].set_ylim(bottom=bottom)
     return figure
-
-
-def compare(panels: dict[str, dict[str, History]], column: str, y: str, bottom: float | None = None) -> Figure:
-    """Draw one quantity of several runs over their epochs, in one panel or several beside each other.
-
-    Args:
-        panels: title of each panel to its runs, and name of each run to its history.
-        column: of the histories.
-        y: label of the vertical axis, with its unit.
-        bottom: where the vertical axis begins; None lets the lines decide.
-
-    Returns:
-        The figure.
-    """
-    drawn = {
-        title: {name: (history.column("epoch"), history.column(column)) for name, history in runs.items()}
-        for title, runs in panels.items()
-    }
-    return lines(drawn, x="epoch", y=y, bottom=bottom)  # type: ignore[arg-type]
 
 
 def gaps(pairs: dict[str, tuple[float, float]], *, lower: str, upper: str, x: str) -> Figure:
@@ -158,7 +159,6 @@ def gaps(pairs: dict[str, tuple[float, float]], *, lower: str, upper: str, x: st
     Returns:
         The figure.
     """
-    require_panels(pairs)
     lows, highs = zip(*pairs.values(), strict=True)
     rows = range(len(pairs))
     with drawing(height=0.45 * len(pairs) + 1.2) as (figure, axes):

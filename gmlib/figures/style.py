@@ -1,6 +1,6 @@
-"""One look for all figures: quiet axes, colours that stay apart for every eye, a white ground that prints."""
+"""The style of all figures: muted axes, colours that differ for every kind of colour vision, a white background."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -8,13 +8,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from gmlib.errors import InputError
-
-# Okabe & Ito 2008: told apart with any kind of colour vision
+# Okabe & Ito 2008: distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A8A")
 INK = "#22303c"
 
-# ten digits need ten colours; each is also written out where it is used
+# ten digits need ten colours; each digit is also written out where its colour is used
 DIGIT_COLOURS = tuple(plt.get_cmap("tab10")(range(10)))
 
 RC: Any = {
@@ -39,51 +37,18 @@ RC: Any = {
 ALONE = RLock()  # the style is set for all of matplotlib, so that one thread draws at a time
 
 
-def require_panels(panels: Sized) -> None:
-    """Refuse to draw nothing.
-
-    Args:
-        panels: of a figure.
-
-    Raises:
-        InputError: if there is none.
-    """
-    if not len(panels):
-        raise InputError("got nothing to draw, expected at least one panel: give its title and what it shows")
-
-
 @contextmanager
 def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **kwargs: Any) -> Iterator:
-    """Open a figure in this style, which pyplot forgets at once, so that it shows once and leaks nothing.
-
-    Args:
-        rows: rows of axes.
-        columns: columns of axes.
-        width: inches.
-        height: inches.
-        **kwargs: for `Figure.subplots`.
-
-    Yields:
-        The figure, and its axes as an array of shape (rows, columns).
-    """
-    require_panels(range(min(rows, columns)))
+    """Yield a figure of this style, in inches, and its axes as an array of shape (rows, columns)."""
     with ALONE, plt.rc_context(RC):
         figure = plt.figure(figsize=(width, height), layout="constrained")
-        # at once, else a notebook may show what another thread is drawing under a cell that ends meanwhile
+        # closed at once: a notebook would otherwise show a figure that another thread is drawing
         plt.close(figure)
         yield figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def png(figure: Figure, colours: int | None = None) -> bytes:
-    """Render a figure.
-
-    Args:
-        figure: what to render.
-        colours: at most so many, up to 256, which makes the file about a third as large; None keeps all.
-
-    Returns:
-        A PNG file's bytes.
-    """
+    """Return a figure as a PNG file; at most 256 `colours` make the file about a third as large."""
     from io import BytesIO
 
     from PIL import Image  # matplotlib needs it too

@@ -1,4 +1,4 @@
-"""Explorers answer to a slider, in a notebook and, with no kernel and no network, in the page; panels train, where a kernel is."""
+"""Interactive figures: explorers also run in a page, without a kernel or network; training panels need a kernel."""
 
 from gmlib.widgets.critics import critics_on_a_line
 from gmlib.widgets.distributions import two_distributions

@@ -1,4 +1,4 @@
-"""Chapter 09's explorer: one critic on the line, and two ways to hold it."""
+"""The explorer of chapter 09: critics on a line, with weight clipping and with a gradient penalty."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from gmlib.files import read_arrays
 from gmlib.widgets.decoder import packed_rows
 from gmlib.widgets.explorer import Explorer
 
-FILE = Path(__file__).with_name("critics.npz")  # which `train_critics` makes
+FILE = Path(__file__).with_name("critics.npz")  # written by tools/train_critics.py
 # images around 0, samples around theta, as in the chapter
 SD = 0.15
 POINTS = torch.linspace(-1, 2, 301, dtype=torch.float64)
-EVERY = 2  # of the points, one is kept
+EVERY = 2  # one point of two is kept
 THETAS = [i / 20 for i in range(21)]
 CLIPS = [i / 100 for i in range(1, 11)]
 WEIGHTS = [0.1, 1.0, 10.0, 100.0]
@@ -24,14 +24,14 @@ START = {"theta": 1.0, "clip": 0.05, "weight": 10.0}
 
 
 def critics_on_a_line() -> Explorer:
-    """Move samples away from images, choose the bound of clipping and the weight of the penalty, and see what critics learn.
+    """Return an explorer of critics on a line: the reader moves the samples, and sets the clipping bound and penalty weight.
 
-    The critics were trained beforehand, each as `toy.line_critic` trains in the chapter; beside them stands the best of
-    slope at most 1, in closed form. A table says how far each tells images and samples apart, and its slope at the samples.
+    The critics are trained beforehand, each as `toy.line_critic` trains in the chapter. The optimal critic of slope at most 1
+    is in closed form. A table lists each critic's difference of mean scores, and its mean slope at the samples.
 
     Returns:
-        The explorer; `chosen["theta"]` is where the samples are, from 0 to 1, `chosen["clip"]` the bound of clipping and
-        `chosen["weight"]` that of the penalty. Images are at 0.
+        The explorer; `chosen["theta"]` is the mean of the samples, from 0 to 1, `chosen["clip"]` the clipping bound and
+        `chosen["weight"]` the weight of the penalty. The mean of the images is 0.
     """
     kept = POINTS[::EVERY]
     state: dict[str, Any] = {
@@ -57,17 +57,13 @@ def critics_on_a_line() -> Explorer:
 
 
 def trained_scores() -> dict[str, torch.Tensor]:
-    """Read what `train_critics` has written.
-
-    Returns:
-        Scores of critics that are clipped and of those with the penalty, `(leash, theta, point)`.
-    """
+    """Return scores of critics with clipping and with the penalty, `(setting, theta, point)`."""
     kept = read_arrays(FILE, "install gmlib again, or train them again with python -m tools.train_critics")
     return {kind: torch.from_numpy(kept[kind]) for kind in ("clipped", "penalty")}
 
 
 def _poster() -> Figure:
-    """Draw the explorer as it begins."""
+    """Draw the explorer at its initial values."""
     theta, clip, weight = START.values()
     points = POINTS[::EVERY]
     p, q = (toy.gaussian_masses(points, mean, SD) for mean in (0.0, theta))

@@ -1,4 +1,4 @@
-"""Chapter 06's explorer: images and samples on a line, and what tells them apart."""
+"""The explorer of chapter 06: two Gaussians on a line, the optimal discriminator, and two distances between them."""
 
 from math import log
 
@@ -9,21 +9,22 @@ from gmlib import toy
 from gmlib.figures.curves import lines
 from gmlib.widgets.explorer import Explorer
 
-REACH = 2.0  # samples lie between -REACH and REACH
-NARROWEST, WIDEST = 0.04, 0.5
-# fine and long enough for `toy.gaussian_masses` at every width and place
+REACH = 2.0  # the mean of the samples lies between -REACH and REACH
+NARROWEST, WIDEST = 0.04, 0.5  # standard deviations
+# fine and long enough for `toy.gaussian_masses` at every mean and standard deviation
 LOWEST, HIGHEST, COUNT = -5.0, 5.0, 501
 START = {"theta": 1.0, "images": 0.2, "samples": 0.2}
 
 
 def two_distributions() -> Explorer:
-    """Move a Gaussian of samples away from one of images, change their widths, and see who notices.
+    """Return an explorer in which the reader moves a Gaussian of samples away from one of images, and changes both widths.
 
-    Shown are both densities with the best discriminator between them, and JS and W_1 along the way.
+    Shown are both densities with the optimal discriminator, and the Jensen-Shannon divergence and the Wasserstein-1
+    distance as functions of the samples' mean.
 
     Returns:
-        The explorer; `chosen["theta"]` is where the samples are, `chosen["images"]` and `chosen["samples"]` are standard
-        deviations. Images are at 0.
+        The explorer; `chosen["theta"]` is the mean of the samples, `chosen["images"]` and `chosen["samples"]` are standard
+        deviations. The mean of the images is 0.
     """
     return Explorer(
         "divergences.js",
@@ -44,7 +45,7 @@ def two_distributions() -> Explorer:
 
 
 def _poster() -> Figure:
-    """Draw the explorer as it begins."""
+    """Draw the explorer at its initial values."""
     theta, images, samples = START.values()
     points = torch.linspace(LOWEST, HIGHEST, COUNT, dtype=torch.float64)
     along = torch.linspace(-REACH, REACH, 81, dtype=torch.float64)
@@ -52,8 +53,8 @@ def _poster() -> Figure:
         toy.gaussian_masses(points, mean, sd) for mean, sd in ((0.0, images), (theta, samples), (along, samples))
     )
     seen = (points >= -1) & (points <= theta + 1)
-    opponents = {"images p": p / p.max(), "samples q": q / q.max(), "D*": toy.optimal_discriminator(p, q).sigmoid()}
-    measures = {
+    densities = {"images p": p / p.max(), "samples q": q / q.max(), "D*": toy.optimal_discriminator(p, q).sigmoid()}
+    distances = {
         "JS, nats": toy.jensen_shannon(p, moved),
         "W₁": toy.wasserstein_1d(p, moved, points),
         "ln 2": torch.full((81,), log(2)),
@@ -61,10 +62,10 @@ def _poster() -> Figure:
     return lines(
         {
             "the best discriminator": {
-                name: (points[seen].tolist(), line[seen].tolist()) for name, line in opponents.items()
+                name: (points[seen].tolist(), line[seen].tolist()) for name, line in densities.items()
             },
             "two measures, as the samples move": {
-                name: (along.tolist(), line.tolist()) for name, line in measures.items()
+                name: (along.tolist(), line.tolist()) for name, line in distances.items()
             },
         },
         x="x, or where the samples are",

@@ -1,4 +1,4 @@
-"""One ES module for two hosts: a widget in a notebook, and a piece of a page that lives by itself."""
+"""One ES module for two hosts: a widget in a notebook, and a figure in a page that runs without a kernel."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ SHARED = ("explorer.js", "canvas.js", "packing.js")
 
 
 class Explorer(WithPoster, anywidget.AnyWidget):
-    """A picture that answers: drag a point or a slider, and it changes.
+    """An interactive figure: drag a point or a slider, and the picture changes.
 
-    Where a kernel runs, it is a widget: `chosen` is what the reader has set, and setting it moves the picture. In a page
-    without one, the same module runs on its own. Where no script runs, and on paper, the poster stands for it.
+    Where a kernel runs, it is a widget: `chosen` holds what the reader has set, and assigning it changes the picture. In a
+    page the same module runs without a kernel. Where no script runs, and on paper, the poster is shown.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -34,14 +34,14 @@ class Explorer(WithPoster, anywidget.AnyWidget):
     chosen = traitlets.Dict().tag(sync=True)
 
     def __init__(self, *files: str, state: dict[str, Any], chosen: dict[str, Any], poster: Figure, alt: str) -> None:
-        """Gather what the picture needs.
+        """Read the module's files and render the poster.
 
         Args:
-            *files: of this folder, which make up the module beside what all explorers share; the last one exports `render`.
-            state: what does not change, as JSON: weights, points, and the "version" of this layout, which the module checks.
-            chosen: where the picture begins, as JSON: what sliders change.
-            poster: the picture at its beginning.
-            alt: what the poster shows, in words.
+            *files: JavaScript files of this folder, after those that all explorers share; the last one exports `render`.
+            state: constants as JSON, such as weights and points, and the "version" of their layout, which the module checks.
+            chosen: the initial values of the controls, as JSON.
+            poster: the picture at these values.
+            alt: alternative text of the poster.
         """
         super().__init__(_esm=source(*SHARED, *files), _css=source("explorer.css"), state=state, chosen=chosen)
         self.name = Path(files[-1]).stem
@@ -52,14 +52,14 @@ class Explorer(WithPoster, anywidget.AnyWidget):
         return f"Explorer({self.name!r})"
 
     def html(self) -> str:
-        """Write the explorer for a page: style, poster, state and module, with nothing to fetch.
+        """Return the explorer for a page: style, poster, state and module, with nothing to fetch.
 
         Returns:
-            A `figure`; its id is a hash of all that is in it.
+            A `figure` element; its id is a hash of its content.
         """
-        # a "<" in a string of JSON may be written so, and then nothing in it can end the script
+        # "<" is escaped, so that no string in the JSON can end the script element
         stored = json.dumps({"state": self.state, "chosen": self.chosen}, separators=(",", ":")).replace("<", "\\u003c")
-        module = _in_script(f"{self._esm}\n{source('page.js')}")
+        module = re.sub("</(?=script)", r"<\\/", f"{self._esm}\n{source('page.js')}", flags=re.IGNORECASE)
         poster = image(self.poster, self.alt)
         digest = hashlib.sha256("\n".join((self._css, poster, stored, module)).encode()).hexdigest()[:12]
         return (
@@ -70,17 +70,5 @@ class Explorer(WithPoster, anywidget.AnyWidget):
 
 
 def source(*names: str) -> str:
-    """Read files of this folder, one after the other: functions of the earlier ones are known in the later ones.
-
-    Args:
-        *names: of the files.
-
-    Returns:
-        Their text.
-    """
+    """Return the text of files of this folder, joined in order."""
     return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
-
-
-def _in_script(code: str) -> str:
-    """Write JavaScript so that it can stand in a page: what would end the script there, in a string say, no longer does."""
-    return re.sub("</(?=script)", r"<\\/", code, flags=re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Numbers and images as text that a page can carry; packing.js reads them back."""
+"""Numbers and images as text in a page; packing.js reads them back."""
 
 import base64
 
@@ -10,37 +10,15 @@ from gmlib.shapes import Image
 
 
 def as_text(numbers: Tensor, kind: str) -> str:
-    """Write numbers as bytes in base64.
-
-    Args:
-        numbers: of any shape.
-        kind: of the bytes, low byte first: "u1" and "<i2" are whole numbers, "<f4" is float32.
-
-    Returns:
-        The numbers in their order; their shape is lost.
-    """
+    """Return numbers as base64 of little-endian bytes; `kind` is numpy's name of their type, such as "<i2"."""
     return base64.b64encode(numbers.numpy().astype(kind).tobytes()).decode()
 
 
 def tiles(images: Image) -> str:
-    """Write images as bytes of ink, 784 an image.
-
-    Args:
-        images: `(n, 1, 28, 28)` in [0, 1].
-
-    Returns:
-        One image after the other, in base64.
-    """
+    """Return images in [0, 1] as base64, one byte per pixel."""
     return as_text((255 * images).round().to(torch.uint8), "u1")
 
 
 def short(numbers: Float[Tensor, " n"]) -> list[float]:
-    """Write numbers to the digits that float32 has.
-
-    Args:
-        numbers: `(n,)`.
-
-    Returns:
-        The numbers, rounded to seven digits.
-    """
+    """Return numbers rounded to seven significant digits, the precision of float32."""
     return [float(f"{number:.7g}") for number in numbers.tolist()]

@@ -1,7 +1,6 @@
-"""A panel that trains: change a setting, and watch what becomes of samples and losses."""
+"""A panel that trains: the reader changes settings, and sees samples and losses during training."""
 
 import html
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,17 +10,16 @@ from typing import Any
 import ipywidgets
 import torch
 
-from gmlib.errors import InputError, nearest, one_line
+from gmlib.errors import InputError, one_line
 from gmlib.experiments.fit import fit_profile
-from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.recipe import GANRecipe, Recipe
 from gmlib.experiments.run import Run, model_of
 from gmlib.figures.style import png
 from gmlib.figures.training import samples_and_curves
 from gmlib.models.gan import GAN
 from gmlib.models.vae import VAE
-from gmlib.numbers import plain_number
 from gmlib.progress import headline
-from gmlib.seeds import require_seed, stream
+from gmlib.seeds import stream
 from gmlib.shapes import Image
 from gmlib.training.history import History
 from gmlib.training.state import State, StopTraining
@@ -29,28 +27,26 @@ from gmlib.widgets.poster import WithPoster, image
 
 SAMPLES = 16
 PAUSE = 0.5  # seconds between two pictures, at least
-SHARE = 2  # and so many times as long as drawing one takes
-LONGEST = 10  # times as many epochs as the recipe has
+SHARE = 2  # and at least so many times as long as drawing one takes
+LONGEST = 10  # times the recipe's own number of epochs
 ALONE = Lock()  # one panel trains at a time: two would slow each other down
 
-CURVES: dict[type[Recipe], dict[str, dict[str, str]]] = {
-    VAERecipe: {
-        "ELBO, nats": {"train_elbo": "training", "validation_elbo": "validation"},
-        "KL, nats": {"train_kl": "training", "validation_kl": "validation"},
-    },
-    GANRecipe: {
-        "loss": {"critic_loss": "critic", "generator_loss": "generator"},
-        "FID": {"validation_fid": "validation"},
-    },
+VAE_CURVES = {
+    "ELBO, nats": {"train_elbo": "training", "validation_elbo": "validation"},
+    "KL, nats": {"train_kl": "training", "validation_kl": "validation"},
+}
+GAN_CURVES = {
+    "loss": {"critic_loss": "critic", "generator_loss": "generator"},
+    "FID": {"validation_fid": "validation"},
 }
 
 
 class TrainingPanel(WithPoster, ipywidgets.VBox):
-    """Train a recipe with other settings, in a thread of its own, and stop it at any time.
+    """Train a recipe with other settings, in a thread, and stop it at any time.
 
-    Where a kernel runs, it is a widget: `controls` are its settings, `train` and `stop` its buttons, `run` is what it has
-    trained so far, None before. Each run is shown beside the one before it; trained to its end, it is what `fit_profile`
-    gives. Where no kernel runs, a figure of finished runs stands for it.
+    Where a kernel runs, it is a widget: `controls` holds its settings, `train` and `stop` its buttons. `run` is the run of the
+    last training, and None before the first; a training that is not stopped returns the same run as `fit_profile`. Each run is
+    drawn beside the one before. Where no kernel runs, a figure of finished runs is shown.
     """
 
     def __init__(
@@ -63,23 +59,21 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         seed: int = 0,
         device: str | None = None,
     ) -> None:
-        """Lay the panel out; nothing is trained yet.
+        """Build the panel; nothing is trained yet.
 
         Args:
-            recipe: what is trained: a VAE or a GAN of single digits, whose pixels are drawn all at once.
-            change: name of each setting on offer to the numbers to choose from, or from names to values of any kind. The
-                recipe's own value is among them. How many epochs can be set in any case.
-            shown: title of each finished run to the run, for the figure; the first training is shown beside the one of this recipe,
-                or else the first.
+            recipe: what is trained: of a VAE or a GAN of single digits, not autoregressive.
+            change: name of each setting to the numbers to choose from, or from names to values of any kind. The recipe's own
+                value is among them. The number of epochs can always be set.
+            shown: title of each finished run to the run, for the figure; the first training is drawn beside the one of this
+                recipe, or else the first.
             profile: "quick" or "full".
             seed: of every training.
             device: where to train; None takes a GPU if CUDA finds one. `run` is on the CPU in any case.
 
         Raises:
-            InputError: if the recipe is of another kind, a setting or a value of it cannot be chosen, or no run is shown.
+            InputError: if a recipe cannot have one of the values, or there is no such profile.
         """
-        _require_fitting(recipe, shown)
-        seed = require_seed(seed)
         length = recipe.length(profile)
         self.recipe, self.profile, self.seed = recipe, profile, seed
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -94,12 +88,11 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         self.stop = ipywidgets.Button(description="Stop", disabled=True)
         self.train.on_click(self._begin)
         self.stop.on_click(lambda _: self._stopping.set())
-        self._due = 0.0  # when the next picture is
-        first = next(iter(shown))
+        self._due = 0.0  # when the next picture is due
         models = {title: (run.model, run.history) for title, run in shown.items()}
-        self._before = next(
-            ((title, models[title]) for title, run in shown.items() if run.recipe == recipe), (first, models[first])
-        )
+        own = [title for title, run in shown.items() if run.recipe == recipe]
+        title = [*own, *shown][0]
+        self._before = title, models[title]
         self.poster, self.alt = self._drawn(models)
         self._status = ipywidgets.HTML()
         self._picture = ipywidgets.HTML(image(self.poster, self.alt))
@@ -111,10 +104,10 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         return f"TrainingPanel({self.recipe.name!r})"
 
     def html(self) -> str:
-        """Write the panel for a page without a kernel.
+        """Return the panel for a page without a kernel.
 
         Returns:
-            A `figure`: finished runs, and a sentence about what it is in a notebook.
+            A `figure` element: finished runs, and a sentence on what the panel does in a notebook.
         """
         settings = ", ".join(name for name in self.controls if name != "epochs")
         words = (
@@ -124,9 +117,9 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         return f'<figure class="gm-panel">{image(self.poster, self.alt)}<p>{html.escape(words)}</p></figure>'
 
     def _begin(self, _: ipywidgets.Button) -> None:
-        """Start a thread that trains with what the controls say now."""
+        """Start a thread that trains with the present values of the controls."""
         if not ALONE.acquire(blocking=False):
-            self._say("Another panel is training: stop it, or wait until it is done.")
+            self._report("Another panel is training: stop it, or wait until it is done.")
             return
         changed = {name: control.value for name, control in self.controls.items()}
         named = {name: getattr(control, "label", control.value) for name, control in self.controls.items()}
@@ -138,7 +131,7 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         self.thread.start()
 
     def _train(self, changed: dict[str, Any], title: str) -> None:
-        """Train until the end, the press of Stop or an error, and say which it was."""
+        """Train until the end, until Stop is pressed or until an error, and display which it was."""
         self._due = 0.0
         epochs = changed["epochs"]
 
@@ -149,40 +142,40 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
                 self._show(title, model_of(state.result()), state.history)
                 done = state.step / (epochs * len(state.batches))
                 bar = f'<progress value="{done:.3f}" max="1" aria-label="training"></progress>'
-                self._say(f"epoch {state.epoch + 1} of {epochs}.", state.history.rows, bar)
+                self._report(f"epoch {state.epoch + 1} of {epochs}.", state.history.rows, bar)
 
         try:
             recipe = replace(self.recipe, **changed, quick_epochs=epochs)
             run = fit_profile(recipe, self.profile, self.seed, device=self.device, on_step=look)
             run.model.cpu()
             self._show(title, run.model, run.history)
-            self.run, self._before = run, (title.replace("now", "before"), (run.model, run.history))
+            self.run, self._before = run, (title.replace("now", "before", 1), (run.model, run.history))
             ended = "Stopped" if run.about["epochs"] < epochs else "Done"
-            self._say(f"{ended} after {run.about['epochs']} of {epochs} epochs.", run.history.rows)
+            self._report(f"{ended} after {run.about['epochs']} of {epochs} epochs.", run.history.rows)
         except InputError as error:
-            self._say(f"No run: {error}.")
-        except Exception as error:  # whatever it is, in a thread nobody would see it
-            self._say(f"No run: {type(error).__name__}, {one_line(error)}.")
+            self._report(f"No run: {error}.")
+        except Exception as error:  # of any kind: the panel is the only place where an error in a thread is seen
+            self._report(f"No run: {type(error).__name__}, {one_line(error)}.")
         finally:
             self.train.disabled, self.stop.disabled = False, True
             ALONE.release()
 
-    def _say(self, sentence: str, rows: Sequence[Any] = (), bar: str = "") -> None:
-        """Write the line of status: a bar while it trains, a sentence, and the numbers that matter of the last row."""
+    def _report(self, sentence: str, rows: Sequence[Any] = (), bar: str = "") -> None:
+        """Display the status: a progress bar during training, a sentence, and the main metrics of the last epoch."""
         numbers = headline(rows[-1]) if rows else ""
-        role = "" if bar else ' role="status"'  # a screen reader hears how it ended, and not each number along the way
+        role = "" if bar else ' role="status"'  # a screen reader announces the end of training, not every step
         self._status.value = f"<p{role}>{bar} {html.escape(f'{sentence} {numbers}')}</p>"
 
     def _show(self, title: str, model: VAE | GAN, history: History) -> None:
-        """Show a model beside the one before it."""
+        """Display a model beside the one before it."""
         started = time.perf_counter()
         self._picture.value = image(*self._drawn(dict([self._before]) | {title: (model, history)}))
         now = time.perf_counter()
         self._due = now + max(PAUSE, SHARE * (now - started))
 
     def _drawn(self, runs: Mapping[str, tuple[VAE | GAN, History]]) -> tuple[bytes, str]:
-        """Draw samples and curves of models, and describe them in words."""
-        curves = next(curves for kind, curves in CURVES.items() if isinstance(self.recipe, kind))
+        """Return a picture of samples and curves of models, and its alternative text."""
+        curves = GAN_CURVES if isinstance(self.recipe, GANRecipe) else VAE_CURVES
         figure = samples_and_curves(
             {title: (self._samples(model), history) for title, (model, history) in runs.items()}, curves
         )
@@ -194,58 +187,22 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         return png(figure, colours=64), "Samples and curves of runs. " + "; ".join(seen) + "."
 
     def _samples(self, model: VAE | GAN) -> Image:
-        """Decode the same latents each time; a model in training is left as it was."""
+        """Return samples from the same latents each time; the mode of a model in training does not change."""
         device = next(model.parameters()).device
         z = torch.randn(SAMPLES, model.latent_dim, generator=stream(self.seed, "panel"), dtype=torch.float32).to(device)
         return model.decode(z, torch.arange(SAMPLES, device=device) % model.num_classes if model.num_classes else None)
 
 
 def _control(recipe: Recipe, name: str, values: Sequence[float] | Mapping[str, Any]) -> ipywidgets.Dropdown:
-    """Make the control of a setting: a list to choose from, which has exact values and reads well aloud."""
-    known = recipe.settings()
-    if name not in known or name == "epochs":
-        raise InputError(
-            f"got the setting {name!r}, expected one of the recipe's, other than epochs, which has its control already"
-            f"{nearest(name, known)}"
-        )
-    named = dict(values) if isinstance(values, Mapping) else {_written(name, value): value for value in values}
+    """Return the control of a setting: a list, which offers exact values and works with screen readers."""
+    named = dict(values) if isinstance(values, Mapping) else {f"{value:g}": value for value in values}
     for value in named.values():
         changed: dict[str, Any] = {name: value}
-        replace(recipe, **changed)  # which refuses what is no such setting
-    if known[name] not in named.values():
-        raise InputError(
-            f"got {name} from {', '.join(named) or 'nothing'}, expected {recipe.name}'s own {known[name]} among them: the panel begins "
-            "with the recipe as it is"
-        )
-    return ipywidgets.Dropdown(options=list(named.items()), value=known[name], description=name, **_sized("auto"))
-
-
-def _written(name: str, value: float) -> str:
-    """Write a number as the reader chooses it, and refuse what is none."""
-    value = plain_number(value)
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise InputError(
-            f"got {value!r} for {name}, expected numbers from 0 on: give values of another kind as names to values"
-        )
-    return f"{value:g}"
+        replace(recipe, **changed)  # raises if no recipe can have this value
+    own = recipe.settings()[name]
+    return ipywidgets.Dropdown(options=list(named.items()), value=own, description=name, **_sized("auto"))
 
 
 def _sized(width: str) -> dict[str, Any]:
-    """Let a control be as wide as what it says."""
+    """Return the options of a control that is as wide as its text."""
     return {"layout": {"width": width}, "style": {"description_width": "initial"}}
-
-
-def _require_fitting(recipe: Recipe, shown: Mapping[str, Run]) -> None:
-    """Refuse what cannot be trained and watched here."""
-    autoregressive = isinstance(recipe, VAERecipe) and recipe.pixelcnn
-    stack = isinstance(recipe, GANRecipe) and recipe.stack > 1
-    if not isinstance(recipe, tuple(CURVES)) or autoregressive or stack:
-        raise InputError(
-            f"got the recipe {recipe.name}, expected a VAE or a GAN of single digits whose pixels are drawn all at once, such as "
-            "recipes.VAE: it is drawn twice a second"
-        )
-    if not shown or not all(isinstance(run.recipe, type(recipe)) for run in shown.values()):
-        raise InputError(
-            f"got {len(shown)} runs to show, expected at least one, and all of {recipe.name}'s kind: train one with fit, or "
-            "take a pretrained one"
-        )

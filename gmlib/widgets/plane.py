@@ -1,4 +1,4 @@
-"""Chapter 02's explorer: a point in the latent plane, and the digit that it decodes to."""
+"""The explorer of chapter 02: a point in the latent plane, and the digit that it decodes to."""
 
 import torch
 from matplotlib.colors import to_hex
@@ -6,11 +6,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gmlib.data import ImageDataset
-from gmlib.errors import InputError
 from gmlib.experiments.run import Run
+from gmlib.figures.grids import show_sheet
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
 from gmlib.metrics.latents import posterior_means
-from gmlib.numbers import whole
 from gmlib.shapes import Image
 from gmlib.widgets.decoder import packed
 from gmlib.widgets.explorer import Explorer
@@ -20,54 +19,48 @@ START = (-0.5, -1.5)
 
 
 def latent_plane(run: Run, digits: ImageDataset, points: int = 1000) -> Explorer:
-    """Drag a point through the latent plane, by mouse, sliders or arrow keys, and see what it decodes to.
+    """Return an explorer of the latent plane: the reader drags a point and sees what it decodes to.
 
     Args:
         run: of a VAE with two latents, without labels, whose decoder is fully connected.
         digits: shown as points in the colours of their labels, each at the mean of its q(z|x).
-        points: how many of the digits at most, evenly picked, so that a page stays small.
+        points: how many of the digits at most, evenly spaced, so that the page stays small.
 
     Returns:
         The explorer; `chosen["z"]` is the point.
 
     Raises:
-        InputError: if the run is of another kind, or there is no point to show.
+        InputError: if the decoder is not fully connected, or the model has another number of latents or labels.
     """
-    if run.model.latent_dim != 2 or run.model.num_classes:
-        raise InputError(
-            f"got a run with {run.model.latent_dim} latents and {run.model.num_classes} classes, expected 2 latents and no classes: "
-            "a plane has two directions, and nowhere to put a label"
-        )
-    if (whole(points) or 0) < 1 or len(digits) < 1:
-        raise InputError(f"got {points} points of {len(digits)} digits, expected at least one of each")
-    decoder = packed(run.model.decoder)
+    decoded = run.model.decode(torch.tensor([START], dtype=torch.float32))
     some = digits[:: -(-len(digits) // points)]
     mu, labels = posterior_means(run.model, some), some.require_labels()
-    state = {
-        "version": 1,
-        "decoder": decoder,
-        "extent": EXTENT,
-        "points": [[round(value, 2) for value in point] for point in mu.tolist()],
-        "labels": labels.tolist(),
-        "centres": [
-            [digit, *(round(value, 2) for value in mu[labels == digit].median(0).values.tolist())]
-            for digit in labels.unique().tolist()
-        ],
-        "colours": [to_hex(colour) for colour in DIGIT_COLOURS],
-    }
     return Explorer(
         "decoder.js",
         "plane.js",
-        state=state,
+        state={
+            "version": 1,
+            "decoder": packed(run.model.decoder),
+            "extent": EXTENT,
+            "points": [_rounded(point) for point in mu],
+            "labels": labels.tolist(),
+            "centres": [[digit, *_rounded(mu[labels == digit].median(0).values)] for digit in labels.unique().tolist()],
+            "colours": [to_hex(colour) for colour in DIGIT_COLOURS],
+        },
         chosen={"z": list(START)},
-        poster=_poster(mu, labels, run.model.decode(torch.tensor([START], dtype=mu.dtype))),
+        poster=_poster(mu, labels, decoded),
         alt="Left: embedded digits as points of the latent plane, in ten colours, crossed by two lines at the chosen point. "
         "Right: the digit that this point decodes to, a zero.",
     )
 
 
-def _poster(mu: Tensor, labels: Tensor, image: Image) -> Figure:
-    """Draw the explorer as it begins."""
+def _rounded(point: Tensor) -> list[float]:
+    """Return coordinates with two decimals."""
+    return [round(value, 2) for value in point.tolist()]
+
+
+def _poster(mu: Tensor, labels: Tensor, decoded: Image) -> Figure:
+    """Draw the explorer at its initial values."""
     with drawing(1, 2, height=3.6, width=6.0, width_ratios=(2, 1)) as (figure, axes):
         plane, digit = axes[0]
         plane.scatter(*mu.T.numpy(), s=4, alpha=0.6, linewidths=0, color=[DIGIT_COLOURS[label] for label in labels])
@@ -75,6 +68,5 @@ def _poster(mu: Tensor, labels: Tensor, image: Image) -> Figure:
         plane.axvline(START[0], color=INK, linewidth=0.8)
         plane.plot(*START, "o", color=INK, markerfacecolor="white", markersize=8, markeredgewidth=2)
         plane.set(xlabel="$z_1$", ylabel="$z_2$", xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal")
-        digit.imshow(image[0, 0].numpy(), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-        digit.axis("off")
+        show_sheet(digit, decoded[0, 0])
     return figure

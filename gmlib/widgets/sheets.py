@@ -1,4 +1,4 @@
-"""Chapter 08's explorer: a sheet of latents without labels and one with, and what a classifier reads on them."""
+"""The explorer of chapter 08: sheets of generated digits without labels and with, and how a classifier labels them."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from gmlib.errors import InputError
 from gmlib.experiments.run import Run
 from gmlib.figures.grids import image_grids
 from gmlib.interpolation import interpolate_spherical
@@ -16,33 +15,25 @@ from gmlib.shapes import Image
 from gmlib.widgets.explorer import Explorer
 from gmlib.widgets.packing import short, tiles
 
-ROWS, COLUMNS = 10, 11  # a row for each digit that can be asked for, and steps of a tenth
+ROWS, COLUMNS = 10, 11  # a row for each label, and steps of a tenth
 SHOWN = slice(None, None, 2)  # of the columns, on the poster
-SURE = 0.9  # below this probability of its first choice the classifier is unsure
+SURE = 0.9  # below this probability of the predicted class a prediction counts as unsure
 
 
 def latent_sheets(run: Run, conditional: Run, *, generator: Generator | None = None) -> Explorer:
-    """Walk between four latents of a model without labels; then, of one with labels, between two latents and down the digits.
+    """Return an explorer of two sheets: between four latents without labels, and between two latents for each label.
 
-    The images are drawn beforehand, as in `ways_between`, and the shipped classifier has read them: where is it unsure?
+    The images are computed here and labelled by the shipped classifier; unsure predictions can be marked.
 
     Args:
         run: of a model without labels.
-        conditional: of one with ten.
-        generator: source of randomness of the latents, on the CPU as the runs.
+        conditional: of a model with ten.
+        generator: source of randomness of the latents, on the CPU like the runs.
 
     Returns:
         The explorer; `chosen["sheet"]` is 0 for `run` and 1 for `conditional`, `chosen["row"]` and `chosen["column"]` are the
-        place on it, and `chosen["marked"]` says whether unsure readings are marked.
-
-    Raises:
-        InputError: if a run is of the other kind.
+        place on it, and `chosen["marked"]` says whether unsure predictions are marked.
     """
-    if run.model.num_classes or conditional.model.num_classes != 10:
-        raise InputError(
-            f"got runs with {run.model.num_classes} and {conditional.model.num_classes} classes, expected none and 10: "
-            "one sheet goes through latents alone, the other has a row for each digit"
-        )
     cpu = torch.device("cpu")
     corners = draw(torch.randn, (4, run.model.latent_dim), generator, cpu)
     ends = draw(torch.randn, (2, conditional.model.latent_dim), generator, cpu)
@@ -61,7 +52,7 @@ def latent_sheets(run: Run, conditional: Run, *, generator: Generator | None = N
             "columns": COLUMNS,
             "sure": SURE,
             "sheets": [
-                {"name": name, "asked": asked, **_read(sheet)}
+                {"name": name, "asked": asked, **_classified(sheet)}
                 for asked, (name, sheet) in zip((False, True), images.items(), strict=True)
             ],
         },
@@ -76,21 +67,12 @@ def latent_sheets(run: Run, conditional: Run, *, generator: Generator | None = N
 
 
 def spread(corners: Float[Tensor, "4 d"], rows: int, columns: int) -> Float[Tensor, "n d"]:
-    """Spread a sheet between four latents, along great circles: down both sides, then across from side to side.
-
-    Args:
-        corners: top left, top right, bottom left, bottom right, `(4, d)`.
-        rows: of the sheet, at least 2.
-        columns: of the sheet, at least 2.
-
-    Returns:
-        Latents row by row, `(rows · columns, d)`.
-    """
+    """Return latents between four corners, row by row: spherical interpolation down both sides, then across."""
     left, right = interpolate_spherical(corners[:2], corners[2:], rows).split(rows)
     return interpolate_spherical(left, right, columns)
 
 
-def _read(images: Image) -> dict[str, Any]:
-    """Pack a sheet: its images, the digit that the classifier reads in each, and the probability that it gives to it."""
+def _classified(images: Image) -> dict[str, Any]:
+    """Return a sheet as JSON: its images, and the predicted digit and its probability for each."""
     likely, digit = extract(images, shipped_classifier()).softmax(1).max(1)
     return {"tiles": tiles(images), "digits": digit.tolist(), "probabilities": short(likely)}

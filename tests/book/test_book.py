@@ -1,7 +1,5 @@
-"""The book's pipeline, on small notebooks made here; and the files that others rely on."""
+"""Running, checking and packing chapters, on small notebooks; and the files that the build relies on."""
 
-import configparser
-import importlib.util
 import json
 import re
 import shutil
@@ -19,14 +17,13 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from gmlib import recipes
+from tests.book.loaded import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
-spec = importlib.util.spec_from_file_location("build", ROOT / "book" / "build.py")
-build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build)
+build = loaded("build")
 
 
 def chapter(*sources: str, checked: int = 3) -> NotebookNode:
@@ -237,9 +234,7 @@ def test_what_the_bench_measured_lies_beside_the_staged_chapters(repository):
 
 
 def test_longest_chapters_are_tested_first_and_other_tests_stay_in_their_order(monkeypatch, tmp_path):
-    found = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
-    conftest = importlib.util.module_from_spec(found)
-    found.loader.exec_module(conftest)
+    conftest = loaded("conftest", ROOT)
     (tmp_path / "status.json").write_text(json.dumps({"chapters": {"a": {"seconds": 3.0}, "b": {"seconds": 9.0}}}))
     monkeypatch.setattr(conftest, "STATUS", tmp_path / "status.json")
     for given, expected in (("a.ipynb b.ipynb new.ipynb b.ipynb", "new b b a"), ("b.py a.py", "b a")):
@@ -447,7 +442,7 @@ def test_the_status_table_has_a_row_a_chapter():
     assert re.fullmatch(r"\d+ CPU cores, \w+ \w+", build.machine())
 
 
-# ---- files that others rely on
+# ---- files that the build relies on
 
 
 def test_every_file_of_the_contents_exists():
@@ -459,31 +454,7 @@ def test_every_file_of_the_contents_exists():
     assert chapters <= set(entries)
 
 
-def test_environment_installs_the_same_versions_as_make():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    assert environment["name"] == "gmlib"
-    conda, (pip,) = environment["dependencies"][:-1], environment["dependencies"][-1].values()
-    assert conda == ["python=3.12", "pip"]
-    assert pip == ["-c constraints.txt", "-e .[book,test]"]
-
-
 def test_constraints_are_exact_and_name_no_address():
     lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
     for line in filter(None, lines):
         assert re.fullmatch(r"[\w.-]+==[\w.+!]+( ; .+)?", line), line
-        assert "://" not in line
-
-
-def test_the_sanitising_file_parses():
-    sanitise = configparser.ConfigParser()
-    sanitise.read_string((ROOT / "tests" / "nbval.cfg").read_text())
-    assert sanitise.sections()
-    for section in sanitise.sections():
-        re.compile(sanitise[section]["regex"])
-        assert sanitise[section]["replace"]
-
-
-def test_build_says_how_to_use_it():
-    done = subprocess.run([sys.executable, ROOT / "book" / "build.py", "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "hygiene" in done.stdout

@@ -23,15 +23,15 @@ def test_a_seed_is_a_python_number(seed):
     assert found == seed
 
 
-@pytest.mark.parametrize("seed", ["x", "3", -1, -1.0, 0.5, float("nan"), float("inf"), True, None, [], LARGEST + 1])
-def test_what_is_no_seed_is_refused(refused, seed):
-    with refused("seed", repr(seed) if seed != -1 else "-1", "2,147,483,647"):
+@pytest.mark.parametrize("seed", ["3", -1, 0.5, float("nan"), True, None, LARGEST + 1])
+def test_what_is_not_a_seed_is_refused(seed):
+    with pytest.raises(InputError, match="seed"):
         require_settings("quick", seed)
 
 
-@pytest.mark.parametrize("profile", ["huge", "Quick", "", None, 1, []])
-def test_what_is_no_profile_is_refused(refused, profile):
-    with refused("profile", repr(profile), "'quick' or 'full'"):
+@pytest.mark.parametrize("profile", ["huge", "Quick", None])
+def test_what_is_not_a_profile_is_refused(profile):
+    with pytest.raises(InputError, match="profile"):
         require_settings(profile, 0)
 
 
@@ -42,12 +42,7 @@ def code(chapter: Path) -> list[str]:
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_refuses_bad_settings_in_its_first_cell(chapter):
     first = compile(code(chapter)[1], chapter.name, "exec")
-    for settings, key in (
-        ({"profile": "huge", "seed": 0}, "profile"),
-        ({"profile": "quick", "seed": "x"}, "seed"),
-        ({"profile": "quick", "seed": -1}, "seed"),
-        ({"profile": "quick", "seed": 2**31}, "seed"),
-    ):
+    for settings, key in (({"profile": "huge", "seed": 0}, "profile"), ({"profile": "quick", "seed": -1}, "seed")):
         with pytest.raises(InputError, match=key):
             exec(first, settings)
 
@@ -75,10 +70,10 @@ def test_a_chapter_finds_what_was_measured_wherever_it_is_started(monkeypatch, f
     assert {"about", "drawing"} <= set(measured_costs())
 
 
-def test_without_a_clone_a_chapter_says_what_it_needs(monkeypatch, tmp_path, refused):
+def test_without_a_clone_the_error_names_it(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("audit.costs.__file__", str(tmp_path / "audit" / "costs.py"))
-    with refused("results.json", "clone"):
+    with pytest.raises(InputError, match="clone"):
         measured_costs()
 
 

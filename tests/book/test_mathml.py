@@ -1,15 +1,12 @@
 """Formulas of the book, from TeX to MathML."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "book" / "_ext" / "mathml.py"
-spec = importlib.util.spec_from_file_location("mathml", PATH)
-mathml = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(mathml)
+from tests.book.loaded import BOOK, loaded
+
+mathml = loaded("mathml", BOOK / "_ext")
 
 
 def inside(tex: str, display: bool = False) -> str:

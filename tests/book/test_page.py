@@ -1,28 +1,15 @@
-"""What every page gets beside its text."""
+"""What a page gets in addition to its text: description, image sizes, fonts, buttons."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
 from PIL import Image
 
-BOOK = Path(__file__).parents[2] / "book"
+from tests.book.loaded import BOOK, loaded
 
-
-def loaded(name: str, folder: Path):
-    """Load a module of the book, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"book_{name}", folder / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-page, fonts, lighthouse = loaded("page", BOOK / "_ext"), loaded("fonts", BOOK / "_ext"), loaded("lighthouse", BOOK)
+page, fonts, lighthouse = loaded("page", BOOK / "_ext"), loaded("fonts", BOOK / "_ext"), loaded("lighthouse")
 
 
 def document(*paragraphs: str) -> nodes.document:

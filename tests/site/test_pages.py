@@ -1,6 +1,6 @@
 """The files of the rendered site: links lead somewhere, nothing comes from the network, no page is too heavy.
 
-They are read where the site is newer than the book. `make book` renders it, and so does `make test-release`.
+They are skipped unless the site is newer than the book; `make book` and `make test-release` render it.
 """
 
 import os
@@ -11,11 +11,12 @@ from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
 
-from tests.book.test_page import lighthouse
+from tests.book.loaded import loaded
 from tests.site.rendered import SITE, is_current
 
 pytestmark = pytest.mark.xdist_group("pages")
 
+lighthouse = loaded("lighthouse")
 RESOURCES = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src"}
 
 

@@ -1,7 +1,7 @@
 """The rendered site in headless Chromium, opened from disk with the network off: what a reader gets.
 
 Without a site, or with one older than the book, the committed chapters are rendered first; nothing is trained. What
-can be read in the files alone is in `tests/site/test_pages.py`.
+can be checked in the files alone is in `tests/site/test_pages.py`.
 """
 
 import re

@@ -1,12 +1,12 @@
-"""An explorer's JavaScript, run in Chromium."""
+"""Explorers and their JavaScript in Chromium."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from gmlib.widgets.explorer import source
+from gmlib.widgets.explorer import Explorer, source
 from tests.site.rendered import FLAGS, chromium
 
 
@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def evaluate(browser: Browser) -> Iterator[Callable[..., Any]]:
-    """Evaluate an expression after files of `gmlib/widgets`; it is a function of one argument, which comes as JSON."""
+    """Evaluate an expression after files of `gmlib/widgets`: a function of one argument, which is passed as JSON."""
     page = browser.new_page()
 
     def run(*files: str, expression: str, argument: Any = None) -> Any:
@@ -30,3 +30,21 @@ def evaluate(browser: Browser) -> Iterator[Callable[..., Any]]:
 
     yield run
     page.close()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page that holds an explorer, as many times as given; `head` stands before it."""
+    pages = []
+
+    def open_page(
+        made: Explorer, wait: str = "figure[data-live]", head: str = "", times: int = 1, **options: Any
+    ) -> Page:
+        pages.append(browser.new_page(**options))
+        pages[-1].set_content(f"<!doctype html>{head}{made.html() * times}")
+        pages[-1].wait_for_selector(wait)
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.close()

@@ -1,11 +1,12 @@
-"""Critics on the line: what is shipped was learnt as the chapter learns, and the page shows what the library computes."""
+"""Critics on the line: the shipped ones are trained as in the chapter, and the page shows what the library computes."""
 
 import pytest
 import torch
 
-from gmlib import toy
+from gmlib import InputError, toy
 from gmlib.widgets.critics import CLIPS, EVERY, POINTS, SD, THETAS, WEIGHTS, critics_on_a_line, trained_scores
-from tools.train_critics import leashes, trained
+from gmlib.widgets.explorer import Explorer
+from tools.train_critics import objectives, trained
 
 KEPT = POINTS[::EVERY]
 
@@ -14,20 +15,20 @@ def both(theta: float, points: torch.Tensor = KEPT) -> tuple[torch.Tensor, torch
     return toy.gaussian_masses(points, 0.0, SD), toy.gaussian_masses(points, theta, SD)
 
 
-def apart(scores: torch.Tensor, theta: float) -> float:
+def mean_difference(scores: torch.Tensor, theta: float) -> float:
     p, q = both(theta)
     return float(((p - q) * scores).sum())
 
 
-def felt(scores: torch.Tensor, theta: float) -> float:
+def mean_slope(scores: torch.Tensor, theta: float) -> float:
     """The mean slope at the samples."""
     _, q = both(theta)
     return float((scores.diff() / KEPT.diff() * (q[1:] + q[:-1]) / 2).sum())
 
 
-def test_critics_that_are_gone_say_how_they_come_back(tmp_path, monkeypatch, refused):
+def test_a_missing_file_names_the_script_that_writes_it(tmp_path, monkeypatch):
     monkeypatch.setattr("gmlib.widgets.critics.FILE", tmp_path / "critics.npz")
-    with refused(f"cannot read {tmp_path / 'critics.npz'}", "python -m tools.train_critics"):
+    with pytest.raises(InputError, match="train_critics"):
         critics_on_a_line()
 
 
@@ -37,13 +38,13 @@ def kept() -> dict[str, torch.Tensor]:
 
 
 # with a weight of 10 rounding errors grow over 300 steps, so that two kinds of processor differ; with 100 they do not
-@pytest.mark.parametrize(("kind", "leash", "theta"), [("clipped", 4, 20), ("clipped", 0, 7), ("penalty", 3, 20)])
-def test_shipped_critics_are_those_that_the_chapter_trains(kept, kind, leash, theta):
-    scores = trained(leashes()[kind][leash], THETAS[theta])
-    assert (scores - kept[kind][leash, theta]).abs().max() < 1e-3 * scores.abs().max()
+@pytest.mark.parametrize(("kind", "setting", "theta"), [("clipped", 4, 20), ("clipped", 0, 7), ("penalty", 3, 20)])
+def test_shipped_critics_are_those_that_the_chapter_trains(kept, kind, setting, theta):
+    scores = trained(objectives()[kind][setting], THETAS[theta])
+    assert (scores - kept[kind][setting, theta]).abs().max() < 1e-3 * scores.abs().max()
 
 
-def test_every_leash_and_every_place_has_its_curve(kept):
+def test_every_setting_and_every_place_has_its_curve(kept):
     assert kept["clipped"].shape == (len(CLIPS), len(THETAS), len(KEPT))
     assert kept["penalty"].shape == (len(WEIGHTS), len(THETAS), len(KEPT))
     for scores in kept.values():
@@ -55,20 +56,20 @@ def test_every_leash_and_every_place_has_its_curve(kept):
 def test_a_bound_twice_as_large_makes_three_layers_eight_times_as_steep(kept):
     for small, large in ((0.02, 0.04), (0.04, 0.08)):
         one, other = (kept["clipped"][CLIPS.index(clip), THETAS.index(1.0)] for clip in (small, large))
-        assert felt(other, 1.0) / felt(one, 1.0) == pytest.approx(8, rel=0.35)
+        assert mean_slope(other, 1.0) / mean_slope(one, 1.0) == pytest.approx(8, rel=0.35)
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)
-def test_a_penalty_pays_for_slope_until_a_steeper_one_costs_more(kept, weight):
-    """A slope s between images and samples tells apart by s θ and pays λ (s - 1)²: the best is 1 + θ / 2λ."""
+def test_the_slope_that_a_penalty_reaches(kept, weight):
+    """A slope s separates the mean scores by s θ and costs λ (s - 1)²: the optimum is 1 + θ / 2λ."""
     for theta in (0.5, 1.0):
         scores = kept["penalty"][WEIGHTS.index(weight), THETAS.index(theta)]
-        assert apart(scores, theta) / theta == pytest.approx(1 + theta / (2 * weight), rel=0.1)
+        assert mean_difference(scores, theta) / theta == pytest.approx(1 + theta / (2 * weight), rel=0.1)
 
 
-def test_with_nothing_to_tell_the_penalty_still_asks_for_a_slope(kept):
+def test_with_equal_distributions_the_penalty_keeps_a_slope_of_one(kept):
     for scores in kept["penalty"][:, 0]:
-        assert abs(felt(scores, 0.0)) == pytest.approx(1, abs=0.1)
+        assert abs(mean_slope(scores, 0.0)) == pytest.approx(1, abs=0.1)
 
 
 # in a browser
@@ -83,13 +84,15 @@ def test_the_page_has_the_shipped_curves(evaluate, kept):
         assert ((found - kept[kind]).abs() <= kept[kind].abs().amax(-1, keepdim=True) / 32767).all()
 
 
-@pytest.mark.parametrize(("theta", "clip", "weight"), [(1.0, 0.05, 10.0), (0.3, 0.08, 0.1), (0.0, 0.01, 100.0)])
-def test_the_table_says_what_the_library_computes(browser, kept, theta, clip, weight):
+def chosen(theta: float, clip: float, weight: float) -> Explorer:
     made = critics_on_a_line()
     made.chosen = {"theta": theta, "clip": clip, "weight": weight}
-    page = browser.new_page()
-    page.set_content(f"<!doctype html>{made.html()}")
-    page.wait_for_selector("td:not(:empty)")
+    return made
+
+
+@pytest.mark.parametrize(("theta", "clip", "weight"), [(1.0, 0.05, 10.0), (0.3, 0.08, 0.1), (0.0, 0.01, 100.0)])
+def test_the_table_shows_what_the_library_computes(opened, kept, theta, clip, weight):
+    page = opened(chosen(theta, clip, weight), wait="td:not(:empty)")
     place = THETAS.index(theta)
     critics = [
         toy.optimal_critic(*both(theta), KEPT),
@@ -98,24 +101,16 @@ def test_the_table_says_what_the_library_computes(browser, kept, theta, clip, we
     ]
     for row, scores in zip(page.locator("tbody tr").all(), critics, strict=True):
         numbers = [float(text.replace("−", "-")) for text in row.locator("td").all_inner_texts()]
-        assert numbers == pytest.approx([apart(scores, theta), felt(scores, theta)], abs=0.0011)
-    page.close()
+        assert numbers == pytest.approx([mean_difference(scores, theta), mean_slope(scores, theta)], abs=0.0011)
 
 
-def test_a_choice_from_a_kernel_finds_the_nearest_stop(browser):
-    made = critics_on_a_line()
-    made.chosen = {"theta": 0.52, "clip": 0.5, "weight": 7.0}
-    page = browser.new_page()
-    page.set_content(f"<!doctype html>{made.html()}")
-    page.wait_for_selector("td:not(:empty)")
+def test_a_choice_from_a_kernel_finds_the_nearest_stop(opened):
+    page = opened(chosen(0.52, 0.5, 7.0), wait="td:not(:empty)")
     assert page.locator(".gm-value").all_inner_texts() == ["0.50", "0.10", "10"]
-    page.close()
 
 
-def test_samples_are_dragged_and_the_table_follows(browser):
-    page = browser.new_page()
-    page.set_content(f"<!doctype html>{critics_on_a_line().html()}")
-    page.wait_for_selector("td:not(:empty)")
+def test_samples_are_dragged_and_the_table_follows(opened):
+    page = opened(critics_on_a_line(), wait="td:not(:empty)")
     box = page.locator("canvas").first.bounding_box()
     for x, theta in ((0.5, "0.50"), (-0.8, "0.00")):  # images stay at 0, and samples to the right of them
         page.mouse.move(box["x"] + box["width"] * (x + 1) / 3, box["y"] + 50)
@@ -123,4 +118,3 @@ def test_samples_are_dragged_and_the_table_follows(browser):
         page.mouse.up()
         page.wait_for_function(f"document.querySelector('.gm-value').textContent === '{theta}'")
         assert page.locator("td").first.inner_text() == f"{theta}0"
-    page.close()
