@@ -1,25 +1,11 @@
-"""The classifier, in whose features samples are compared."""
+"""The classifier whose features samples are compared in."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.models.conv import normed
-from gmlib.shapes import Image, require_image, require_whole
-
-
-def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
-    """A 3×3 convolution, batch norm and ReLU.
-
-    Args:
-        inputs: channels that come in.
-        outputs: channels that go out.
-        stride: 2 halves height and width.
-
-    Returns:
-        The modules in order.
-    """
-    return normed(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), outputs, batch_norm=True)
+from gmlib.shapes import Image, require_image
 
 
 class Classifier(nn.Module):
@@ -29,14 +15,15 @@ class Classifier(nn.Module):
         """Build the network.
 
         Args:
-            num_classes: number of classes, at least 1.
-
-        Raises:
-            InputError: if there is no class.
+            num_classes: number of classes.
         """
         super().__init__()
-        require_whole(1, num_classes=num_classes)
         self.num_classes = num_classes
+
+        def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+            layer = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+            return normed(layer, outputs, batch_norm=True)
+
         self.features = nn.Sequential(
             *convolution(1, 16),  # 28
             *convolution(16, 32, stride=2),  # 28 -> 14
@@ -49,13 +36,6 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(128, num_classes))
 
     def forward(self, x: Image) -> Float[Tensor, "b classes"]:
-        """Return the log-odds of each class.
-
-        Args:
-            x: images `(b, 1, 28, 28)` in [0, 1].
-
-        Returns:
-            Logits `(b, num_classes)`.
-        """
+        """Return the logits of the classes `(b, num_classes)` for images `(b, 1, 28, 28)` in [0, 1]."""
         require_image(x, (1, 28, 28))
         return self.head(self.features(x))

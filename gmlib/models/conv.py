@@ -1,54 +1,40 @@
-"""Convolutional networks for a VAE: an encoder, the report's or one with strides, and a decoder that convolves too."""
+"""Convolutional networks for a VAE: an encoder, the report's or one with strides, and a decoder."""
 
 from functools import partial
 
 from torch import nn
 
 from gmlib.conditioning import append_label
-from gmlib.models.mlp import batch, hidden_layers, last
-from gmlib.shapes import Image, Labels, Latent, require_image, require_latent, require_latent_dim, require_whole
+from gmlib.models.mlp import Hidden, batch, hidden_layers, last
+from gmlib.shapes import Image, Labels, Latent, require_image, require_latent
 
 
 def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]:
-    """A convolution, batch norm if it is asked for, and ReLU.
-
-    Args:
-        layer: the convolution.
-        channels: that come out of it.
-        batch_norm: whether to normalise before the nonlinearity.
-
-    Returns:
-        The modules in order.
-    """
+    """Return a convolution, batch norm over its output channels if it is asked for, and ReLU."""
     return [layer, *([nn.BatchNorm2d(channels)] if batch_norm else []), nn.ReLU()]
 
 
 class ConvEncoder(nn.Module):
-    """q(z|x) by two convolutions, then the hidden layer of the MLP encoder: the report's, of stride 1, or of stride 2."""
+    """q(z|x) by two convolutions, then the hidden layer of the MLP encoder; with stride 1 it is the report's."""
 
     def __init__(
         self,
         latent_dim: int,
         num_classes: int = 0,
-        hidden: int | tuple[int, ...] = 100,
+        hidden: Hidden = 100,
         batch_norm: bool = True,
         strided: bool = False,
     ) -> None:
         """Build the network.
 
         Args:
-            latent_dim: size of z, at least 1.
-            num_classes: number of labels, 0 for none; each is a plane beside the image.
+            latent_dim: size of z.
+            num_classes: number of labels, 0 for none; each is a channel beside the image.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
-            strided: whether both convolutions halve the image, 4×4 with 32 and 64 channels, or keep it, 3×3 with 8.
-
-        Raises:
-            InputError: if a size is too small.
+            strided: True for 4×4 kernels with stride 2 and 32 and 64 channels, False for 3×3 with stride 1 and 8 channels.
         """
         super().__init__()
-        require_latent_dim(latent_dim)
-        require_whole(0, num_classes=num_classes)
         self.num_classes = num_classes
         first, second, kernel, stride, side = (32, 64, 4, 2, 7) if strided else (8, 8, 3, 1, 28)
         conv = partial(nn.Conv2d, kernel_size=kernel, stride=stride, padding=1, bias=not batch_norm)
@@ -57,19 +43,11 @@ class ConvEncoder(nn.Module):
             *normed(conv(first, second), second, batch_norm),  # 28, or 7
             nn.Flatten(),  # 8 · 28 · 28, or 64 · 7 · 7
             *hidden_layers(second * side**2, hidden, batch(batch_norm)),
-            nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance side by side
+            nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance
         )
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
-        """Give mean and log-variance of q(z|x).
-
-        Args:
-            x: images `(b, 1, 28, 28)` in [0, 1].
-            y: labels `(b,)`, or None.
-
-        Returns:
-            mu and logvar, each `(b, latent_dim)`.
-        """
+        """Return mu and logvar of q(z|x), each `(b, latent_dim)`, for images `(b, 1, 28, 28)` in [0, 1]."""
         require_image(x, (1, 28, 28), self)
         mu, logvar = self.net(append_label(x, y, self.num_classes)).chunk(2, dim=1)
         return mu, logvar
@@ -82,7 +60,7 @@ class ConvDecoder(nn.Module):
         self,
         latent_dim: int,
         num_classes: int = 0,
-        hidden: int | tuple[int, ...] = 100,
+        hidden: Hidden = 100,
         batch_norm: bool = True,
         channels: int = 1,
         width: int = 32,
@@ -90,47 +68,28 @@ class ConvDecoder(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z, at least 1.
+            latent_dim: size of z.
             num_classes: number of labels, 0 for none.
             hidden: size of the hidden layer, or sizes of several.
             batch_norm: whether layers are normalised over the batch.
             channels: of the output: 1 for logits, or more for the spatial condition of a PixelCNN.
-            width: channels of 7×7 that the hidden layer becomes; half of them of 14×14 follow.
-
-        Raises:
-            InputError: if a size is too small.
+            width: channels of the 7×7 feature map; the 14×14 one has half as many channels.
         """
         super().__init__()
-        require_latent_dim(latent_dim)
-        require_whole(0, num_classes=num_classes)
-        require_whole(1, channels=channels)
-        require_whole(2, width=width)  # half of it follows
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.channels = channels
+        half = width // 2
         self.net = nn.Sequential(
             *hidden_layers(latent_dim + num_classes, hidden, batch(batch_norm)),
             nn.Linear(last(hidden), width * 7 * 7),
             nn.ReLU(),
             nn.Unflatten(1, (width, 7, 7)),
-            *normed(
-                nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=not batch_norm), width // 2, batch_norm
-            ),  # 7 -> 14
-            nn.ConvTranspose2d(width // 2, channels, 4, 2, 1),  # 14 -> 28
+            *normed(nn.ConvTranspose2d(width, half, 4, 2, 1, bias=not batch_norm), half, batch_norm),  # 7 -> 14
+            nn.ConvTranspose2d(half, channels, 4, 2, 1),  # 14 -> 28
         )
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
-        """Give the log-odds of each pixel.
-
-        Args:
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Logits `(b, 1, 28, 28)`, or a feature map `(b, channels, 28, 28)`.
-
-        Raises:
-            InputError: if the latents are of another size, or the labels do not fit.
-        """
+        """Return logits `(b, 1, 28, 28)`, or a feature map `(b, channels, 28, 28)`, for latents `(b, latent_dim)`."""
         require_latent(z, self.latent_dim, self)
         return self.net(append_label(z, y, self.num_classes))

@@ -5,26 +5,11 @@ from torch import nn
 from gmlib.conditioning import append_label
 from gmlib.models.conv import normed
 from gmlib.models.mlp import Norm, normalisation
-from gmlib.shapes import (
-    Image,
-    Labels,
-    Latent,
-    PerImage,
-    require_image,
-    require_latent,
-    require_latent_dim,
-    require_whole,
-)
+from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent
 
 
 def initialise(network: nn.Module) -> nn.Module:
-    """Draw weights from N(0, 0.02²), and a norm's gains from N(1, 0.02²); biases begin at 0.
-
-    Args:
-        network: changed in place.
-
-    Returns:
-        The same network.
+    """Return the network with weights from N(0, 0.02²), batch norm's gains from N(1, 0.02²), and biases of 0.
 
     Source: Radford, Metz & Chintala 2016, section 4; their reference code for the gains.
     """
@@ -39,7 +24,7 @@ def initialise(network: nn.Module) -> nn.Module:
 
 
 class DCGenerator(nn.Module):
-    """G(z): noise, and a label if there are classes, as a 1×1 plane that four transposed convolutions unfold."""
+    """G(z): z, and a one-hot label if there are classes, as a 1×1 image that four transposed convolutions enlarge."""
 
     def __init__(
         self,
@@ -52,19 +37,13 @@ class DCGenerator(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z, at least 1.
+            latent_dim: size of z.
             num_classes: number of labels, 0 for none.
-            width: channels of the last hidden plane; each one before has twice as many.
-            batch_norm: whether hidden planes are normalised over the batch.
-            channels: of the images; 3 where they are stacks of three digits.
-
-        Raises:
-            InputError: if a size is too small.
+            width: channels of the last hidden feature map; each earlier one has twice the channels of the next.
+            batch_norm: whether hidden feature maps are normalised over the batch.
+            channels: of the images; 3 for stacks of three digits.
         """
         super().__init__()
-        require_latent_dim(latent_dim)
-        require_whole(0, num_classes=num_classes)
-        require_whole(1, channels=channels, width=width)
         self.latent_dim = latent_dim
         self.num_classes = num_classes
 
@@ -83,24 +62,13 @@ class DCGenerator(nn.Module):
         initialise(self)
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
-        """Turn noise into images.
-
-        Args:
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Images `(b, channels, 28, 28)` in [0, 1].
-
-        Raises:
-            InputError: if the latents are of another size, or the labels do not fit.
-        """
+        """Return images `(b, channels, 28, 28)` in [0, 1] for latents `(b, latent_dim)`."""
         require_latent(z, self.latent_dim, self)
         return (self.net(append_label(z, y, self.num_classes)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
 
 
 class DCCritic(nn.Module):
-    """How real an image looks, as an unbounded score: strided convolutions, and a last one over the whole plane."""
+    """An unbounded score per image by strided convolutions; the last one covers the whole feature map."""
 
     def __init__(
         self,
@@ -113,24 +81,22 @@ class DCCritic(nn.Module):
         """Build the network.
 
         Args:
-            num_classes: number of labels, 0 for none; each is a plane beside the image.
-            width: channels of the first hidden plane; each next one has twice as many.
-            norm: of hidden planes: "batch" over the batch, "layer" over each image, or None; the first and the score have none.
-            dropout: part of each hidden plane that is dropped in training.
-            channels: of the images; m where it judges packs of m.
+            num_classes: number of labels, 0 for none; each is a channel beside the image.
+            width: channels of the first hidden feature map; each next one has twice as many.
+            norm: of hidden feature maps but the first: "batch" over the batch, "layer" over each image, or None.
+            dropout: share of each hidden feature map that is set to 0 in training.
+            channels: of the images; m for packs of m images.
 
         Raises:
-            InputError: if a size is too small, or there is no such norm.
+            InputError: if there is no such norm.
         """
         super().__init__()
-        require_whole(0, num_classes=num_classes)
-        require_whole(1, channels=channels, width=width)
         self.num_classes = num_classes
         self.channels = channels
 
         def down(inputs: int, outputs: int, kernel: int, norm: Norm = norm) -> list[nn.Module]:
             convolution = nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1, bias=norm != "batch")
-            normed = normalisation(norm, outputs, planes=True)
+            normed = normalisation(norm, outputs, feature_maps=True)
             return [convolution, *normed, nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
 
         self.net = nn.Sequential(
@@ -143,14 +109,6 @@ class DCCritic(nn.Module):
         initialise(self)
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
-        """Score images.
-
-        Args:
-            x: images `(b, channels, 28, 28)` in [0, 1].
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Scores `(b,)`, the log-odds of being real where the loss is a cross-entropy.
-        """
+        """Return scores `(b,)`, logits where the loss is a cross-entropy, of images `(b, channels, 28, 28)` in [0, 1]."""
         require_image(x, (self.channels, 28, 28), self)
         return self.net(append_label(2 * x - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

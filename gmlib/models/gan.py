@@ -1,4 +1,4 @@
-"""The generative adversarial network: a generator that draws images, and a critic that scores them."""
+"""The generative adversarial network: a generator of images, and a critic that scores them."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -6,10 +6,9 @@ from typing import Any, cast
 import torch
 from torch import Generator, nn
 
-from gmlib.errors import InputError
 from gmlib.mode import eval_mode
 from gmlib.models.sampling import draw_latents, in_batches
-from gmlib.shapes import Image, Labels, Latent, require_attributes
+from gmlib.shapes import Image, Labels, Latent
 
 
 class GAN(nn.Module):
@@ -23,12 +22,8 @@ class GAN(nn.Module):
 
         Args:
             generator: `(z, y) -> images`, with `latent_dim` and `num_classes`.
-            critic: `(x, y) -> (b,)`, one score per image; a trained model needs none to draw images.
-
-        Raises:
-            InputError: if the generator lacks one of both attributes.
+            critic: `(x, y) -> (b,)`, one score per image; not needed to sample from a trained generator.
         """
-        require_attributes(generator, "latent_dim", "num_classes")
         super().__init__()
         self.generator = generator
         if critic is not None:
@@ -37,11 +32,9 @@ class GAN(nn.Module):
         self.num_classes = cast(int, generator.num_classes)
 
     def __getattr__(self, name: str) -> Any:
-        """Return a network, or say that the critic was not kept."""
+        """Return a network, or raise an error that explains why there is no critic."""
         if name == "critic" and "critic" not in self._modules:
-            raise AttributeError(
-                "this GAN was kept without its critic, which no sample needs: train it again to get one"
-            )
+            raise AttributeError("this GAN was kept without its critic, which sampling does not need: train it again")
         return super().__getattr__(name)
 
     @torch.no_grad()
@@ -54,12 +47,7 @@ class GAN(nn.Module):
 
         Returns:
             G(z), images `(n, c, h, w)` in [0, 1].
-
-        Raises:
-            InputError: if the number of labels differs from the number of latents.
         """
-        if y is not None and len(y) != len(z):
-            raise InputError(f"got {len(y)} labels for {len(z)} latents, expected the same number: give one per latent")
         with eval_mode(self.generator):
             return in_batches(self.generator, z, y)
 

@@ -7,11 +7,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gmlib.conditioning import append_label
-from gmlib.errors import InputError
-from gmlib.models.pixelcnn import CausalNetwork, Condition, sample_sequentially, sample_wavefront
+from gmlib.models.pixelcnn import CausalNetwork, Condition
+from gmlib.models.pixelcnn_sampling import sample_sequentially, sample_wavefront
 from gmlib.objectives.variational import bernoulli_log_prob
 from gmlib.parallel import draw
-from gmlib.shapes import Image, Labels, Latent, PerImage, Watch, require_image, require_latent
+from gmlib.shapes import Image, Labels, Latent, PerImage
 
 SIZE = (1, 28, 28)
 
@@ -49,35 +49,11 @@ class PixelDecoder(nn.Module):
         self.pixelcnn = pixelcnn(*sizes)
 
     def forward(self, x: Image, z: Latent, y: Labels | None = None) -> Image:
-        """Compute the logit of each pixel, given the pixels before it, in one pass (teacher forcing).
-
-        Args:
-            x: images `(b, 1, 28, 28)`.
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Logits `(b, 1, 28, 28)`.
-
-        Raises:
-            InputError: if x is not a batch of such images, or z has another size or another number of rows.
-        """
-        require_image(x, SIZE, self)
-        if len(x) != len(z):
-            raise InputError(f"got {len(x)} images and {len(z)} latents, expected one latent per image")
+        """Return the logit of each pixel given the pixels before it, `(b, 1, 28, 28)`, in one pass (teacher forcing)."""
         return self.pixelcnn(x, self._condition(z, y))
 
     def log_prob(self, x: Image, z: Latent, y: Labels | None = None) -> PerImage:
-        """Compute log p(x|z).
-
-        Args:
-            x: binary images `(b, 1, 28, 28)`.
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Nats per image, `(b,)`.
-        """
+        """Return log p(x|z) of binary images `(b, 1, 28, 28)`, in nats per image, `(b,)`."""
         return bernoulli_log_prob(x, self(x, z, y).to(x.dtype))
 
     def sample(
@@ -87,7 +63,6 @@ class PixelDecoder(nn.Module):
         *,
         uniforms: Tensor | None = None,
         generator: Generator | None = None,
-        watch: Watch = iter,
     ) -> Image:
         """Sample images along wavefronts.
 
@@ -97,7 +72,6 @@ class PixelDecoder(nn.Module):
             uniforms: `(b, 1, 28, 28)` in [0, 1): a pixel is 1 where its uniform number is below its probability. None draws
                 them.
             generator: source of randomness, on the device of z.
-            watch: passes on the steps that it is given, and may show progress, as tqdm does.
 
         Returns:
             Images `(b, 1, 28, 28)` of zeros and ones.
@@ -105,65 +79,22 @@ class PixelDecoder(nn.Module):
         Raises:
             InputError: if latents, labels and uniforms do not fit each other.
         """
-        return sample_wavefront(self.pixelcnn, *self._sampled(z, y, uniforms, generator), watch)
+        if uniforms is None:
+            uniforms = draw(torch.rand, (len(z), *SIZE), generator, z.device)
+        return sample_wavefront(self.pixelcnn, uniforms.to(z), self._condition(z, y))
 
-    def sample_sequentially(
-        self,
-        z: Latent,
-        y: Labels | None = None,
-        *,
-        uniforms: Tensor | None = None,
-        generator: Generator | None = None,
-        watch: Watch = iter,
-    ) -> Image:
-        """Sample the same images pixel by pixel, by 784 full passes.
-
-        Args:
-            z: as for `sample`.
-            y: as for `sample`.
-            uniforms: as for `sample`.
-            generator: as for `sample`.
-            watch: passes on the pixels that it is given.
-
-        Returns:
-            Images `(b, 1, 28, 28)` of zeros and ones.
-
-        Raises:
-            InputError: if latents, labels and uniforms do not fit each other.
-        """
-        return sample_sequentially(self.pixelcnn, *self._sampled(z, y, uniforms, generator), watch)
+    def sample_sequentially(self, z: Latent, y: Labels | None = None, *, uniforms: Tensor) -> Image:
+        """Return the images of `sample` for given uniforms, computed pixel by pixel, by 784 full passes."""
+        return sample_sequentially(self.pixelcnn, uniforms.to(z), self._condition(z, y))
 
     def _condition(self, z: Latent, y: Labels | None) -> Condition:
         """Return z and one-hot label side by side, or the feature map made from them."""
-        require_latent(z, self.latent_dim, self)
         return self.spatial_condition(z, y) if self.spatial_condition else append_label(z, y, self.num_classes)
-
-    def _sampled(
-        self, z: Latent, y: Labels | None, uniforms: Tensor | None, generator: Generator | None
-    ) -> tuple[Image, Condition]:
-        """Return the uniforms, given or drawn, and the condition."""
-        condition = self._condition(z, y)
-        if uniforms is None:
-            return draw(torch.rand, (len(z), *SIZE), generator, z.device).to(z.dtype), condition
-        if tuple(uniforms.shape) != (len(z), *SIZE):
-            raise InputError(
-                f"got uniforms of shape {tuple(uniforms.shape)}, expected {(len(z), *SIZE)}: one number in [0, 1) per pixel"
-            )
-        return uniforms.to(z), condition
 
 
 class NoLatent(nn.Module):
     """The encoder of a model without a latent: z has size 0, and its KL divergence is 0."""
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
-        """Return mean and log-variance of size 0.
-
-        Args:
-            x: images `(b, 1, 28, 28)`.
-            y: not used.
-
-        Returns:
-            Twice `(b, 0)`.
-        """
-        require_image(x)
+        """Return mean and log-variance of size 0, each `(b, 0)`; the label has no effect."""
         return x.new_zeros(len(x), 0), x.new_zeros(len(x), 0)

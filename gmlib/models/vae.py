@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from gmlib.errors import InputError
 from gmlib.mode import eval_mode
@@ -12,82 +12,34 @@ from gmlib.models.pixelvae import PixelDecoder
 from gmlib.models.sampling import draw_latents, in_batches
 from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl
 from gmlib.parallel import draw
-from gmlib.shapes import (
-    Image,
-    Labels,
-    Latent,
-    LogWeights,
-    PerImage,
-    require_alike,
-    require_attributes,
-    require_image,
-    require_whole,
-)
+from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage, require_alike
 
 
 class BernoulliDecoder(nn.Module):
-    """p(x|z): given z, each pixel is an independent coin whose log-odds a network computes."""
+    """p(x|z): given z, each pixel is an independent Bernoulli variable whose logit a network computes."""
 
     def __init__(self, logits: nn.Module) -> None:
         """Wrap a network.
 
         Args:
             logits: a network `(z, y) -> (b, 1, 28, 28)`, with `latent_dim` and `num_classes`.
-
-        Raises:
-            InputError: if the network lacks one of both.
         """
-        require_attributes(logits, "latent_dim", "num_classes")
         super().__init__()
         self.logits = logits
         self.latent_dim = cast(int, logits.latent_dim)
         self.num_classes = cast(int, logits.num_classes)
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
-        """Return the logit of each pixel's probability of being 1.
-
-        Args:
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Logits `(b, 1, 28, 28)`.
-        """
+        """Return the logits of the pixels `(b, 1, 28, 28)` for latents `(b, latent_dim)`."""
         return self.logits(z, y)
 
     def log_prob(self, x: Image, z: Latent, y: Labels | None = None) -> PerImage:
-        """Return log p(x|z).
-
-        Args:
-            x: binary images `(b, 1, 28, 28)`.
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Nats per image, `(b,)`.
-        """
-        return bernoulli_log_prob(x, self.logits(z, y).to(x.dtype))  # sums are not for bfloat16
+        """Return log p(x|z) of binary images `(b, 1, 28, 28)`, in nats per image, `(b,)`."""
+        return bernoulli_log_prob(x, self.logits(z, y).to(x.dtype))  # bfloat16 is too coarse for a sum of 784 pixels
 
     def mean(self, z: Latent, y: Labels | None = None) -> Image:
-        """Probability that each pixel is 1, which is what most papers print as a sample.
-
-        Args:
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-
-        Returns:
-            Images `(b, 1, 28, 28)` in [0, 1].
-
-        Raises:
-            InputError: if the network's logits are no images, one per latent.
-        """
-        logits = self.logits(z, y)
-        if logits.ndim != 4 or len(logits) != len(z):
-            raise InputError(
-                f"got logits of shape {tuple(logits.shape)} from the decoder for {len(z)} latents, "
-                f"expected ({len(z)}, c, h, w): end the network with nn.Unflatten(1, (1, 28, 28))"
-            )
-        return logits.sigmoid()
+        """Return the probability that each pixel is 1, `(b, 1, 28, 28)`, which most papers print as a sample."""
+        return self.logits(z, y).sigmoid()
 
     def sample(self, z: Latent, y: Labels | None = None, *, generator: Generator | None = None) -> Image:
         """Draw each pixel.
@@ -134,11 +86,10 @@ class VAE(nn.Module):
             log p(x|z) at the draw and KL(q(z|x) || p(z)) in closed form, each `(b,)`, in nats.
 
         Raises:
-            InputError: if the images are none, labels do not fit, or the encoder gives no moments of z.
+            InputError: if images, labels or the encoder's output do not fit.
         """
-        require_image(x)
         mu, logvar = self._posterior(x, y)
-        # z = mu + sigma * eps: the randomness stands outside, so that gradients reach mu and sigma
+        # z = mu + sigma * eps: eps does not depend on the weights, so that gradients reach mu and sigma
         eps = draw(torch.randn, mu.shape, generator, mu.device).to(mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps
         return self.decoder.log_prob(x, z, y), gaussian_kl(mu, logvar)
@@ -151,29 +102,25 @@ class VAE(nn.Module):
         Args:
             x: binary images `(b, c, h, w)`.
             y: labels `(b,)`, or None.
-            samples: k, the number of draws an image.
+            samples: k, the number of draws per image.
             generator: source of randomness, on the device of x.
 
         Returns:
             Log-weights `(k, b)`, in nats: the argument of `iwae_bound`.
 
         Raises:
-            InputError: as for `forward`, or if the number of samples is below 1.
+            InputError: if images, labels or the encoder's output do not fit.
 
         Source: Burda, Grosse & Salakhutdinov 2016, the weights of equation 8.
         """
-        require_image(x)
-        require_whole(1, samples=samples)
         mu, logvar = self._posterior(x, y)
         eps = draw(torch.randn, (samples, *mu.shape), generator, mu.device, dim=1).to(mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps
         xs = x.expand(samples, *x.shape).flatten(0, 1)
         ys = None if y is None else y.repeat(samples)
-        log_px = self.decoder.log_prob(xs, z.flatten(0, 1), ys)
-        require_alike("b", log_px=log_px)
+        log_px = self.decoder.log_prob(xs, z.flatten(0, 1), ys).unflatten(0, (samples, len(x)))
         # log p(z) - log q(z|x) by the draw's own eps: (z - mu) / sigma would lose it to rounding where sigma is small
-        log_ratio = 0.5 * (eps**2 + logvar - z**2).sum(-1)
-        return log_px.unflatten(0, (samples, len(x))) + log_ratio
+        return log_px + 0.5 * (eps**2 + logvar - z**2).sum(-1)
 
     @torch.no_grad()
     def encode(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
@@ -190,8 +137,7 @@ class VAE(nn.Module):
             InputError: if images or labels do not fit the model.
         """
         with eval_mode(self):
-            moments = in_batches(lambda x, y: torch.cat(self._posterior(x, y), 1), x, y)
-        mu, logvar = moments.split(self.latent_dim, 1) if self.latent_dim else (moments, moments)
+            mu, logvar = in_batches(lambda x, y: torch.cat(self._posterior(x, y), 1), x, y).chunk(2, 1)
         return mu, logvar
 
     @torch.no_grad()
@@ -206,7 +152,7 @@ class VAE(nn.Module):
             Images `(n, 1, 28, 28)` in [0, 1].
 
         Raises:
-            InputError: if the decoder is autoregressive: its pixels have no probability before the earlier ones are drawn.
+            InputError: if the decoder is autoregressive: a pixel has no probability before the earlier ones are drawn.
         """
         if isinstance(self.decoder, PixelDecoder):
             raise InputError(
@@ -237,7 +183,7 @@ class VAE(nn.Module):
             Images `(n, 1, 28, 28)`, zeros and ones unless `mean` is set.
 
         Raises:
-            InputError: if n is below 1, labels do not fit, or `mean` is asked of an autoregressive decoder.
+            InputError: if n is below 1, labels do not fit, or `mean` is set with an autoregressive decoder.
         """
         z, y = draw_latents(n, y, self, generator)
         if mean:
@@ -246,13 +192,7 @@ class VAE(nn.Module):
             return in_batches(lambda z, y: self.decoder.sample(z, y, generator=generator), z, y)
 
     def _posterior(self, x: Image, y: Labels | None) -> tuple[Latent, Latent]:
-        """Encode images: mean and log-variance of q(z|x), in the precision of the images."""
-        found, expected = self.encoder(x, y), (len(x), self.latent_dim)
-        shapes = [tuple(moment.shape) for moment in ([found] if isinstance(found, Tensor) else found)]
-        if shapes != [expected, expected]:
-            raise InputError(
-                f"got {shapes} from the encoder for {len(x)} images, expected a mean and a log-variance of z, "
-                f"each of shape {expected}: return mu, logvar"
-            )
-        mu, logvar = found
+        """Return mean and log-variance of q(z|x), in the precision of the images."""
+        mu, logvar = self.encoder(x, y)
+        require_alike("b d", mu=mu, logvar=logvar)
         return mu.to(x.dtype), logvar.to(x.dtype)

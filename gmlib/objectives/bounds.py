@@ -1,9 +1,7 @@
 """Variational objectives as data: the bound on log p(x) that a VAE maximises."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 from torch import Generator
@@ -12,7 +10,7 @@ from gmlib.errors import InputError
 from gmlib.objectives.variational import elbo, iwae_bound, relaxed_elbo
 from gmlib.shapes import Image, Labels, PerImage, require_whole
 
-Parts = dict[str, PerImage]  # name of each quantity that training notes to its value for each image
+Parts = dict[str, PerImage]  # name of each quantity that training records, to its value for each image
 Variational = Callable[[Any, Image, Labels | None, float, Generator | None], tuple[PerImage, Parts]]
 
 
@@ -25,10 +23,10 @@ class ELBO:
     Args:
         beta: weight of the KL divergence at the end of warm-up, at least 0; 1 for the ELBO.
         kl_warmup: w, the share of the run over which the weight rises from 0 to beta; 0 for none.
-        free_nats: lambda, nats per image below which the mean KL divergence of a batch costs nothing; 0 for none.
+        free_nats: lambda, nats per image below which the mean KL divergence of a batch has no gradient; 0 for none.
 
     Raises:
-        InputError: if an argument is not a finite number or is out of its range.
+        InputError: if an argument is out of its range.
 
     Source: Kingma & Welling 2014, equation 3; with beta, Higgins et al. 2017, beta-VAE, equation 4; with a warm-up, Bowman
     et al. 2016, section 3.1; with free nats, Kingma et al. 2016, appendix C.8.
@@ -39,10 +37,9 @@ class ELBO:
     free_nats: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of their range."""
-        _require("beta", self.beta, math.inf, "0 or more: 1 for the ELBO")
-        _require("kl_warmup", self.kl_warmup, 1, "a share of the run from 0 to 1: 0.1 warms up over its first tenth")
-        _require("free_nats", self.free_nats, math.inf, "0 or more: 0 for the ELBO")
+        """Refuse numbers out of their range, with which training would maximise something else."""
+        if not (self.beta >= 0 and 0 <= self.kl_warmup <= 1 and self.free_nats >= 0):
+            raise InputError(f"got {self}, expected beta and free_nats of at least 0, and a kl_warmup from 0 to 1")
 
     def __call__(
         self, vae: Any, x: Image, y: Labels | None, progress: float, generator: Generator | None
@@ -62,7 +59,7 @@ class ELBO:
         """
         log_px, kl = vae(x, y, generator=generator)
         parts = {"log_px": log_px, "kl": kl}
-        if (self.beta, self.kl_warmup, self.free_nats) == (1, 0, 0):
+        if self == ELBO():
             return elbo(log_px, kl), parts
         weight = self.beta * min(1.0, progress / self.kl_warmup) if self.kl_warmup else self.beta
         return relaxed_elbo(log_px, kl, weight, self.free_nats), parts
@@ -91,23 +88,6 @@ class IWAE:
     def __call__(
         self, vae: Any, x: Image, y: Labels | None, progress: float, generator: Generator | None
     ) -> tuple[PerImage, Parts]:
-        """Return the bound of each image.
-
-        Args:
-            vae: with `log_weights(x, y, samples=…, generator=…) -> (k, b)`.
-            x: binary images `(b, c, h, w)`.
-            y: labels `(b,)`, or None.
-            progress: not used.
-            generator: source of the draws of z, on the device of x.
-
-        Returns:
-            The bound, which is maximised, `(b,)`; and the same as "iwae". In nats.
-        """
+        """Return the bound of each image `(b,)`, in nats, which is maximised; and the same as "iwae"."""
         bound = iwae_bound(vae.log_weights(x, y, samples=self.samples, generator=generator))
         return bound, {"iwae": bound}
-
-
-def _require(name: str, value: float, most: float, expected: str) -> None:
-    """Refuse what is not a finite number from 0 to `most`."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not (0 <= value <= most and math.isfinite(value)):
-        raise InputError(f"got {name} {value!r}, expected {expected}")

@@ -1,4 +1,4 @@
-"""The GAN: loss of the discriminator, two losses of the generator, as functions of scores (log-odds), and a penalty."""
+"""The GAN: loss of the discriminator, two losses of the generator, as functions of logits, and the penalty R1."""
 
 from collections.abc import Callable
 
@@ -6,47 +6,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gmlib.errors import InputError
-from gmlib.shapes import Image, Labels, PerImage, require_alike, require_gradients
+from gmlib.shapes import Image, Labels, PerImage, require_alike
 
 
 def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
-    r"""The discriminator's loss, which is minimised: the cross-entropy of telling images from samples.
+    r"""Return the discriminator's loss, which is minimised: the cross-entropy of classifying images as real or generated.
 
     $$L_D = -\log D(x) - \log(1 - D(\tilde{x})), \qquad D = \sigma(l)$$
 
-    Written with softplus, so that no logarithm of a vanished probability is ever taken. At the best discriminator its
-    expectation is $\ln 4 - 2\, \mathrm{JS}(p, q)$.
+    Softplus avoids the logarithm of a probability that has rounded to 0. At the optimal discriminator the expectation is
+    $\ln 4 - 2\, \mathrm{JS}(p, q)$.
 
     Args:
-        real: scores l(x) of real images `(b,)`, the log-odds that they are real.
-        fake: scores of as many generated images `(b,)`.
+        real: scores l(x) of real images `(b,)`, the logits of their being real.
+        fake: scores of the same number of generated images `(b,)`.
 
     Returns:
-        Nats a pair of images, `(b,)`, above 0; 2 ln 2 where all scores are 0.
+        Nats per pair of images, `(b,)`, above 0; 2 ln 2 where all scores are 0.
 
     Raises:
-        InputError: if the scores are not one number per image, or not equally many.
+        InputError: if real and fake are not of one shape `(b,)`.
 
-    Source: Goodfellow et al. 2014, equation 1 with the sign turned.
+    Source: Goodfellow et al. 2014, equation 1 with the opposite sign.
     """
     require_alike("b", real=real, fake=fake)
     return F.softplus(-real) + F.softplus(fake)
 
 
 def generator_minimax(fake: PerImage) -> PerImage:
-    r"""The generator's loss in the minimax game, which is minimised. It saturates: a sure discriminator leaves no slope.
+    r"""Return the generator's minimax loss, which is minimised; it saturates where the discriminator is certain.
 
     $$L_G = \log(1 - D(\tilde{x})), \qquad \frac{\partial L_G}{\partial l} = -\sigma(l)$$
 
     Args:
-        fake: scores of generated images `(b,)`, log-odds that they are real.
+        fake: scores of generated images `(b,)`, the logits of their being real.
 
     Returns:
-        Nats an image, `(b,)`, below 0.
+        Nats per image, `(b,)`, below 0.
 
     Raises:
-        InputError: if the scores are not one number per image.
+        InputError: if fake is not of shape `(b,)`.
 
     Source: Goodfellow et al. 2014, equation 1.
     """
@@ -55,18 +54,18 @@ def generator_minimax(fake: PerImage) -> PerImage:
 
 
 def generator_non_saturating(fake: PerImage) -> PerImage:
-    r"""The generator's loss that does not saturate, which is minimised: the samples are to be taken for real.
+    r"""Return the generator's non-saturating loss, which is minimised.
 
     $$L_G = -\log D(\tilde{x}), \qquad \frac{\partial L_G}{\partial l} = -(1 - \sigma(l))$$
 
     Args:
-        fake: scores of generated images `(b,)`, log-odds that they are real.
+        fake: scores of generated images `(b,)`, the logits of their being real.
 
     Returns:
-        Nats an image, `(b,)`, above 0.
+        Nats per image, `(b,)`, above 0.
 
     Raises:
-        InputError: if the scores are not one number per image.
+        InputError: if fake is not of shape `(b,)`.
 
     Source: Goodfellow et al. 2014, section 3.
     """
@@ -77,37 +76,31 @@ def generator_non_saturating(fake: PerImage) -> PerImage:
 def r1_penalty(
     critic: Callable[..., Tensor], real: Image, fake: Image, y: Labels | None = None, eps: Tensor | None = None
 ) -> PerImage:
-    r"""How steep the critic is at real images: the penalty R1, not yet weighted.
+    r"""Return the penalty R1: the squared norm of the critic's gradient at real images, not yet weighted.
 
     $$\|\nabla_x l(x)\|_2^2$$
 
-    Leaning has a price. As long as it tells samples from data it pays; once they agree it tells nothing and still costs,
-    so the critic lets go, and the generator may rest. Slopes are per unit of [0, 1]; in [-1, 1] the same critic is half
-    as steep. Gradients reach the critic's parameters. A critic with batch norm has no slope at one image alone: take
-    none. Two arguments have no effect: all penalties are called alike.
+    Once samples match the data, a non-zero gradient no longer lowers the loss but is still penalised; the critic's gradient
+    therefore goes to zero. Gradients are per unit of [0, 1]. They reach the critic's parameters.
 
     Args:
-        critic: `(x, y) -> (b,)`, scores.
+        critic: `(x, y) -> (b,)`, scores; without batch norm, with which an image has no gradient of its own.
         real: images `(b, c, h, w)`.
-        fake: not used.
-        y: labels that the critic sees with the images, `(b,)`, or None.
+        fake: not used; all penalties have the same arguments.
+        y: labels of the images, `(b,)`, or None.
         eps: not used.
 
     Returns:
         The penalty at each real image, `(b,)`, at least 0. Mescheder et al. add gamma / 2 times its mean.
 
     Raises:
-        InputError: if real are no images, the scores are not one number per image, or gradients are off.
+        InputError: if the critic's scores are not of shape `(b,)`.
 
     Source: Mescheder, Geiger & Nowozin 2018: R1.
     """
-    require_gradients()
-    require_alike("b c h w", real=real)
-    if not real.is_floating_point():
-        raise InputError(f"got images of {real.dtype}, expected floats: a slope needs them")
     x = real.detach().requires_grad_()
     scores = critic(x, y)
     require_alike("b", scores=scores)
-    # an image's score depends on that image alone, so the gradient of the sum holds every image's own
-    (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-    return slope.flatten(1).square().sum(1)
+    # an image's score depends on that image alone, so the gradient of the sum holds each image's own gradient
+    (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+    return gradient.flatten(1).square().sum(1)

@@ -8,15 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_alike, require_image, require_whole
+from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_alike, require_image
 
 
 def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
-    r"""Log-likelihood of binary images under independent Bernoulli pixels, summed over pixels.
+    r"""Return the log-likelihood of binary images under independent Bernoulli pixels, summed over pixels.
 
     $$\log p(x \mid l) = \sum_i \big[ x_i l_i - \log(1 + e^{l_i}) \big]$$
-
-    The sum over pixels is what makes the number a log-likelihood: a mean would scale the ELBO's two terms apart.
 
     Args:
         x: images `(b, c, h, w)`, each pixel 0 or 1.
@@ -26,23 +24,23 @@ def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
         Nats per image, `(b,)`, at most 0.
 
     Raises:
-        InputError: if the images are none, or the logits have another shape.
+        InputError: if x is not a batch of images in [0, 1], or the logits have another shape.
 
     Source: Kingma & Welling 2014, appendix C.1.
     """
     require_image(x)
     require_alike("b c h w", x=x, logits=logits)
-    # below -28, log(1 + e^l) is less than 1e-12 nats; it is taken as 0, for denormal numbers make it four times slower
+    # below -28, log(1 + e^l) is less than 1e-12 nats; it is set to 0, since denormal numbers make it four times slower
     return (x * logits - F.softplus(F.threshold(logits, -28.0, -200.0))).flatten(1).sum(1)
 
 
 def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) -> Float[Tensor, "*k b"]:
-    r"""Log-density of a Gaussian with diagonal covariance.
+    r"""Return the log-density of a Gaussian with diagonal covariance.
 
     $$\log \mathcal{N}(z; \mu, \sigma^2) = -\tfrac12 \sum_j \big[ \log 2\pi + \log\sigma_j^2 + (z_j - \mu_j)^2 / \sigma_j^2 \big]$$
 
     Args:
-        z: points `(b, d)`, or `(k, b, d)` for k points an image.
+        z: points `(b, d)`, or `(k, b, d)` for k points per image.
         mu: means `(b, d)`.
         logvar: log-variances `(b, d)`.
 
@@ -50,20 +48,19 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
         Nats, `(b,)` or `(k, b)`.
 
     Raises:
-        InputError: if mu and logvar differ in shape, or z is no point of each image.
+        InputError: if mu and logvar differ in shape, or z has not one point per image.
     """
     require_alike("b d", mu=mu, logvar=logvar)
     if z.ndim < 2 or z.shape[-2:] != mu.shape:
-        b, d = mu.shape
         raise InputError(
-            f"got z of shape {tuple(z.shape)} and moments of shape {(b, d)}, expected z of shape {(b, d)} or (k, {b}, {d}): reshape it"
+            f"got z of shape {tuple(z.shape)} and mu of shape {tuple(mu.shape)}, expected (b, d) or (k, b, d)"
         )
     # one factor 1 / sigma at a time: 1 / sigma² overflows float32 where a log-variance is below -88
     return -0.5 * (math.log(2 * math.pi) + logvar + ((z - mu) * (-0.5 * logvar).exp()) ** 2).sum(-1)
 
 
 def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
-    r"""KL divergence from a Gaussian with diagonal covariance to the standard Gaussian prior.
+    r"""Return the KL divergence from a Gaussian with diagonal covariance to the standard Gaussian prior.
 
     $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \big[ \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2 \big]$$
 
@@ -84,7 +81,7 @@ def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
 
 
 def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
-    r"""The evidence lower bound, which is maximised.
+    r"""Return the evidence lower bound, which is maximised.
 
     $$\mathrm{ELBO}(x) = \mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)) \le \log p(x)$$
 
@@ -96,7 +93,7 @@ def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
         Nats per image, `(b,)`.
 
     Raises:
-        InputError: if one is not one number per image.
+        InputError: if log_px and kl are not of one shape `(b,)`.
 
     Source: Kingma & Welling 2014, equation 3.
     """
@@ -105,13 +102,12 @@ def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
 
 
 def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats: float = 0.0) -> PerImage:
-    r"""What training may maximise in place of the ELBO, lest a strong decoder learn to do without z.
+    r"""Return the ELBO with a weighted KL divergence and free nats, which is maximised to prevent posterior collapse.
 
     $$\mathcal{L}(x) = \log p(x \mid z) - \beta \max\big(\lambda,\; \overline{\mathrm{KL}}\big)$$
 
-    with the mean KL divergence of the batch. A weight that rises from 0 to 1 makes information in z cheap at first
-    (warm-up); below the free nats more of it costs nothing at all. With weight 1 and none free the mean over the batch is
-    that of the ELBO; else it bounds log p(x) only where the weight is at least 1.
+    The mean KL divergence is over the batch. With weight 1 and no free nats, the mean over the batch is that of the ELBO. With a
+    weight below 1, the value is not a bound on log p(x).
 
     Args:
         log_px: log p(x|z), `(b,)`.
@@ -123,23 +119,17 @@ def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats:
         Nats per image, `(b,)`.
 
     Raises:
-        InputError: if a tensor is not one number per image, there is none, or weight or free nats are negative.
+        InputError: if log_px and kl are not of one shape `(b,)`.
 
     Source: Bowman et al. 2016, Generating Sentences from a Continuous Space, section 3.1 (warm-up); Kingma et al. 2016,
-    Improved Variational Inference with Inverse Autoregressive Flow, appendix C.8 (free bits, there a group of
-    latents at a time).
+    Improved Variational Inference with Inverse Autoregressive Flow, appendix C.8 (free bits, there per group of latents).
     """
     require_alike("b", log_px=log_px, kl=kl)
-    if not len(kl) or not weight >= 0 or not free_nats >= 0:
-        raise InputError(
-            f"got {len(kl)} images, weight {weight:g} and free_nats {free_nats:g}, expected at least one image "
-            "and no negative number: the mean KL divergence is weighted"
-        )
     return log_px - weight * kl.mean().clamp(min=free_nats)
 
 
 def iwae_bound(log_w: LogWeights) -> PerImage:
-    r"""The importance-weighted bound: its expectation rises towards log p(x) with k, unless all weights are equal.
+    r"""Return the importance-weighted bound, which is maximised; its expectation does not decrease with k.
 
     $$\mathcal{L}_k(x) = \log \tfrac1k \sum_{i=1}^k w_i, \qquad w_i = p(x, z_i) / q(z_i \mid x), \quad z_i \sim q(z \mid x)$$
 
@@ -150,10 +140,9 @@ def iwae_bound(log_w: LogWeights) -> PerImage:
         Nats per image, `(b,)`.
 
     Raises:
-        InputError: if the weights are not `(k, b)` with k at least 1.
+        InputError: if the weights are not of shape `(k, b)`.
 
     Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
     """
     require_alike("k b", log_w=log_w)
-    require_whole(1, samples=len(log_w))
     return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))

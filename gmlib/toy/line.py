@@ -1,4 +1,4 @@
-"""A critic on the line, trained while both distributions stay as they are: there is no game, only its first half."""
+"""A critic on the line, trained while both distributions stay fixed."""
 
 import torch
 from torch.optim import Adam
@@ -6,7 +6,6 @@ from torch.optim import Adam
 from gmlib.isolated import Isolated
 from gmlib.objectives import Adversarial
 from gmlib.seeds import stream
-from gmlib.shapes import require_alike, require_gradients, require_whole
 from gmlib.toy.discrete import Line, require_masses
 from gmlib.toy.points import PointCritic
 
@@ -14,26 +13,23 @@ from gmlib.toy.points import PointCritic
 def line_critic(
     p: Line, q: Line, points: Line, objective: Adversarial, *, steps: int = 1000, lr: float = 1e-3, seed: int = 0
 ) -> Line:
-    """Train a small critic to tell images from samples on the line, both of which stay as they are.
+    """Train a small critic between two fixed distributions on the line.
 
     Args:
-        p: probabilities of n points `(n,)`: of images.
-        q: probabilities of the same points: of samples.
-        points: where they are `(n,)`.
-        objective: what the critic minimises, and what keeps it in bounds; its generator's part plays no role.
-        steps: of the critic, each on 256 images and as many samples.
-        lr: Adam's rate, with betas of 0.5 and 0.9.
+        p: probabilities of n points `(n,)`, the distribution of images.
+        q: probabilities of the same points, the distribution of samples.
+        points: positions of the points `(n,)`.
+        objective: loss, penalty and bound of the critic; its generator's loss has no effect.
+        steps: of the critic, each on 256 images and 256 samples.
+        lr: Adam's learning rate, with betas of 0.5 and 0.9.
         seed: of weights and draws.
 
     Returns:
-        Scores of the points `(n,)`, which average to 0 over an image and a sample, as those of `optimal_critic` do.
+        Scores of the points `(n,)`, shifted to a mean of 0 under (p + q) / 2, as those of `optimal_critic` are.
 
     Raises:
-        InputError: if p or q are no probabilities, or not as many as points, or there is no step.
+        InputError: if p or q is not a distribution, or they are not on the same points.
     """
-    require_gradients()
-    require_whole(1, steps=steps)
-    require_alike("n", p=p, q=q, points=points)
     require_masses(p, q, points)
     with Isolated(stream(seed, "weights")):
         critic = PointCritic(1).to(points.dtype)
@@ -41,10 +37,10 @@ def line_critic(
     generator = stream(seed, "draws")
     for _ in range(steps):
         real, fake = (points[masses.multinomial(256, True, generator=generator)].view(-1, 1, 1, 1) for masses in (p, q))
-        loss = objective.critic(critic(real), critic(fake)).mean()
+        loss = objective.critic_loss(critic(real), critic(fake))
         if objective.penalty:
             eps = torch.rand(256, 1, 1, 1, generator=generator, dtype=points.dtype)
-            loss = loss + objective.weight * objective.penalty(critic, real, fake, None, eps).mean()
+            loss = loss + objective.critic_penalty(critic, real, fake, None, eps)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -1,4 +1,4 @@
-"""Networks for points of the line and of the plane, small enough to learn in seconds."""
+"""Networks for points on the line and in the plane."""
 
 from torch import nn
 
@@ -6,60 +6,33 @@ from gmlib.shapes import Image, Labels, Latent, PerImage
 
 
 class PointGenerator(nn.Module):
-    """G(z): two numbers of noise to a point of the plane."""
+    """G(z): from two latents to a point of the plane, by two hidden layers of 128."""
 
-    def __init__(self, latent_dim: int = 2, hidden: int = 128) -> None:
-        """Build the network.
+    latent_dim = 2
+    num_classes = 0
 
-        Args:
-            latent_dim: size of z.
-            hidden: size of both hidden layers.
-        """
+    def __init__(self) -> None:
+        """Build the network."""
         super().__init__()
-        self.latent_dim = latent_dim
-        self.num_classes = 0
-        self.net = nn.Sequential(
-            *(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2))
-        )
+        hidden = nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+        self.net = nn.Sequential(*hidden, nn.Linear(128, 2))
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
-        """Turn noise into points.
-
-        Args:
-            z: latents `(b, latent_dim)`.
-            y: not used.
-
-        Returns:
-            Points as images of one pixel and two channels, `(b, 2, 1, 1)`: the loop of every GAN takes them.
-        """
+        """Return points as images of one pixel and two channels, `(b, 2, 1, 1)`, which `fit_gan` can train on."""
         return self.net(z)[:, :, None, None]
 
 
 class PointCritic(nn.Module):
-    """How real a point looks, or a pack of points."""
+    """A score for a point, or for a pack of points, by two hidden layers of 128."""
 
-    def __init__(self, numbers: int, hidden: int = 128) -> None:
-        """Build the network.
+    num_classes = 0
 
-        Args:
-            numbers: how many it is given: 1 for a point of the line, 2 for one of the plane, m times that for packs.
-            hidden: size of both hidden layers.
-        """
+    def __init__(self, numbers: int) -> None:
+        """Build the network for so many numbers: 1 for a point of the line, 2 for one of the plane, 2 m for a pack of m."""
         super().__init__()
-        self.num_classes = 0
-        self.net = nn.Sequential(
-            *(nn.Flatten(), nn.Linear(numbers, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()),
-            *(nn.Linear(hidden, 1), nn.Flatten(0)),
-        )
+        hidden = nn.Linear(numbers, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 1), nn.Flatten(0))
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
-        """Score points.
-
-        Args:
-            x: points as images of one pixel, `(b, numbers, 1, 1)`.
-            y: not used.
-
-        Returns:
-            Scores `(b,)`.
-        """
+        """Return scores `(b,)` of points as images of one pixel, `(b, numbers, 1, 1)`."""
         return self.net(x)

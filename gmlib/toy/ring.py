@@ -8,86 +8,56 @@ import torch
 from torch import Generator, Tensor
 
 from gmlib.data import Batches
-from gmlib.errors import InputError
 from gmlib.isolated import Isolated
 from gmlib.models.gan import GAN
 from gmlib.objectives import Adversarial
 from gmlib.parallel import shard
 from gmlib.seeds import stream
-from gmlib.shapes import Image, Labels, require_whole
+from gmlib.shapes import Image, Labels
 from gmlib.toy.points import PointCritic, PointGenerator
 from gmlib.training.gan import fit_gan, generate
 from gmlib.training.state import State
 
-# eight modes on a circle, as Metz et al. 2017, appendix A, have them; there it has radius 2
+# eight modes on a circle, as in Metz et al. 2017, appendix A, where its radius is 2
 MODES = 8
-SPREAD = 0.02  # standard deviation of each mode, where the ring has radius 1
-NEAR = 3 * SPREAD  # a sample within three standard deviations belongs to a mode
+SPREAD = 0.02  # standard deviation of each mode; the ring has radius 1
+NEAR = 3 * SPREAD  # a sample within three standard deviations of a centre belongs to that mode
 
 
 def ring_centres() -> Tensor:
-    """Say where the modes are.
-
-    Returns:
-        Eight points on a circle of radius 1, `(8, 2)`.
-    """
+    """Return the centres of the modes: eight points on a circle of radius 1, `(8, 2)`."""
     angles = 2 * math.pi * torch.arange(MODES, dtype=torch.float32) / MODES
     return torch.stack([angles.cos(), angles.sin()], 1)
 
 
 def ring_points(n: int, generator: Generator) -> Tensor:
-    """Draw points: a mode by chance, and around it a Gaussian.
-
-    Args:
-        n: how many.
-        generator: source of randomness.
-
-    Returns:
-        Points `(n, 2)`.
-
-    Raises:
-        InputError: if n is below 1.
-    """
-    require_whole(1, n=n)
+    """Draw n points `(n, 2)`: for each a mode with equal probabilities, and a Gaussian around its centre."""
     modes = torch.randint(MODES, (n,), generator=generator)
     return ring_centres()[modes] + SPREAD * torch.randn(n, 2, generator=generator, dtype=torch.float32)
 
 
 def modes_found(points: Tensor) -> tuple[int, float]:
-    """Count the modes that samples reach.
+    """Return the number of modes that samples cover, and the share of samples that are near a mode.
 
     Args:
         points: samples `(n, 2)`.
 
     Returns:
-        How many modes at least one sample in a hundred is near to, and the share of samples that are near to any.
+        The number of modes with at least 1 % of the samples within three standard deviations, and the share of all samples
+        that are within three standard deviations of a mode.
 
-    Raises:
-        InputError: if they are no points of the plane, or none at all.
-
-    Source: after Srivastava et al. 2017, section 4.1, who ask for one sample within three standard deviations.
+    Source: after Srivastava et al. 2017, section 4.1, where one sample per mode is enough.
     """
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not points.is_floating_point():
-        raise InputError(
-            f"got samples of shape {tuple(points.shape)} and {points.dtype}, expected floats of shape (n, 2): "
-            "at least one point of the plane"
-        )
     distance, mode = torch.cdist(points, ring_centres().to(points)).min(1)
     counts = mode[distance < NEAR].bincount(minlength=MODES)
     return int((counts >= 0.01 * len(points)).sum()), float(counts.sum()) / len(points)
 
 
 class RingBatches(Batches):
-    """Endless batches of fresh points, as images of one pixel and two channels."""
+    """An infinite stream of batches of new points, as images of one pixel and two channels."""
 
     def __init__(self, batch_size: int, length: int, seed: int) -> None:
-        """Prepare.
-
-        Args:
-            batch_size: points a batch.
-            length: batches an epoch.
-            seed: fixes the draws.
-        """
+        """Prepare epochs of `length` batches."""
         self.batch_size = batch_size
         self.stack = 1
         self.length = length
@@ -96,19 +66,11 @@ class RingBatches(Batches):
         self.generator = stream(seed, "ring")
 
     def __len__(self) -> int:
-        """Count the batches of an epoch.
-
-        Returns:
-            As many as were asked for.
-        """
+        """Return the number of batches per epoch."""
         return self.length
 
     def __iter__(self) -> Iterator[tuple[Image, Labels]]:
-        """Give what is left of an epoch, then turn to the next.
-
-        Yields:
-            Points `(b, 2, 1, 1)`, and labels, all 0, which nobody asks for.
-        """
+        """Yield the rest of an epoch, points `(b, 2, 1, 1)` and labels of 0, and go on to the next epoch."""
         labels, mine = torch.zeros(self.batch_size, dtype=torch.int64), shard()
         for _ in range(self.position, self.length):
             self.position += 1
@@ -128,26 +90,25 @@ def play_ring(
     seed: int = 0,
     samples: int = 1000,
 ) -> list[Tensor]:
-    """Let two small networks play for the ring, and look at the same latents again and again.
+    """Train a small GAN on the ring, and return its samples for the same latents at regular times.
 
     Args:
-        objective: of the game.
-        n_critic: critic steps a round.
-        n_generator: generator steps a round.
-        pack: m, points that the critic judges together.
-        lr: Adam's rate, with betas of 0.5 and 0.9.
-        frames: how often to look.
-        rounds: between two looks.
+        objective: of the GAN.
+        n_critic: critic steps per round.
+        n_generator: generator steps per round.
+        pack: m, points that the critic scores together.
+        lr: Adam's learning rate, with betas of 0.5 and 0.9.
+        frames: number of times that samples are drawn, after the first.
+        rounds: between two frames.
         seed: of weights, points and noise.
-        samples: how many points a look has.
+        samples: number of samples per frame.
 
     Returns:
-        Samples before the game and at each look: `frames` + 1 times `(samples, 2)`.
+        Samples before training and at each frame: `frames` + 1 tensors `(samples, 2)`.
 
     Raises:
-        InputError: if there are no frames, rounds or samples, or as for `fit_gan`.
+        InputError: as for `fit_gan`.
     """
-    require_whole(1, frames=frames, rounds=rounds, samples=samples, n_critic=n_critic, pack=pack)
     with Isolated(stream(seed, "weights")):
         generator, critic = PointGenerator(), PointCritic(2 * pack)
     z = torch.randn(samples, generator.latent_dim, generator=stream(seed, "looks"), dtype=torch.float32)

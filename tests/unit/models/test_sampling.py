@@ -1,4 +1,4 @@
-"""Models that sample: every batch is drawn as one call would draw it, in eval mode, without gradients."""
+"""Models that sample: batches change no result, in eval mode, without gradients."""
 
 import subprocess
 import sys
@@ -24,7 +24,10 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("make", [small_vae, small_gan])
+each_model = pytest.mark.parametrize("make", [small_vae, small_gan])
+
+
+@each_model
 @pytest.mark.parametrize("classes", [0, 10])
 def test_batches_change_no_sample(make, classes, monkeypatch):
     model, y = make(classes), torch.arange(20) % 10 if classes else None
@@ -36,17 +39,19 @@ def test_batches_change_no_sample(make, classes, monkeypatch):
     assert not torch.equal(model.sample(20, y, generator=rng(1)), whole)
 
 
-def test_batches_change_no_code(monkeypatch):
-    vae, x = small_vae(), (torch.rand(20, 1, 28, 28, generator=rng()) < 0.3).float()
-    whole = vae.encode(x)
-    assert [moment.shape for moment in whole] == [(20, 3)] * 2
-    vae.eval()
-    assert all(map(torch.allclose, whole, vae.encoder(x)))
+def test_codes_and_decoded_images_are_those_of_the_networks(monkeypatch):
+    vae, gan = small_vae().eval(), small_gan().eval()
+    x, z = (torch.rand(20, 1, 28, 28, generator=rng()) < 0.3).float(), torch.randn(20, 3, generator=rng())
     monkeypatch.setattr(sampling, "AT_ONCE", 7)
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(vae.encode(x), whole, strict=True))
+    for found, expected in zip(vae.encode(x), vae.encoder(x), strict=True):
+        torch.testing.assert_close(found, expected.detach())
+    torch.testing.assert_close(vae.decode(z), vae.decoder(z).sigmoid().detach())
+    torch.testing.assert_close(gan.decode(z), gan.generator(z).detach())
+    expected = vae.decode(torch.randn(20, 3, generator=rng()))
+    torch.testing.assert_close(vae.sample(20, generator=rng(), mean=True), expected)
 
 
-@pytest.mark.parametrize("make", [small_vae, small_gan])
+@each_model
 def test_a_model_stays_as_it_was(make):
     model = make().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -55,20 +60,16 @@ def test_a_model_stays_as_it_was(make):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("make", [small_vae, small_gan])
-def test_one_label_is_for_all_images(make):
-    model = make(10)
+@each_model
+def test_labels_of_samples(make):
+    model, z = make(10), torch.zeros(4, 3)
     assert torch.equal(model.sample(4, 7, generator=rng()), model.sample(4, [7] * 4, generator=rng()))
     with pytest.raises(InputError, match="labels"):
         model.sample(4, [7] * 3)
-    with pytest.raises(InputError, match="n = 0"):
+    with pytest.raises(InputError, match="label"):
+        model.decode(z, torch.tensor([7]))
+    with pytest.raises(InputError, match="n ="):
         model.sample(0, 7)
-
-
-def test_a_decoder_can_be_called():
-    vae, z = small_vae(), torch.randn(4, 3, generator=rng())
-    vae.eval()
-    assert torch.equal(vae.decoder(z).sigmoid(), vae.decode(z))
 
 
 MEMORY = """

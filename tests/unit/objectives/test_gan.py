@@ -1,8 +1,7 @@
 """The GAN's losses in value and slope: at 0, at a logit of -8, at the best discriminator, far out."""
 
 import math
-import re
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from gmlib.objectives import (
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
     Adversarial,
+    clip_weights_,
     critic_wasserstein,
     discriminator_bce,
     generator_minimax,
@@ -26,7 +26,7 @@ from gmlib.objectives import (
 )
 
 
-def test_a_discriminator_that_knows_nothing():
+def test_losses_at_scores_of_0():
     zero = torch.zeros(3)
     torch.testing.assert_close(discriminator_bce(zero, zero), torch.full((3,), 2 * math.log(2)))
     torch.testing.assert_close(generator_minimax(zero), torch.full((3,), -math.log(2)))
@@ -42,7 +42,7 @@ def test_losses_are_those_of_probabilities():
 
 @pytest.mark.parametrize("logit", [-8.0, -1.0, 0.0, 3.0])
 def test_slopes_of_the_generators_losses(logit):
-    """At a logit of -8, a sure discriminator, minimax leaves a slope of 0.0003, the other one of nearly 1."""
+    """At a logit of -8 the gradient of the minimax loss is 0.0003, that of the other nearly 1."""
     score = torch.tensor([logit], dtype=torch.float64)
     (minimax,) = torch.func.grad(lambda s: generator_minimax(s).sum())(score)
     (other,) = torch.func.grad(lambda s: generator_non_saturating(s).sum())(score)
@@ -125,10 +125,10 @@ def test_r1_sends_gradients_to_the_critic_and_to_no_image():
     assert fake.grad is None
 
 
-# the games
+# objectives as data
 
 
-def test_the_named_games_are_what_their_names_say():
+def test_the_named_objectives_and_their_parts():
     named = {
         NON_SATURATING: (discriminator_bce, generator_non_saturating, None, 0.0, None),
         NON_SATURATING_R1: (discriminator_bce, generator_non_saturating, r1_penalty, 0.01, None),
@@ -136,58 +136,27 @@ def test_the_named_games_are_what_their_names_say():
         WASSERSTEIN_CLIPPED: (critic_wasserstein, generator_wasserstein, None, 0.0, 0.01),
         WASSERSTEIN_PENALTY: (critic_wasserstein, generator_wasserstein, gradient_penalty, 10.0, None),
     }
-    for game, parts in named.items():
-        assert game == Adversarial(*parts)
+    for objective, parts in named.items():
+        assert objective == Adversarial(*parts)
     assert str(MINIMAX) == "discriminator_bce, generator_minimax"
     assert str(WASSERSTEIN_CLIPPED) == "critic_wasserstein, generator_wasserstein, clip 0.01"
     assert str(WASSERSTEIN_PENALTY) == "critic_wasserstein, generator_wasserstein, 10 gradient_penalty"
-    with pytest.raises(FrozenInstanceError):
-        MINIMAX.clip = 1.0
+    assert str(replace(WASSERSTEIN_CLIPPED, clip=(0.03, 0.02))).endswith("clip 0.03 0.02")
 
 
-@pytest.mark.parametrize(
-    ("game", "changes", "text"),
-    [
-        (WASSERSTEIN_PENALTY, {"clip": 0.01}, "clip and penalty together"),
-        (WASSERSTEIN_CLIPPED, {"penalty": gradient_penalty, "weight": 10.0}, "clip and penalty together"),
-        (NON_SATURATING, {"weight": 1.0}, "weight of 1 without a penalty"),
-        (WASSERSTEIN_PENALTY, {"weight": 0.0}, "weight of 0 with a penalty"),
-        (WASSERSTEIN_PENALTY, {"penalty": None}, "weight of 10 without a penalty"),
-        (WASSERSTEIN_PENALTY, {"weight": -10.0}, "weight of -10 with a penalty"),
-        (NON_SATURATING, {"weight": -1.0}, "weight of -1 without a penalty"),
-        (WASSERSTEIN_CLIPPED, {"clip": 0.0}, "got clip 0.0"),
-        (WASSERSTEIN_CLIPPED, {"clip": -0.01}, "got clip -0.01"),
-        (WASSERSTEIN_CLIPPED, {"clip": math.nan}, "got clip nan"),
-        (WASSERSTEIN_CLIPPED, {"clip": ()}, "got clip ()"),
-        (WASSERSTEIN_CLIPPED, {"clip": (0.1, 0.0)}, "got clip (0.1, 0.0)"),
-    ],
-)
-def test_games_that_make_no_sense(game, changes, text):
-    with pytest.raises(ValueError, match=re.escape(text)) as caught:
-        replace(game, **changes)
-    assert "expected" in str(caught.value)
-
-
-def test_a_penalty_goes_with_any_loss():
-    assert replace(NON_SATURATING, penalty=gradient_penalty, weight=0.1).weight == 0.1
-    assert replace(WASSERSTEIN_CLIPPED, clip=1.0).clip == 1
-
-
-def test_an_objective_takes_the_mean_over_the_batch_and_weighs_its_penalty():
+def test_an_objective_returns_the_mean_over_the_batch_and_weights_its_penalty():
     real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 8.0])
     assert WASSERSTEIN_PENALTY.critic_loss(real, fake) == 2
     assert WASSERSTEIN_PENALTY.generator_loss(fake) == -4
     critic = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.Flatten(0))
-    x, y = torch.rand(2, 5, 1, 2, 2)
-    eps = torch.rand(5, 1, 1, 1)
+    (x, other), eps = torch.rand(2, 5, 1, 2, 2), torch.rand(5, 1, 1, 1)
 
     def scored(images, label):
         return critic(images)
 
-    found = WASSERSTEIN_PENALTY.critic_penalty(scored, x, y, None, eps)
-    torch.testing.assert_close(found, 10 * gradient_penalty(scored, x, y, None, eps).mean())
-    with pytest.raises(InputError, match="without a penalty"):
-        MINIMAX.critic_penalty(scored, x, y, None, eps)
+    found = WASSERSTEIN_PENALTY.critic_penalty(scored, x, other, None, eps)
+    torch.testing.assert_close(found, 10 * gradient_penalty(scored, x, other, None, eps).mean())
+    assert MINIMAX.critic_penalty(scored, x, other, None, eps) == 0
 
 
 @pytest.mark.parametrize(
@@ -195,57 +164,50 @@ def test_an_objective_takes_the_mean_over_the_batch_and_weighs_its_penalty():
     [(None, None), (0.01, [0.01] * 6), ((0.03, 0.02), [0.03] * 4 + [0.02] * 2)],
 )
 def test_a_bound_is_for_all_layers_or_one_per_layer(clip, bounds):
-    """The norm belongs to the layer before it."""
+    """A norm belongs to the layer before it."""
     critic = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
-    before = [parameter.detach().clone() for parameter in critic.parameters()]
-    with torch.no_grad():
-        for parameter in critic.parameters():
-            parameter.fill_(1.0)
-    replace(WASSERSTEIN_CLIPPED, clip=clip).bound_(critic)
-    found = [parameter.max().item() for parameter in critic.parameters()]
-    assert found == pytest.approx([1.0] * 6 if bounds is None else bounds)
-    assert [p.shape for p in critic.parameters()] == [p.shape for p in before]
-    assert str(replace(WASSERSTEIN_CLIPPED, clip=(0.03, 0.02))).endswith("clip 0.03 0.02")
+    for sign in (1.0, -1.0):
+        with torch.no_grad():
+            for parameter in critic.parameters():
+                parameter.fill_(sign)
+        replace(WASSERSTEIN_CLIPPED, clip=clip).bound_(critic)
+        found = [sign * parameter.view(-1)[0].item() for parameter in critic.parameters()]
+        assert found == pytest.approx([1.0] * 6 if bounds is None else bounds)
 
 
-def test_a_bound_for_each_layer_needs_as_many_bounds_as_layers(refused):
-    critic = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
-    with refused("got 3 bounds for a critic of 2 layers", "one bound per layer"):
-        replace(WASSERSTEIN_CLIPPED, clip=(0.1, 0.1, 0.1)).bound_(critic)
+@pytest.mark.parametrize("changes", [{"weight": 1.0}, {"weight": -1.0}, {"penalty": r1_penalty}])
+def test_a_penalty_and_its_weight_belong_together(changes):
+    with pytest.raises(InputError, match="weight"):
+        replace(NON_SATURATING, **changes)
+
+
+@pytest.mark.parametrize("bound", [0.0, -0.01, math.nan, (), (0.1, 0.0), (0.1, 0.1, 0.1)])
+def test_bounds_that_are_not_positive_or_not_one_per_layer(bound):
+    with pytest.raises(InputError, match="bound"):
+        clip_weights_(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1)), bound)
 
 
 # shapes that would broadcast
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("shape", [(8, 1), (1,), (), (7,), (8, 1, 1, 1)])
-def test_scores_that_are_not_one_number_per_image(refused, unchecked, shape):
-    """The last layer of a student's own critic gives (b, 1): with (b,) that would be b × b pairs."""
+def test_scores_that_are_not_one_number_per_image(shape):
+    """The last layer of a student's own critic returns (b, 1): with (b,) that would be b × b pairs."""
     scores, other = torch.zeros(8), torch.zeros(shape)
     for loss in (discriminator_bce, critic_wasserstein):
         for real, fake in ((scores, other), (other, scores)):
-            with refused(f"of shape {shape}", "one number per image"):
+            with pytest.raises(InputError, match="shape"):
                 loss(real, fake)
-    if len(shape) != 1:
-        for loss in (generator_minimax, generator_non_saturating, generator_wasserstein):
-            with refused(f"fake of shape {shape}", "one number per image"):
-                loss(other)
+    for loss in (generator_minimax, generator_non_saturating, generator_wasserstein) if len(shape) != 1 else ():
+        with pytest.raises(InputError, match="shape"):
+            loss(other)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("penalty", [r1_penalty, gradient_penalty])
-def test_penalties_of_critics_and_images_of_other_shapes(refused, unchecked, penalty):
+def test_penalties_of_critics_with_other_scores(penalty):
     x = images(5, 2, 3, 4)
     for keep in (lambda s: s[:, None], lambda s: s.sum(), lambda s: s[:, None].expand(5, 3)):
-        with refused("scores of shape", "one number per image"):
+        with pytest.raises(InputError, match="scores"):
             penalty(lambda x, y, keep=keep: keep(x.flatten(1).sum(1)), x, x)
-    with refused("torch.int64", "floats"):
-        penalty(lambda x, y: x.flatten(1).sum(1), x.long(), x.long())
-    with refused("of shape (5, 24)", "(b, c, h, w)"):
-        penalty(lambda x, y: x.sum(1), x.flatten(1), x.flatten(1))
-
-
-@pytest.mark.parametrize("penalty", [r1_penalty, gradient_penalty])
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_a_slope_needs_gradients(refused, penalty, mode):
-    x = images(5, 2, 3, 4)
-    with mode(), refused("torch.no_grad", "outside"):
-        penalty(lambda x, y: x.flatten(1).sum(1), x, x)

@@ -11,6 +11,7 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torch.autograd import grad
 
+from gmlib.errors import InputError
 from gmlib.models import DCCritic, MLPCritic
 from gmlib.objectives import (
     clip_weights_,
@@ -199,28 +200,14 @@ def test_critic_sees_the_labels(real, fake):
     assert critic.y is None
 
 
-def test_penalised_linear_critic_settles_where_it_has_to():
-    """w minimises w·(fake - real) + λ (|w| - 1)²: along the difference of means, of norm 1 + |difference| / 2λ."""
-    real, fake = rand(50, 1, 3, 3, seed=1) + 0.4, rand(50, 1, 3, 3, seed=2)
-    difference = (real - fake).mean(0)
-    w = (difference / difference.norm() * (1 + difference.norm() / 20)).requires_grad_()
-    critic = Seen(w)
-    loss = critic_wasserstein(critic(real), critic(fake)).mean() + 10 * gradient_penalty(critic, real, fake).mean()
-    (slope,) = grad(loss, [w])
-    assert slope.abs().max() < 1e-12
-    assert loss < 0
-
-
-def test_penalty_refuses_images_that_do_not_pair(real, fake, unchecked):
-    for other in (fake[:6], fake[:, :1], fake[..., :4]):
-        with pytest.raises(ValueError, match=r"real images of shape \(7, 3, 4, 5\) and fake ones of shape .* the same"):
+@pytest.mark.usefixtures("unchecked")
+def test_images_and_epsilons_that_would_broadcast_are_refused(real, fake):
+    for other in (fake[:1], fake[:, :1], fake[..., :1]):
+        with pytest.raises(InputError, match="shape"):
             gradient_penalty(half_square, real, other)
-
-
-@pytest.mark.parametrize("shape", [(7, 1, 4, 5), (7, 3, 4, 5), (7, 3, 1, 1), (1, 1, 1, 1), (5,), (7,)])
-def test_penalty_refuses_any_other_epsilon_than_one_an_image(real, fake, unchecked, shape):
-    with pytest.raises(ValueError, match=r"eps of shape .* expected \(7, 1, 1, 1\): one number per image"):
-        gradient_penalty(half_square, real, fake, eps=rand(*shape))
+    for shape in ((7, 1, 4, 5), (7, 3, 1, 1), (1, 1, 1, 1), (5,), (7,)):
+        with pytest.raises(InputError, match="eps"):
+            gradient_penalty(half_square, real, fake, eps=rand(*shape))
 
 
 # clipping
@@ -257,9 +244,3 @@ def test_a_clipped_linear_critic_is_no_steeper_than_its_bound():
         clip_weights_(critic, bound)
         penalty = gradient_penalty(lambda x, y: critic(x.flatten(1))[:, 0], rand(2, 1, 3, 3), rand(2, 1, 3, 3))
         close(penalty, torch.full_like(penalty, (3 * bound - 1) ** 2))
-
-
-@pytest.mark.parametrize("bound", [0.0, -0.01, math.nan])
-def test_clipping_refuses_a_bound_that_is_none(bound):
-    with pytest.raises(ValueError, match=r"got bound .*, expected a number above 0"):
-        clip_weights_(nn.Linear(2, 1), bound)

@@ -48,17 +48,3 @@ def test_only_the_penalty_brings_it_to_rest():
     assert away[0.0] > 0.1
     # without it, four times as many rounds halve the distance
     assert away[0.0] / math.hypot(*dirac_game(0.0, rounds=8000)[-1]) == pytest.approx(2, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("gamma", "rate", "rounds"), [(-1, 0.1, 10), (math.nan, 0.1, 10), (0, 0, 10), (0, math.nan, 10), (0, 0.1, 0)]
-)
-def test_no_game(refused, gamma, rate, rounds):
-    with refused(f"got gamma {gamma:g}, rate {rate:g} and {rounds} rounds"):
-        dirac_game(gamma, rate=rate, rounds=rounds)
-
-
-def test_steps_and_rounds_that_make_no_game(refused, unchecked):
-    for wrong in ({"gamma": math.inf}, {"gamma": 0.1, "rate": math.inf}, {"gamma": 0.1, "rounds": 2.5}):
-        with refused("got", "expected"):
-            dirac_game(**wrong)

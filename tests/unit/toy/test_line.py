@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gmlib.errors import InputError
 from gmlib.objectives import WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
 from gmlib.toy import gaussian_masses, optimal_critic, wasserstein_1d
 from gmlib.toy.line import line_critic
@@ -46,6 +47,6 @@ def test_the_seed_fixes_the_critic():
     assert not torch.equal(once, other)
 
 
-def test_what_is_no_distribution(refused):
-    with refused("p"):
+def test_what_is_not_a_distribution_is_refused():
+    with pytest.raises(InputError, match="distribution"):
         line_critic(3 * P, Q, X, WASSERSTEIN_CLIPPED)

@@ -8,11 +8,10 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 from sklearn.decomposition import PCA
-from torch import nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from gmlib import InputError
-from gmlib.objectives import elbo, gaussian_kl, gaussian_log_prob
+from gmlib.objectives import gaussian_log_prob
 from gmlib.toy import LinearGaussian, climb
 
 
@@ -126,15 +125,6 @@ def test_maximum_likelihood_turns_weights_the_same_way_and_drops_what_is_noise(m
     np.testing.assert_allclose((weight**2).sum(0), [variances[0] - between**2, 0], atol=1e-12)
 
 
-def test_maximum_likelihood_refuses_what_has_none():
-    points = randn(5, 2)
-    for latent_dim in (0, 3):
-        with pytest.raises(InputError, match=f"got latent_dim {latent_dim} for points of 2 numbers, expected 1 to 2"):
-            LinearGaussian.maximum_likelihood(points, latent_dim, 0.5)
-    with pytest.raises(InputError, match=r"got noise 0\.0, expected a standard deviation above 0"):
-        LinearGaussian.maximum_likelihood(points, 1, 0.0)
-
-
 def ppca(points: torch.Tensor, latent_dim: int) -> PCA:
     """Probabilistic PCA by scikit-learn, its noise by maximum likelihood too."""
     n, mean = len(points), points.mean(0)
@@ -156,43 +146,6 @@ def test_maximum_likelihood_is_that_of_probabilistic_pca(latent_dim):
     for factor in (0.9, 0.99, 1.01, 1.1):
         other = LinearGaussian.maximum_likelihood(points, latent_dim, factor * best.noise)
         assert other.log_prob(points).mean() < oracle.score(points.numpy()) - 1e-5
-
-
-def test_the_optimum_of_a_linear_vae_is_probabilistic_pca():
-    """Lucas et al. 2019: with the noise learnt too, the ELBO's maximum is PPCA's, its latents untangled."""
-    points = LinearGaussian(randn(6, 2, seed=1), randn(6, seed=2), 0.7).sample(100, torch.Generator().manual_seed(3))
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        encoder, decoder = nn.Linear(6, 2, dtype=points.dtype), nn.Linear(2, 6, dtype=points.dtype)
-    logvar, log_noise = (torch.zeros(1, size, dtype=points.dtype, requires_grad=True) for size in (2, 1))
-    # log p(x|z) is quadratic in z, so that the mean over these four z is its expectation under q
-    stencil = math.sqrt(2) * torch.cat([torch.eye(2), -torch.eye(2)]).to(points.dtype)
-    parameters = [*encoder.parameters(), *decoder.parameters(), logvar, log_noise]
-    optimiser = torch.optim.LBFGS(parameters, max_iter=200, tolerance_change=0, line_search_fn="strong_wolfe")
-
-    def bound() -> torch.Tensor:
-        mu = encoder(points)
-        z = (mu + (0.5 * logvar).exp() * stencil.unsqueeze(1)).flatten(0, 1)
-        log_px = gaussian_log_prob(points.repeat(4, 1), decoder(z), log_noise.expand(400, 6)).reshape(4, 100).mean(0)
-        return elbo(log_px, gaussian_kl(mu, logvar.expand(100, 2))).mean()
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        value = -bound()
-        value.backward()
-        return value
-
-    optimiser.step(loss)  # as many steps as it takes until the gradient is gone
-    oracle = ppca(points, 2)
-    top = oracle.score(points.numpy())
-    assert bound().item() == pytest.approx(top, abs=1e-9)
-    weight, noise = decoder.weight.detach(), log_noise.exp().sqrt().item()
-    found = LinearGaussian(weight, decoder.bias.detach(), noise).log_prob(points).mean().item()
-    assert found == pytest.approx(top, abs=1e-9)
-    assert noise**2 == pytest.approx(oracle.noise_variance_, abs=1e-6)
-    # each column of the decoder is a principal direction: a diagonal q fits no rotation of them
-    alignment = (weight / weight.norm(dim=0)).T.numpy() @ oracle.components_.T
-    np.testing.assert_allclose(np.sort(np.abs(alignment), axis=1), [[0, 1], [0, 1]], atol=1e-4)
 
 
 def test_climbing_the_elbo_ends_at_maximum_likelihood_and_at_the_posterior():
@@ -244,44 +197,6 @@ def test_samples_have_the_mean_and_covariance_of_the_model(model):
     assert not torch.equal(x, model.sample(n, torch.Generator().manual_seed(7)))
 
 
-# what would broadcast, and what is narrow
-
-
-def test_points_and_moments_of_other_shapes(refused, unchecked):
-    """A column of x stood for all of them, and one of mu for both latents: another number without a word."""
-    weight, bias = torch.ones(3, 2, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
-    model = LinearGaussian(weight, bias, 0.5)
-    x, mu = torch.zeros(4, 3, dtype=torch.float64), torch.zeros(4, 2, dtype=torch.float64)
-    for wrong in (x[:, :1], x[0], x[:, :2], x[None]):
-        for take in (model.log_prob, model.posterior):
-            with refused(f"got x of shape {tuple(wrong.shape)}", "(n, 3)"):
-                take(wrong)
-    for changed in ((x[:, :1], mu, mu), (x, mu[:, :1], mu), (x, mu, mu[:, :1]), (x, mu[:3], mu), (x[:3], mu, mu)):
-        for take in (model.expected_log_px, model.elbo, lambda *a: model.log_weights(*a, 2, torch.Generator())):
-            with refused("of shape", "one row per point"):
-                take(*changed)
-    with refused("a bias of shape (3, 1)", "(3,)"):
-        LinearGaussian(weight, bias[:, None], 0.5)
-    with refused("noise 0", "above 0"):
-        LinearGaussian(weight, bias, 0.0)
-
-
-def test_no_draws_points_or_steps(refused, unchecked):
-    model = LinearGaussian(torch.ones(3, 2), torch.zeros(3), 0.5)
-    x, mu = torch.zeros(4, 3), torch.zeros(4, 2)
-    with refused("got n 0", "at least 1"):
-        model.sample(0)
-    with refused("got samples 0", "at least 1"):
-        model.log_weights(x, mu, mu, 0, torch.Generator())
-    with refused("got points 0", "at least 1"):
-        LinearGaussian.maximum_likelihood(x[:0], 1, 0.5)
-    for wrong in ({"steps": 0}, {"latent_dim": 0}, {"points": x[:0]}, {"beta": -1.0}):
-        with refused("got", "expected"):
-            climb(**{"points": x, "latent_dim": 1, "noise": 0.5} | wrong)
-    with torch.no_grad(), refused("torch.no_grad"):
-        climb(x, 1, 0.5)
-
-
 @pytest.mark.parametrize("logvar", [-80.0, -120.0])
 def test_log_weights_of_a_narrow_guess(logvar):
     model = LinearGaussian(torch.ones(3, 1, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0.5)
@@ -292,3 +207,21 @@ def test_log_weights_of_a_narrow_guess(logvar):
     log_joint = gaussian_log_prob(x, torch.full_like(x, 0.7), torch.full_like(x, 2 * math.log(0.5)))
     log_joint = log_joint + gaussian_log_prob(mu, torch.zeros_like(mu), torch.zeros_like(mu))
     torch.testing.assert_close(found, log_joint - log_q, rtol=0, atol=1e-9)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_points_and_moments_that_would_broadcast_are_refused():
+    """A column of x would be used for all columns, and one of mu for both latents."""
+    weight, bias = torch.ones(3, 2, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    model = LinearGaussian(weight, bias, 0.5)
+    x, mu = torch.zeros(4, 3, dtype=torch.float64), torch.zeros(4, 2, dtype=torch.float64)
+    for wrong in (x[:, :1], x[0], x[None]):
+        for method in (model.log_prob, model.posterior):
+            with pytest.raises(InputError, match="x of shape"):
+                method(wrong)
+    for changed in ((x[:, :1], mu, mu), (x, mu[:, :1], mu), (x, mu, mu[:, :1]), (x, mu[:3], mu), (x[:3], mu, mu)):
+        for method in (model.expected_log_px, model.elbo, lambda *a: model.log_weights(*a, 2, torch.Generator())):
+            with pytest.raises(InputError, match="shape"):
+                method(*changed)
+    with pytest.raises(InputError, match="bias"):
+        LinearGaussian(weight, bias[:, None], 0.5)

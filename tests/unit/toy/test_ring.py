@@ -39,13 +39,6 @@ def test_modes_are_counted_where_samples_are():
     assert modes_found(torch.cat([crowd, centres[1].repeat(9, 1)]))[0] == 1
 
 
-@pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("shape", [(4, 3), (8,), (0, 2)])
-def test_what_is_no_point(refused, shape):
-    with refused(f"got samples of shape {shape}", "(n, 2)"):
-        modes_found(torch.zeros(shape))
-
-
 @pytest.mark.parametrize(
     "game",
     [
@@ -84,16 +77,3 @@ def test_batches_of_points_know_their_place():
     again.load_state_dict(place)
     assert [x.tolist() for x, _ in again] == [x.tolist() for x in rest]
     assert (again.epoch, again.position, len(rest)) == (1, 0, 1)
-
-
-@pytest.mark.parametrize("name", ["frames", "rounds", "samples", "n_critic", "pack"])
-def test_no_game_of_nothing(refused, unchecked, name):
-    for wrong in (0, -1, 1.5):
-        with refused(f"got {name} {wrong}", "at least 1"):
-            play_ring(NON_SATURATING, **{"frames": 1, "rounds": 1, "samples": 1} | {name: wrong})
-
-
-def test_points_of_another_dtype(refused, unchecked):
-    assert modes_found(ring_centres().double())[0] == 8
-    with refused("torch.int64", "floats"):
-        modes_found(torch.zeros(3, 2, dtype=torch.int64))
