@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from gmlib.data import KNOWN, SPLITS, ImageDataset, known_folder, load, mnist_folder, require_classes
+from gmlib.data import KNOWN, SPLITS, ImageDataset, known_folder, load, require_classes
 from gmlib.errors import InputError
 from gmlib.experiments.evaluate import evaluate, evaluate_digits
 from gmlib.experiments.recipe import ClassifierRecipe, Recipe
@@ -205,7 +205,7 @@ def _measure_own(run: Run, chosen: str, classes: Sequence[str] | Path | None, fo
 def has_mnist(data: Path | None) -> bool:
     """Return whether the official digits are found; a folder that was named and does not hold them is refused."""
     try:
-        mnist_folder(data)
+        known_folder("mnist", data)
     except InputError:
         if data is not None or os.environ.get("GMLIB_DATA"):
             raise

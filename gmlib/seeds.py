@@ -17,15 +17,6 @@ def require_seed(seed: int) -> int:
     return number
 
 
-def require_device(generator: Generator | None, device: torch.device) -> None:
-    """Raise InputError if a generator cannot draw on a device."""
-    if generator is not None and generator.device.type != device.type:
-        raise InputError(
-            f"got a generator on {generator.device} for tensors on {device}, expected one on {device}: "
-            f"make it with torch.Generator({device.type!r})"
-        )
-
-
 def substream(seed: int, purpose: str) -> int:
     """Return the seed of one purpose, such as "latents": a whole number below 2⁶³, the head of the sha256 of both."""
     return int.from_bytes(hashlib.sha256(f"{purpose} {require_seed(seed)}".encode()).digest()[:8], "big") >> 1

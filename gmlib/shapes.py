@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmlib.errors import DivergedError, InputError
 from gmlib.numbers import count_of
@@ -19,11 +19,6 @@ PerImage = Float[Tensor, "b"]  # one number per image, in nats where it is a log
 LogWeights = Float[Tensor, "k b"]  # k importance weights per image, in nats
 Bytes = UInt8[Tensor, "n 1 28 28"]  # grey images as stored: 0 to 255
 Watch = Callable[[Iterable[Any]], Iterable[Any]]  # yields what it is given, and may show the progress
-
-
-def require_latent_dim(latent_dim: int) -> None:
-    """Raise InputError if the number of latent dimensions is below 1."""
-    require_whole(1, latent_dim=latent_dim)
 
 
 def require_whole(least: int, **counts: int) -> None:
@@ -43,16 +38,6 @@ def require_alike(axes: str, **given: Tensor) -> None:
         raise InputError(f"got {found}, expected the same shape {expected}{advice}")
 
 
-def require_attributes(network: nn.Module, *names: str) -> None:
-    """Raise InputError if a network lacks one of these attributes, such as "num_classes"."""
-    for name in names:
-        if not hasattr(network, name):
-            raise InputError(
-                f"got a {type(network).__name__} without {name}, expected that attribute: "
-                f"set self.{name} where the network is built"
-            )
-
-
 def require_gradients() -> None:
     """Raise InputError within `torch.no_grad()` or `torch.inference_mode()`, where torch records no gradients."""
     if not torch.is_grad_enabled():
@@ -62,7 +47,7 @@ def require_gradients() -> None:
         )
 
 
-def require_latent(z: Tensor, latent_dim: int, network: nn.Module | None = None) -> None:
+def require_latent(z: Tensor, latent_dim: int) -> None:
     """Raise InputError if latents are not of shape (b, latent_dim)."""
     if z.ndim != 2 or z.shape[1] != latent_dim:
         raise InputError(
@@ -70,9 +55,7 @@ def require_latent(z: Tensor, latent_dim: int, network: nn.Module | None = None)
         )
 
 
-def require_image(
-    x: Tensor, size: tuple[int | None, int | None, int | None] = (None, None, None), network: nn.Module | None = None
-) -> None:
+def require_image(x: Tensor, size: tuple[int | None, int | None, int | None] = (None, None, None)) -> None:
     """Raise InputError if x is not a batch of float images in [0, 1] of this `(c, h, w)`; None stands for any number.
 
     The range is checked on the CPU only, since a check on a GPU would wait for its queue.

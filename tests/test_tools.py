@@ -61,7 +61,7 @@ def test_evaluate_compares_each_shipped_metric_to_its_printed_digits(
     assert f"all {2 * len(embedded)} metrics of 2 runs are as stored" in out
     assert "not at hand" in out
 
-    monkeypatch.setattr("gmlib.measuring.mnist_folder", lambda root: root)
+    monkeypatch.setattr("gmlib.measuring.known_folder", lambda name, root: root)
     assert evaluate.main(["--data", str(tmp_path)]) == 1
     assert re.findall(r"^(\w+) +(\w+) .* no$", capsys.readouterr().out, re.M) == [("vae", "fid")]
 
@@ -83,7 +83,7 @@ def test_evaluate_refuses_a_damaged_run_and_a_folder_without_mnist(shipped_pair,
     assert evaluate.main(["--data", str(tmp_path)]) == 2
     assert f"got the data folder {tmp_path}" in capsys.readouterr().err
     (shipped_pair / "vae.safetensors").write_bytes(b"")
-    monkeypatch.setattr("gmlib.measuring.mnist_folder", lambda root: root)
+    monkeypatch.setattr("gmlib.measuring.known_folder", lambda name, root: root)
     assert evaluate.main([]) == 2
     assert "vae.safetensors" in capsys.readouterr().err
 

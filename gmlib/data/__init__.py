@@ -3,7 +3,7 @@
 from gmlib.data.batches import Batches, join_channels
 from gmlib.data.dataset import ImageDataset, binarise, require_classes
 from gmlib.data.idx import read_idx
-from gmlib.data.known import KNOWN, known_folder, mnist_folder
+from gmlib.data.known import KNOWN, known_folder
 from gmlib.data.loading import SPLITS, load, mnist
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "known_folder",
     "load",
     "mnist",
-    "mnist_folder",
     "read_idx",
     "require_classes",
 ]

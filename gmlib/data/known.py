@@ -161,19 +161,6 @@ def known_folder(name: str, root: Path | str | None = None, *, download: bool = 
     )
 
 
-def mnist_folder(root: Path | str | None = None, *, download: bool = False) -> Path:
-    """Return the folder that holds the four MNIST files: `known_folder("mnist", …)`.
-
-    Args:
-        root: as for `known_folder`.
-        download: as for `known_folder`.
-
-    Returns:
-        The folder with the files in it: a `root` for `mnist`.
-    """
-    return known_folder("mnist", root, download=download)
-
-
 def _download(known: Known, name: str) -> Path:
     """Download a set with torchvision, and move it into the cache folder when all files are there and whole."""
     from torchvision import datasets  # takes seconds to import, and few need it

@@ -48,7 +48,7 @@ class ConvEncoder(nn.Module):
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
         """Return mu and logvar of q(z|x), each `(b, latent_dim)`, for images `(b, 1, 28, 28)` in [0, 1]."""
-        require_image(x, (1, 28, 28), self)
+        require_image(x, (1, 28, 28))
         mu, logvar = self.net(append_label(x, y, self.num_classes)).chunk(2, dim=1)
         return mu, logvar
 
@@ -91,5 +91,5 @@ class ConvDecoder(nn.Module):
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
         """Return logits `(b, 1, 28, 28)`, or a feature map `(b, channels, 28, 28)`, for latents `(b, latent_dim)`."""
-        require_latent(z, self.latent_dim, self)
+        require_latent(z, self.latent_dim)
         return self.net(append_label(z, y, self.num_classes))

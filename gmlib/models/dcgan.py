@@ -63,7 +63,7 @@ class DCGenerator(nn.Module):
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
         """Return images `(b, channels, 28, 28)` in [0, 1] for latents `(b, latent_dim)`."""
-        require_latent(z, self.latent_dim, self)
+        require_latent(z, self.latent_dim)
         return (self.net(append_label(z, y, self.num_classes)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
 
 
@@ -110,5 +110,5 @@ class DCCritic(nn.Module):
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
         """Return scores `(b,)`, logits where the loss is a cross-entropy, of images `(b, channels, 28, 28)` in [0, 1]."""
-        require_image(x, (self.channels, 28, 28), self)
+        require_image(x, (self.channels, 28, 28))
         return self.net(append_label(2 * x - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

@@ -76,7 +76,7 @@ class MLPEncoder(nn.Module):
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
         """Return mu and logvar of q(z|x), each `(b, latent_dim)`, for images `(b, 1, 28, 28)` in [0, 1]."""
-        require_image(x, (1, 28, 28), self)
+        require_image(x, (1, 28, 28))
         mu, logvar = self.net(append_label(x.flatten(1), y, self.num_classes)).chunk(2, dim=1)
         return mu, logvar
 
@@ -103,7 +103,7 @@ class MLPDecoder(nn.Module):
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
         """Return the logits of the pixels `(b, 1, 28, 28)` for latents `(b, latent_dim)`."""
-        require_latent(z, self.latent_dim, self)
+        require_latent(z, self.latent_dim)
         return self.net(append_label(z, y, self.num_classes)).unflatten(1, (1, 28, 28))
 
 
@@ -139,7 +139,7 @@ class MLPGenerator(nn.Module):
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
         """Return images `(b, channels, 28, 28)` in [0, 1] for latents `(b, latent_dim)`."""
-        require_latent(z, self.latent_dim, self)
+        require_latent(z, self.latent_dim)
         pixels = self.net(append_label(z, y, self.num_classes))
         return (pixels.unflatten(1, (self.channels, 28, 28)) + 1) / 2  # from tanh's [-1, 1] to [0, 1]
 
@@ -178,5 +178,5 @@ class MLPCritic(nn.Module):
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
         """Return scores `(b,)`, logits where the loss is a cross-entropy, of images `(b, channels, 28, 28)` in [0, 1]."""
-        require_image(x, (self.channels, 28, 28), self)
+        require_image(x, (self.channels, 28, 28))
         return self.net(append_label(2 * x.flatten(1) - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

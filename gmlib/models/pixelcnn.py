@@ -194,7 +194,7 @@ class CausalNetwork(nn.Module, ABC):
         Raises:
             InputError: if x is not a batch of images with one channel, or the condition does not fit.
         """
-        require_image(x, (1, None, None), self)
+        require_image(x, (1, None, None))
         given = self.checked_condition(condition, x)
         return self.connect(x, lambda layer, inputs: layer(inputs, given))
 

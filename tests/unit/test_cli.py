@@ -306,7 +306,7 @@ def test_evaluate_reproduces_what_is_stored(gmlib, trained, without_mnist, tmp_p
 
 
 def test_evaluate_measures_on_official_digits_where_they_are_found(gmlib, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmlib.measuring.mnist_folder", lambda root: root)
+    monkeypatch.setattr("gmlib.measuring.known_folder", lambda name, root: root)
     status, out, err = gmlib("evaluate", trained, "--data", "mnist", "--out", tmp_path / "deep" / "found.json")
     assert (status, err) == (0, "")
     assert re.search(r"^fid( +\d+\.\d{3}){4}$", out, re.M)

@@ -12,7 +12,7 @@ import torch
 from gmlib import recipes
 from gmlib.experiments.fit import fit_profile
 from gmlib.numbers import count_of, whole
-from gmlib.seeds import require_device, require_seed, stream, substream
+from gmlib.seeds import require_seed, stream, substream
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -43,13 +43,6 @@ def test_each_purpose_has_its_own_stream():
     digest = hashlib.sha256(b"latents 3").digest()  # shipped runs were trained on these numbers
     assert stream(3, "latents").initial_seed() == int.from_bytes(digest[:8], "big") // 2
     assert len({substream(seed, purpose) for seed in (0, 2**31 - 1) for purpose in ("latents", "order")}) == 4
-    require_device(stream(0, "a"), torch.device("cpu"))
-    require_device(None, torch.device("cuda"))
-
-
-def test_a_generator_on_another_device(refused):
-    with refused("on cpu for tensors on cuda"):
-        require_device(stream(0, "a"), torch.device("cuda"))
 
 
 @pytest.mark.parametrize("value", [3.0, np.float64(3), True, np.True_, "3", None, [3], np.array([3]), -1], ids=repr)

@@ -11,11 +11,9 @@ from gmlib.mode import require_training
 from gmlib.objectives import elbo, gaussian_kl
 from gmlib.shapes import (
     require_alike,
-    require_attributes,
     require_gradients,
     require_image,
     require_latent,
-    require_latent_dim,
     require_whole,
 )
 
@@ -85,14 +83,6 @@ def test_what_is_no_count(refused, unchecked, count):
     require_whole(0, samples=0)
     with refused(f"got chunk {count!r}", "at least 1"):
         require_whole(1, samples=3, chunk=count)
-    with refused(f"got latent_dim {count!r}", "at least 1"):
-        require_latent_dim(count)
-
-
-def test_attributes_of_a_network(refused):
-    require_attributes(nn.Linear(2, 2), "in_features", "out_features")
-    with refused("a Linear without latent_dim"):
-        require_attributes(nn.Linear(2, 2), "in_features", "latent_dim")
 
 
 def test_training_without_gradients(refused):
