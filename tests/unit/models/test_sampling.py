@@ -60,6 +60,7 @@ def test_a_model_stays_as_it_was(make):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.usefixtures("unchecked")
 @each_model
 def test_labels_of_samples(make):
     model, z = make(10), torch.zeros(4, 3)
