@@ -10,7 +10,7 @@ from gmlib.numbers import whole
 
 
 def require_seed(seed: int) -> int:
-    """Return a seed of Python, numpy or torch as a Python number, for hashes and for JSON; raise InputError if it is none."""
+    """Return a seed of Python, numpy or torch as a Python number, for hashes and for JSON; refuse anything else."""
     number = whole(seed)
     if number is None or not 0 <= number < 2**31:
         raise InputError(f"got seed {seed!r}, expected a whole number from 0 to 2,147,483,647: choose another")

@@ -17,7 +17,7 @@ from gmlib.seeds import stream
 
 SPLITS = ("train", "validation", "test")
 NAMES = (MNIST5K, *KNOWN)
-SHARE = 6  # validation, and test where there is none, are each one in six images
+SHARE = 6  # one image in six is for validation, and one in six for testing if there is no test set
 
 # part of the set to the names of its images and labels, for each way in which npz files are made
 LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (

@@ -48,7 +48,7 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
         Nats, `(b,)` or `(k, b)`.
 
     Raises:
-        InputError: if mu and logvar differ in shape, or z has not one point per image.
+        InputError: if mu and logvar differ in shape, or the number of points z differs from that of the images.
     """
     require_alike("b d", mu=mu, logvar=logvar)
     if z.ndim < 2 or z.shape[-2:] != mu.shape:

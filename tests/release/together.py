@@ -104,7 +104,7 @@ def steps(dtype: str) -> None:
 
 
 def games() -> None:
-    """Play whole games with batches of 128: in two processes, of 64 images each."""
+    """Train whole GANs with batches of 128: in two processes, of 64 images each."""
     found: dict[str, torch.Tensor] = {}
 
     def play(
@@ -151,7 +151,7 @@ def tell(name: str, **facts: Any) -> None:
 
 
 def odd_batch() -> None:
-    """Ask for a batch that two processes cannot share."""
+    """Train with a batch that two processes cannot share."""
     try:
         Batches(mnist("validation"), 51, binarised=True)
         tell("odd batch", refused="")

@@ -30,7 +30,7 @@ def chromium() -> str:
 
 
 def is_current(root: Path = ROOT) -> bool:
-    """Say whether there is a site, newer than all that it is made from."""
+    """Return whether there is a site, newer than all that it is made from."""
     index = root / "_build" / "html" / "index.html"
     sources = [
         root / "_config.yml",
@@ -44,7 +44,7 @@ def is_current(root: Path = ROOT) -> bool:
 
 
 def is_made(path: Path) -> bool:
-    """Say whether a file is a tool's own: compiled, or below a hidden folder such as ruff's cache."""
+    """Return whether a file is a tool's own: compiled, or below a hidden folder such as ruff's cache."""
     return path.suffix == ".pyc" or any(part.startswith(".") for part in path.parts)
 
 

@@ -12,7 +12,7 @@ from tests.site.test_site import SITE, browser  # noqa: F401 a fixture
 
 @pytest.fixture(scope="module")
 def served():
-    """Give the site's address on a server that lets a browser show notebooks, as many do."""
+    """Return the site's address on a server that lets a browser show notebooks, as many do."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".ipynb": "application/json"}

@@ -1,4 +1,4 @@
-"""A file is whole or it is the one before, whatever fails."""
+"""After any failure a file is whole: the new one or the one before."""
 
 import builtins
 import contextlib

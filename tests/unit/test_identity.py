@@ -1,4 +1,4 @@
-"""A hash is made of settings, whatever they are called in the code."""
+"""A hash is made of settings and their ids, not of names in the code."""
 
 from dataclasses import fields, is_dataclass, replace
 from functools import partial

@@ -23,7 +23,7 @@ def named(dataset, name: str) -> ImageDataset:
 
 @pytest.mark.parametrize("classes", [0, 10])
 def test_measure_names_the_metrics_after_their_data(monkeypatch, made_up, classes):
-    """With draws and means against binarised and grey test digits, as many as there are of them."""
+    """Draws are compared with binarised test digits, means with grey ones, the same number of each."""
     asked, measured = [], []
 
     def note(source, split, root=None):
@@ -112,7 +112,7 @@ def test_a_few_digits_tell_what_more_draws_gain(monkeypatch):
 
 @pytest.mark.parametrize("classes", [0, 10])
 def test_samples_of_a_gan_are_measured_grey_against_grey(monkeypatch, made_up, classes):
-    """As many as there are test digits, of labels as frequent as in training; by a generator that ships alone."""
+    """One sample per test digit, with labels as frequent as in training; the generator ships without its critic."""
     measured, train = [], made_up[made_up.labels < 5]  # 34 images
     tests = {"mnist": made_up[:30], "mnist5k": made_up[30:50]}
 
@@ -138,7 +138,7 @@ def test_samples_of_a_gan_are_measured_grey_against_grey(monkeypatch, made_up, c
         assert all((train.grey() == image).flatten(1).all(1).any() for image in floor)
         assert (labels is None) == (floor_labels is None) == (classes == 0)
         if classes:
-            assert labels.max() < 5  # never one that training has not
+            assert labels.max() < 5  # labels of the training set only
             assert floor_labels.shape == (n,)
             assert torch.equal(floor[:, 0, :, 6:22].mean(2).gt(0.5).float().argmax(1), 2 * floor_labels)
         z = torch.randn(n, 3, generator=stream(0, "samples"))

@@ -124,7 +124,7 @@ def test_chunks_add_up_to_the_bound_of_all_draws(chunk, shift):
 
 
 class FixedEncoder(nn.Module):
-    """The same q(z|x) whatever x is."""
+    """The same q(z|x) for every x."""
 
     def __init__(self, mu: float, logvar: float) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from gmlib.models import VAE, BernoulliDecoder
 
 
 class FixedEncoder(nn.Module):
-    """The same q(z|x) whatever x is."""
+    """The same q(z|x) for every x."""
 
     def __init__(self, mu: torch.Tensor, logvar: torch.Tensor) -> None:
         super().__init__()

@@ -162,7 +162,7 @@ def test_the_best_critic_is_flat_where_nothing_has_to_cross():
 
 
 def gradients(*objectives):
-    """Give the gradient in a of each function of q."""
+    """Return the gradient in a of each function of q."""
     a = Q.log()
     return [torch.func.grad(lambda a, objective=objective: objective(a.softmax(-1)))(a) for objective in objectives]
 
