@@ -1,4 +1,4 @@
-"""Convolutional networks for a VAE: an encoder, the report's or one with strides, and a decoder."""
+"""Convolutional networks for a VAE: an encoder, with or without strides, and a decoder."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ def normed(layer: nn.Module, channels: int, batch_norm: bool) -> list[nn.Module]
 
 
 class ConvEncoder(nn.Module):
-    """q(z|x) by two convolutions, then the hidden layer of the MLP encoder; with stride 1 it is the report's."""
+    """q(z|x) by two convolutions, then the hidden layer of the MLP encoder; by default of stride 1."""
 
     def __init__(
         self,

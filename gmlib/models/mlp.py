@@ -1,4 +1,4 @@
-"""Fully connected networks: the report's encoder and decoder of a VAE, its generator and critic of a GAN."""
+"""Fully connected networks: encoder and decoder of a VAE, generator and critic of a GAN."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args
@@ -108,7 +108,7 @@ class MLPDecoder(nn.Module):
 
 
 class MLPGenerator(nn.Module):
-    """G(z): from a latent, and a label if there are classes, to an image; the report's 100-256-512-1024-784."""
+    """G(z): from a latent, and a label if there are classes, to an image; by default 100-256-512-1024-784 units."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class MLPGenerator(nn.Module):
 
 
 class MLPCritic(nn.Module):
-    """An unbounded score per image: higher for real than for generated ones; the report's 784-1024-512-256-1."""
+    """An unbounded score per image: higher for real than for generated ones; by default 784-1024-512-256-1 units."""
 
     def __init__(
         self,
