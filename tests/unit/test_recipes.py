@@ -320,13 +320,6 @@ def test_an_image_is_encoded_alike_in_any_company(name):
     assert (moved > 0.01) == ALL[name].settings()["batch_norm"]
 
 
-@pytest.mark.parametrize("latent_dim", [0, -2])
-@pytest.mark.parametrize("name", ["vae", "conv_vae_deconv"])
-def test_a_latent_of_no_size(refused, name, latent_dim):
-    with refused(f"got latent_dim {latent_dim}", "1 or more"):
-        fit_profile(replace(ALL[name], latent_dim=latent_dim))
-
-
 def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
     command = "gmlib train vae --profile full --out runs/full/vae"
