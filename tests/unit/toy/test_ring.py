@@ -34,7 +34,7 @@ def test_modes_are_counted_where_samples_are():
     assert modes_found(torch.zeros(10, 2)) == (0, 0.0)
     beside = centres + torch.tensor([0.0, 0.059])
     assert modes_found(torch.cat([beside, centres + torch.tensor([0.0, 0.061])])) == (8, 0.5)
-    crowd = centres[0].repeat(989, 1)
+    crowd = centres[0].repeat(990, 1)
     assert modes_found(torch.cat([crowd, centres[1].repeat(10, 1)]))[0] == 2  # at least one in a hundred
     assert modes_found(torch.cat([crowd, centres[1].repeat(9, 1)]))[0] == 1
 
