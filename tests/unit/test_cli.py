@@ -78,8 +78,8 @@ def trained(short, tmp_path) -> Path:
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Nothing may be trained."""
-    monkeypatch.setattr("gmlib.experiments.fit.fit_vae", lambda *_, **__: pytest.fail("trained first"))
+    """No step of training may be made."""
+    monkeypatch.setattr("gmlib.training.checkpoint.Folder.keep", lambda *_: pytest.fail("trained first"))
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -335,8 +335,7 @@ def test_an_evaluation_replaces_no_other_file(mistake, trained, monkeypatch):
     (trained / "mine.json").write_text('{"metrics": "none"}')
     before = contents(trained)
     monkeypatch.setattr("gmlib.metrics.models.mean_elbo", lambda *_, **__: pytest.fail("measured first"))
-    for name in ("history.json", "mine.json"):
-        mistake(["evaluate", trained, "--out", trained / name], trained / name, "no evaluation")
+    mistake(["evaluate", trained, "--out", trained / "mine.json"], trained / "mine.json", "no evaluation")
     mistake(["evaluate", trained, "--out", trained / "x.txt"], "ends in .json")
     mistake(["evaluate", trained, "--out", trained / "mine.json" / "x.json"], "Not a directory")
     assert contents(trained) == before
@@ -395,7 +394,7 @@ def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(
     (tmp_path / "file").write_text("here")
     mistake([*command, tmp_path / "file" / "run"], "cannot write", "file/run")
     (tmp_path / "taken" / "vae.safetensors").mkdir(parents=True)
-    mistake([*command, tmp_path / "taken"], "is a folder")
+    mistake([*command, tmp_path / "taken"], "no checkpoint")
 
     def only_test_is_damaged(source, split, root=None, **_):
         if split == "test":

@@ -167,7 +167,7 @@ def test_a_set_that_is_too_small_for_fid_is_trained_on_without_it(gmlib, mistake
     [
         (["--data", "fashon_mnist"], "did you mean 'fashion_mnist'?"),
         (["--data", "small"], "(312, 16, 16)"),
-        (["--data", "letters", "--classes", "two.txt"], "got label 25"),
+        (["--data", "letters", "--classes", "two.txt"], "labels from 0 to 25"),
         (["--data", "letters", "--classes", "none.txt"], "none.txt"),
         (["--data", "letters", "--classes", ""], "empty --classes"),
     ],

@@ -81,7 +81,7 @@ WRONG = {
     "dtype": torch.zeros(4, 1, 28, 28, dtype=torch.uint8),
     "values from -1": torch.full((4, 1, 28, 28), -1.0),
     "to 255": torch.full((4, 1, 28, 28), 255.0),
-    "nan": torch.full((4, 1, 28, 28), torch.nan),
+    "NaN": torch.full((4, 1, 28, 28), torch.nan),
 }
 
 

@@ -276,7 +276,7 @@ def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_changes_litt
     ("call", "word"),
     [
         (lambda plane: log_likelihood(tiny(), 0.5 * IMAGE), "0 and 1"),
-        (lambda plane: log_likelihood(tiny(), IMAGE + torch.nan), "nan"),
+        (lambda plane: log_likelihood(tiny(), IMAGE + torch.nan), "NaN"),
         (lambda plane: log_likelihood(tiny(), IMAGE[:0]), "images 0"),
         (lambda plane: log_likelihood(tiny(), IMAGE, samples=0), "samples 0"),
         (lambda plane: log_likelihood(tiny(), IMAGE, chunk=-1), "chunk -1"),
