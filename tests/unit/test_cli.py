@@ -392,7 +392,7 @@ def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(
 ):
     command = ["train", "vae", "--device", "cpu", "--out"]
     (tmp_path / "file").write_text("here")
-    mistake([*command, tmp_path / "file" / "run"], "cannot write", "file/run")
+    mistake([*command, tmp_path / "file" / "run"], "cannot use", "file/run")
     (tmp_path / "taken" / "vae.safetensors").mkdir(parents=True)
     mistake([*command, tmp_path / "taken"], "no checkpoint")
 
