@@ -176,7 +176,8 @@ def execute(root: Path) -> None:
             report["chapters"][running[done]] = result = done.result()
             if result["status"] == "failed":
                 failures.append(result["error"])
-                pool.shutdown(wait=False, cancel_futures=True)
+                for each in running:
+                    each.cancel()
     finally:
         pool.shutdown(cancel_futures=True)
         (root / "_build" / "report.json").write_text(

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,22 @@ def test_execute_stops_at_a_broken_chapter_and_names_the_cell(repository, capfd)
     assert ran.cells[-1].outputs[0].text == "1 quick\n"
     assert len(ran.cells) == 6  # papermill's own cell is gone
     assert {path.name: path.read_bytes() for path in (root / "book").iterdir()} == before
+
+
+def test_a_broken_chapter_cancels_those_that_wait(repository, monkeypatch, capfd):
+    """With two kernels and six chapters, some still wait when the first has failed."""
+
+    def run(path, copy_path, root):
+        time.sleep(0.05)
+        return {"status": "failed", "error": f"{path.stem} is broken", "seconds": 0.1}
+
+    monkeypatch.setattr(build, "run", run)
+    root = repository(**{name: chapter("print(1)") for name in "abcdef"})
+    assert build.main(["execute"], root) == 1
+    report = json.loads((root / "_build" / "report.json").read_text())["chapters"]
+    states = [each["status"] for each in report.values()]
+    assert set(states) == {"failed", "not run"}
+    assert "is broken" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("times", [1, 2])
