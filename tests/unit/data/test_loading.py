@@ -94,6 +94,7 @@ def test_a_missing_file_is_named(letters, refused, missing):
         (OFFICIAL[3], gzip.compress(idx(np.zeros(5))), (OFFICIAL[2], "4 images")),
         (OFFICIAL[1], gzip.compress(idx(np.zeros(12)))[:-9], (OFFICIAL[1], "whole gzip file")),
     ],
+    ids=["size", "number", "half"],  # the files hold the time, which would differ between workers
 )
 def test_a_wrong_file_is_named(letters, refused, name, content, words):
     (letters / f"{name}.gz").write_bytes(content)
