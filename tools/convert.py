@@ -71,8 +71,11 @@ def main(folders: list[str]) -> None:
     if not folders:
         sys.exit(f"usage: python -m tools.convert FOLDER…\n\n{__doc__}")
     table = hashes()
-    for path in (path for folder in folders for path in sorted(Path(folder).glob("*.json"))):
-        if path.with_suffix(".safetensors").is_file():
+    for folder in folders:
+        runs = [path for path in sorted(Path(folder).glob("*.json")) if path.with_suffix(".safetensors").is_file()]
+        if not runs:
+            sys.exit(f"convert: found no NAME.json with NAME.safetensors in {folder}: name the folder of a run of two files")
+        for path in runs:
             convert(path, table)
 
 
