@@ -74,7 +74,9 @@ def main(folders: list[str]) -> None:
     for folder in folders:
         runs = [path for path in sorted(Path(folder).glob("*.json")) if path.with_suffix(".safetensors").is_file()]
         if not runs:
-            sys.exit(f"convert: found no NAME.json with NAME.safetensors in {folder}: name the folder of a run of two files")
+            sys.exit(
+                f"convert: found no NAME.json with NAME.safetensors in {folder}: name the folder of a run of two files"
+            )
         for path in runs:
             convert(path, table)
 
