@@ -16,7 +16,7 @@ class WithPoster:
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle: Any = super()._repr_mimebundle_(**kwargs) or {}  # type: ignore[misc]
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
         # anywidget returns data and metadata, ipywidgets the data only
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         poster = base64.b64encode(self.poster).decode()

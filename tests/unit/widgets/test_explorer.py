@@ -31,7 +31,7 @@ MAKERS = {
     "pixels": lambda: widgets.pixel_by_pixel(pretrained("pixel_vae"), pretrained("pixel_cnn"), 6, generator=seeded(1)),
     "grids": lambda: widgets.latent_grids(pretrained("dcgan"), pretrained("cdcgan"), generator=seeded(2)),
     "critics": widgets.critics_on_a_line,
-    "ring": lambda: widgets.ring_playback({"JS, 1 : 3": toy.play_ring(MINIMAX, frames=2, rounds=1, samples=20)}, 1),
+    "ring": lambda: widgets.ring_playback({"JS, 1 : 3": toy.play_ring(MINIMAX, frames=4, rounds=5, samples=20)}, 5),
 }
 
 
@@ -117,6 +117,11 @@ def test_the_chapters_contain_the_present_module(chapter):
     made = MAKERS[data["text/plain"].split("'")[1]]()
     assert made._css in data["text/html"], "the style changed since the chapter was run: `make update`"
     assert made._esm.strip() in data["text/html"], "the module changed since the chapter was run: `make update`"
+    stored = json.loads(Elements(data["text/html"]).scripts[0])
+    constants = {key: value for key, value in made.state.items() if isinstance(value, int | float)}
+    assert constants == {key: stored["state"].get(key) for key in constants}
+    assert made.chosen == stored["chosen"] | ({"round": 20} if made.name == "ring" else {})
+    assert made.poster[16:24] == base64.b64decode(data["image/png"])[16:24]  # width and height
 
 
 # in a browser
