@@ -83,22 +83,6 @@ def test_a_training_that_is_not_stopped_equals_fit_profile(few_digits, figure_af
     assert made.run.recipe.settings() == replace(recipe, epochs=2, **chosen).settings()
 
 
-def test_random_numbers_of_another_cell_and_of_the_training_are_independent(few_digits, figure_after_each_step):
-    expected = fit_profile(GAN, seed=3)
-    made = TrainingPanel(GAN, {"lr": (2e-4, 2e-3)}, shown={"before": expected}, seed=3, device="cpu")
-
-    def cell() -> torch.Tensor:
-        torch.manual_seed(1)
-        return torch.cat([torch.rand(3), torch.randn(50)])
-
-    numbers, differences = cell(), 0
-    made.train_button.click()
-    while made.thread.is_alive():
-        differences += not torch.equal(cell(), numbers)
-    assert differences == 0
-    check_equal(made.run, expected)
-
-
 def test_stop_ends_the_training_and_keeps_the_run(panel, figure_after_each_step):
     figures, bars = set(), []
 

@@ -137,21 +137,17 @@ def test_another_game_at_the_same_round(page, made):
     assert len(pictures) == 2
 
 
-def test_with_reduced_motion_the_button_steps(opened, made):
-    page = opened(made, READY, reduced_motion="reduce")
-    assert button(page) == "next frame"
-    for expected in (0, ROUNDS):  # from the end to the start, then one step
-        page.locator("button").click()
-        assert rests(page)
-        assert current(page) == expected
-
-
-def test_reduced_motion_stops_the_animation(page):
+def test_reduced_motion_stops_the_animation_and_the_button_steps(page):
     page.locator("button").click()
     page.wait_for_function(f"{SLIDER}.value === '10'")
     page.emulate_media(reduced_motion="reduce")
     assert rests(page)
     assert button(page) == "next frame"
+    go(page, LAST)
+    for expected in (0, ROUNDS):
+        page.locator("button").click()
+        assert rests(page)
+        assert current(page) == expected
 
 
 REMOVE = """async ([state, how]) => {
