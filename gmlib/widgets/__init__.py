@@ -3,23 +3,23 @@
 from gmlib.widgets.critics import critics_on_a_line
 from gmlib.widgets.distributions import two_distributions
 from gmlib.widgets.explorer import Explorer
+from gmlib.widgets.grids import latent_grids
+from gmlib.widgets.interpolation import latent_interpolation
 from gmlib.widgets.panel import TrainingPanel
 from gmlib.widgets.pixels import pixel_by_pixel
 from gmlib.widgets.plane import latent_plane
 from gmlib.widgets.ring import ring_playback
-from gmlib.widgets.sheets import latent_sheets
 from gmlib.widgets.styles import class_and_style
-from gmlib.widgets.ways import ways_between
 
 __all__ = [
     "Explorer",
     "TrainingPanel",
     "class_and_style",
     "critics_on_a_line",
+    "latent_grids",
+    "latent_interpolation",
     "latent_plane",
-    "latent_sheets",
     "pixel_by_pixel",
     "ring_playback",
     "two_distributions",
-    "ways_between",
 ]

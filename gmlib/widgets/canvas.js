@@ -4,7 +4,7 @@ function colour(canvas, name) {
   return getComputedStyle(canvas).getPropertyValue(name).trim();
 }
 
-// Clears a canvas, fits its pixels to its place on the page, and counts in units of that place from here on.
+// Clears a canvas and fits its resolution to the screen. Coordinates are in CSS pixels.
 function blank(canvas) {
   const density = window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -16,7 +16,7 @@ function blank(canvas) {
   return { context, width, height };
 }
 
-// An image of 28 × 28 probabilities of ink: the ink is the theme's, the probability its opacity.
+// An image of 28 × 28 probabilities of ink, in the theme's colour of text; the probability is its opacity.
 function paintDigit(canvas, probabilities) {
   canvas.width = 28;
   canvas.height = 28;
@@ -31,17 +31,17 @@ function paintDigit(canvas, probabilities) {
   context.fillRect(0, 0, 28, 28);
 }
 
-// Calls `step` with how far an arrow key leads, to the right and down.
-function steered(canvas, step) {
+// Calls `step` with the direction of an arrow key: to the right, and down.
+function onArrowKeys(canvas, step) {
   canvas.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
-    if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault(); // the page stays where it is
-    step(...way);
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+    if (!direction || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault(); // do not scroll the page
+    step(...direction);
   });
 }
 
-// Calls `move` with the place of the pointer, from 0 to 1 across and down, while it is held down.
+// Calls `move` with the position of the pointer, from 0 to 1 across and down, while its button is pressed.
 function draggable(canvas, move) {
   const moved = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -49,7 +49,7 @@ function draggable(canvas, move) {
     move(across, limit((event.clientY - box.top) / box.height, 0, 1));
   };
   canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId); // so that a drag may leave the canvas
+    canvas.setPointerCapture(event.pointerId); // a drag may leave the canvas
     moved(event);
   });
   canvas.addEventListener("pointermove", (event) => {

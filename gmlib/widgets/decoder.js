@@ -1,9 +1,9 @@
-// p(x|z) of a VAE as in gmlib/models/mlp.py, from the weights that decoder.py packed.
+// p(x|z) of a VAE as in gmlib/models/mlp.py, from the weights that decoder.py quantised.
 
-function layer({ weights, scales, biases }) {
-  const whole = unpacked(weights, Int16Array);
-  const inputs = whole.length / scales.length;
-  return { biases, inputs, weights: Float32Array.from(whole, (w, i) => w * scales[Math.floor(i / inputs)]) };
+function dequantise({ weights, scales, biases }) {
+  const integers = fromBase64(weights, Int16Array);
+  const inputs = integers.length / scales.length;
+  return { biases, inputs, weights: Float32Array.from(integers, (k, i) => k * scales[Math.floor(i / inputs)]) };
 }
 
 function linear({ weights, biases, inputs }, x) {
@@ -14,12 +14,12 @@ function linear({ weights, biases, inputs }, x) {
   });
 }
 
-// Gives the function from a latent, and a label if there are classes, to the probability of ink at 784 pixels.
+// Returns the function from a latent, and a label if there are classes, to the probability of ink at 784 pixels.
 function decoder({ layers, classes }) {
-  const [first, ...others] = layers.map(layer);
+  const [first, ...others] = layers.map(dequantise);
   return (z, label = null) => {
-    const which = Array.from({ length: classes }, (_, y) => Number(y === label));
-    let x = linear(first, [...z, ...which]);
+    const oneHot = Array.from({ length: classes }, (_, y) => Number(y === label));
+    let x = linear(first, [...z, ...oneHot]);
     for (const other of others) x = linear(other, x.map((value) => Math.max(value, 0)));
     return x.map((logit) => 1 / (1 + Math.exp(-logit)));
   };

@@ -1,4 +1,4 @@
-"""A decoder in a page: layers of 16-bit integers, which decoder.js multiplies out."""
+"""A decoder as JSON, with weights quantised to 16 bits; decoder.js computes p(x|z) from it."""
 
 from typing import Any
 
@@ -10,27 +10,27 @@ from torch.nn.utils.fusion import fuse_linear_bn_eval
 from gmlib.errors import InputError
 from gmlib.mode import eval_mode
 from gmlib.models.mlp import MLPDecoder
-from gmlib.models.vae import BernoulliDecoder
-from gmlib.widgets.packing import as_text, short
+from gmlib.widgets.arrays import rounded, to_base64
 
-LARGEST = 32767  # of a 16-bit integer; with 8 bits single pixels of the shipped VAE are off by most of the scale
+MAX_INT16 = 32767  # 8 bits are too few: single pixels of the shipped VAE would change from white to nearly black
 
 
 @torch.no_grad()
-def packed(decoder: nn.Module) -> dict[str, Any]:
-    """Return a fully connected decoder as JSON: its number of classes, and its layers in eval mode."""
-    if not isinstance(decoder, BernoulliDecoder) or not isinstance(decoder.logits, MLPDecoder):
-        kind = type(getattr(decoder, "logits", decoder)).__name__
+def decoder_json(decoder: nn.Module) -> dict[str, Any]:
+    """Return a fully connected decoder as JSON: the number of its classes, and its layers in eval mode."""
+    logits = getattr(decoder, "logits", decoder)
+    if not isinstance(logits, MLPDecoder):
+        kind = type(logits).__name__
         raise InputError(f"got a {kind}, expected an MLPDecoder: a page computes fully connected layers only")
     with eval_mode(decoder):
-        layers = folded(decoder.logits.net)
+        layers = fuse_batch_norm(logits.net)
     return {
         "classes": decoder.num_classes,
-        "layers": [packed_rows(layer.weight) | {"biases": short(layer.bias)} for layer in layers],
+        "layers": [quantise(layer.weight) | {"biases": rounded(layer.bias, 7)} for layer in layers],
     }
 
 
-def folded(net: nn.Sequential) -> list[nn.Linear]:
+def fuse_batch_norm(net: nn.Sequential) -> list[nn.Linear]:
     r"""Return the linear layers of a network in eval mode, each merged with the batch norm that follows it.
 
     $$\gamma \, \frac{W x + b - m}{\sqrt{v + \epsilon}} + \beta = \underbrace{g W}_{W'} x + \underbrace{\beta + g (b - m)}_{b'}, \qquad g = \frac{\gamma}{\sqrt{v + \epsilon}}$$
@@ -44,10 +44,10 @@ def folded(net: nn.Sequential) -> list[nn.Linear]:
     return layers
 
 
-def packed_rows(weights: Float[Tensor, "outputs inputs"]) -> dict[str, Any]:
+def quantise(weights: Float[Tensor, "outputs inputs"]) -> dict[str, Any]:
     r"""Return a matrix as 16-bit integers in base64, and one scale per row.
 
     $$W_{ij} \approx s_i k_{ij}, \qquad s_i = \max_j |W_{ij}| / 32767, \qquad k_{ij} \in \{-32767, \dots, 32767\}$$
     """
-    scales = weights.abs().amax(1).clamp(min=1e-12) / LARGEST
-    return {"weights": as_text((weights / scales[:, None]).round(), "<i2"), "scales": short(scales)}
+    scales = weights.abs().amax(1).clamp(min=1e-8) / MAX_INT16  # the minimum prevents 0 / 0 for a row of zeros
+    return {"weights": to_base64((weights / scales[:, None]).round(), "<i2"), "scales": rounded(scales, 14)}

@@ -9,18 +9,18 @@ from gmlib import toy
 from gmlib.figures.curves import lines
 from gmlib.widgets.explorer import Explorer
 
-REACH = 2.0  # the mean of the samples lies between -REACH and REACH
-NARROWEST, WIDEST = 0.04, 0.5  # standard deviations
+MAX_THETA = 2.0  # the mean of the samples lies between -MAX_THETA and MAX_THETA
+MIN_SD, MAX_SD = 0.04, 0.5
 # fine and long enough for `toy.gaussian_masses` at every mean and standard deviation
-LOWEST, HIGHEST, COUNT = -5.0, 5.0, 501
+POINTS = torch.linspace(-5, 5, 501, dtype=torch.float64)
 START = {"theta": 1.0, "images": 0.2, "samples": 0.2}
 
 
 def two_distributions() -> Explorer:
-    """Return an explorer in which the reader moves a Gaussian of samples away from one of images, and changes both widths.
+    """Return an explorer of two Gaussians: the reader moves the samples, and changes both standard deviations.
 
     Shown are both densities with the optimal discriminator, and the Jensen-Shannon divergence and the Wasserstein-1
-    distance as functions of the samples' mean.
+    distance against the mean of the samples.
 
     Returns:
         The explorer; `chosen["theta"]` is the mean of the samples, `chosen["images"]` and `chosen["samples"]` are standard
@@ -30,45 +30,35 @@ def two_distributions() -> Explorer:
         "divergences.js",
         "plot.js",
         "distributions.js",
-        state={
-            "version": 1,
-            "grid": {"lowest": LOWEST, "highest": HIGHEST, "count": COUNT},
-            "reach": REACH,
-            "narrowest": NARROWEST,
-            "widest": WIDEST,
-        },
+        state={"points": POINTS.tolist(), "max_theta": MAX_THETA, "min_sd": MIN_SD, "max_sd": MAX_SD},
         chosen=dict(START),
         poster=_poster(),
-        alt="Left: two bells far apart, and a curve that falls from 1 to 0 between them. Right: JS over the place of the "
-        "samples, a valley between two plateaus at ln 2, and W₁, a V.",
+        alt="Left: two Gaussian densities that hardly overlap, and the optimal discriminator, which falls from 1 to 0 between "
+        "them. Right: against the mean of the samples, JS is 0 at 0 and constant at ln 2 far from it, and W₁ is the absolute "
+        "value of the mean.",
     )
 
 
 def _poster() -> Figure:
     """Draw the explorer at its initial values."""
-    theta, images, samples = START.values()
-    points = torch.linspace(LOWEST, HIGHEST, COUNT, dtype=torch.float64)
-    along = torch.linspace(-REACH, REACH, 81, dtype=torch.float64)
-    p, q, moved = (
-        toy.gaussian_masses(points, mean, sd) for mean, sd in ((0.0, images), (theta, samples), (along, samples))
-    )
-    seen = (points >= -1) & (points <= theta + 1)
+    theta, sd_images, sd_samples = START.values()
+    means = torch.linspace(-MAX_THETA, MAX_THETA, 81, dtype=torch.float64)
+    p = toy.gaussian_masses(POINTS, 0.0, sd_images)
+    q, moved = (toy.gaussian_masses(POINTS, mean, sd_samples) for mean in (theta, means))
+    window = POINTS.clamp(-1, theta + 1) == POINTS  # points from -1 to theta + 1
     densities = {"images p": p / p.max(), "samples q": q / q.max(), "D*": toy.optimal_discriminator(p, q).sigmoid()}
     distances = {
         "JS, nats": toy.jensen_shannon(p, moved),
-        "W₁": toy.wasserstein_1d(p, moved, points),
+        "W₁": toy.wasserstein_1d(p, moved, POINTS),
         "ln 2": torch.full((81,), log(2)),
     }
+    x = POINTS[window].tolist()
     return lines(
         {
-            "the best discriminator": {
-                name: (points[seen].tolist(), line[seen].tolist()) for name, line in densities.items()
-            },
-            "two measures, as the samples move": {
-                name: (along.tolist(), line.tolist()) for name, line in distances.items()
-            },
+            "optimal discriminator": {name: (x, y[window].tolist()) for name, y in densities.items()},
+            "JS and W₁": {name: (means.tolist(), y.tolist()) for name, y in distances.items()},
         },
-        x="x, or where the samples are",
-        y="density (not to scale), D*; nats, distance",
+        x="left: x; right: mean of the samples, θ",
+        y="density (scaled), D*; nats, distance",
         height=3.4,
     )

@@ -1,10 +1,6 @@
-// Divergences on a fine grid, as in gmlib/toy/discrete.py, from logarithms of probabilities.
+// Divergences of distributions on a fine grid of points, as in gmlib/toy/discrete.py, from logarithms of probabilities.
 
-function grid({ lowest, highest, count }) {
-  return Array.from({ length: count }, (_, i) => lowest + ((highest - lowest) * i) / (count - 1));
-}
-
-// A Gaussian on the grid: its logarithms stay finite where its probabilities vanish.
+// The logarithms of a Gaussian's probabilities on the grid: finite also where the probabilities underflow to 0.
 function logMasses(points, mean, sd) {
   const logs = points.map((x) => -0.5 * ((x - mean) / sd) ** 2);
   const total = Math.log(logs.reduce((sum, log) => sum + Math.exp(log), 0));
@@ -16,7 +12,7 @@ function optimalDiscriminator(logP, logQ) {
   return logP.map((log, i) => 1 / (1 + Math.exp(logQ[i] - log)));
 }
 
-// Half the sum of the divergences from the mixture, in nats.
+// Half the sum of the KL divergences from the mixture m, in nats.
 function jensenShannon(logP, logQ) {
   let sum = 0;
   logP.forEach((log, i) => {
@@ -28,22 +24,22 @@ function jensenShannon(logP, logQ) {
   return sum;
 }
 
-// What has to cross each place between two points, to the left if it is positive: F_p - F_q.
-function crossings(logP, logQ) {
-  let crossing = 0;
-  return logP.slice(1).map((_, i) => (crossing += Math.exp(logP[i]) - Math.exp(logQ[i])));
+// The difference of the cumulative distribution functions, F_p - F_q, between neighbouring points.
+function cdfDifference(logP, logQ) {
+  let difference = 0;
+  return logP.slice(1).map((_, i) => (difference += Math.exp(logP[i]) - Math.exp(logQ[i])));
 }
 
-// What has to cross each place, summed over all places.
+// W₁: the integral of |F_p - F_q|.
 function wasserstein(logP, logQ, points) {
-  return crossings(logP, logQ).reduce((sum, crossing, i) => sum + Math.abs(crossing) * (points[i + 1] - points[i]), 0);
+  return cdfDifference(logP, logQ).reduce((sum, difference, i) => sum + Math.abs(difference) * (points[i + 1] - points[i]), 0);
 }
 
-// The critic of slope at most 1 that tells them apart best: it falls where mass has to go left. Its mean over both is 0.
+// The critic of slope at most 1 with the largest difference of mean scores: it falls where F_p > F_q. Its mean over p and q is 0.
 function optimalCritic(logP, logQ, points) {
   const scores = [0];
-  crossings(logP, logQ).forEach((crossing, i) => {
-    const slope = Math.abs(crossing) < 5e-13 ? 0 : -Math.sign(crossing); // a rounding error is no slope
+  cdfDifference(logP, logQ).forEach((difference, i) => {
+    const slope = Math.abs(difference) < 5e-13 ? 0 : -Math.sign(difference); // smaller differences are rounding errors
     scores.push(scores[i] + slope * (points[i + 1] - points[i]));
   });
   const mean = (expectation(logP, scores) + expectation(logQ, scores)) / 2;

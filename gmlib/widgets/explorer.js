@@ -1,48 +1,53 @@
-// What every explorer is made of: elements, sliders, and a picture that follows choice, size and theme.
+// What all explorers use: elements, sliders, radio buttons, and a function that draws again after each change.
 
 function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+  const created = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  created.append(...children);
+  return created;
 }
 
-// A named slider. `show(value, spoken, written)` moves it: `written` stands behind it, a screen reader hears `spoken`.
+// A slider with a name. `show(value, spoken, written)` moves it: `written` is the text beside it, `spoken` is for screen readers.
 function slider(name, { min, max, step, digits = 2 }, change) {
   const input = element("input", { type: "range", min, max, step });
-  const shown = element("span", { class: "gm-value", "aria-hidden": "true" });
+  const text = element("span", { class: "gm-value", "aria-hidden": "true" });
   input.addEventListener("input", () => change(Number(input.value)));
   return {
-    row: element("div", { class: "gm-slider" }, element("label", {}, element("span", {}, name), input), shown),
-    show(value, spoken, written = inWords(value, digits)) {
+    row: element("div", { class: "gm-slider" }, element("label", {}, element("span", {}, name), input), text),
+    show(value, spoken, written = format(value, digits)) {
       input.value = value;
-      shown.textContent = written;
+      text.textContent = written;
       input.setAttribute("aria-valuetext", spoken);
     },
   };
 }
 
-// Radio buttons under a name. `show(which)` sets one of them, counted from 0 as in `change(which)`.
+// Radio buttons with a name. `show(index)` checks one of them, and `change(index)` is called when the reader does.
 function choice(name, options, change) {
-  const group = `choice-${Math.random().toString(36).slice(2)}`; // those of two explorers are two groups
-  const inputs = options.map((_, which) => {
-    const input = element("input", { type: "radio", name: group, value: which });
-    input.addEventListener("change", () => change(which));
+  const group = uniqueGroup();
+  const inputs = options.map((_, index) => {
+    const input = element("input", { type: "radio", name: group, value: index });
+    input.addEventListener("change", () => change(index));
     return input;
   });
-  const labels = inputs.map((input, which) => element("label", {}, input, ` ${options[which]}`));
+  const labels = inputs.map((input, index) => element("label", {}, input, ` ${options[index]}`));
   return {
     row: element("fieldset", { class: "gm-choice" }, element("legend", {}, name), ...labels),
     show(chosen) {
-      inputs.forEach((input, which) => {
-        input.checked = which === chosen;
+      inputs.forEach((input, index) => {
+        input.checked = index === chosen;
       });
     },
   };
 }
 
-// A number as a reader writes it, with a true minus and no minus before a zero.
-function inWords(value, digits = 2) {
+// A name for a group of radio buttons: two explorers in a page have separate groups.
+function uniqueGroup() {
+  return `group-${Math.random().toString(36).slice(2)}`;
+}
+
+// A number with a true minus sign, and without one before a zero.
+function format(value, digits = 2) {
   return value.toFixed(digits).replace(/^-(0\.0*)$/, "$1").replace("-", "−");
 }
 
@@ -50,42 +55,35 @@ function limit(value, lowest, highest) {
   return Math.min(highest, Math.max(lowest, value));
 }
 
-// Makes `render` for either host, a live notebook or a page. `build` fills the element and gives `draw`, which is called
-// with what is chosen: at first, and whenever the choice, the size or the theme changes. Nothing moves by itself.
-// `choose` changes a part of the choice, and `chosen` gives all of it as it is now, drawn or not. `ended` is a signal:
-// what the reader has set going stops when the host lets go.
-function explorer(version, build) {
+// Returns `render` as a notebook and page.js call it. `build` fills the element `el` and returns `draw(chosen)`, which is
+// called at first, and after each change of the chosen values, the size or the theme. For `build`, `choose` changes some of the
+// chosen values, `chosen()` returns all of them, and `ended` is aborted when the explorer is removed.
+function explorer(build) {
   return ({ model, el }) => {
     el.classList.add("gm-explorer");
-    const state = model.get("state");
-    if (state.version !== version) {
-      const sentence = "This explorer was stored by another version of gmlib. Run its cell again, and it comes alive.";
-      el.append(element("p", { class: "gm-stale", role: "note" }, sentence));
-      return undefined;
-    }
     const chosen = () => model.get("chosen");
     const choose = (part) => {
       model.set("chosen", { ...chosen(), ...part });
       model.save_changes();
     };
     const ended = new AbortController();
-    const draw = build({ el, state, choose, chosen, ended: ended.signal });
+    const draw = build({ el, state: model.get("state"), choose, chosen, ended: ended.signal });
 
     let waiting = false;
     const redraw = () => {
       if (waiting) return;
-      waiting = true; // many changes before the next frame make one picture
+      waiting = true; // all changes before the next frame are drawn together
       requestAnimationFrame(() => {
         waiting = false;
         draw(chosen());
       });
     };
     model.on("change:chosen", redraw);
-    const sizes = new ResizeObserver(redraw); // speaks up at first, too: once the host has put us into the page
+    const sizes = new ResizeObserver(redraw); // also called once at the beginning, when the element is in the page
     sizes.observe(el);
     const themes = new MutationObserver(redraw);
-    for (const place of [document.documentElement, document.body])
-      themes.observe(place, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] });
+    for (const root of [document.documentElement, document.body])
+      themes.observe(root, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] });
     return () => {
       ended.abort();
       model.off("change:chosen", redraw);

@@ -1,22 +1,21 @@
-// Stands in for the notebook in a page: the same module, a model without a kernel, and the poster until it is alive.
+// Runs an explorer in a page without a kernel: an object with the interface of a widget's model takes the model's place.
 
 function attach(id, render) {
-  const figure = document.querySelector(`#${id}:not([data-live])`); // the same explorer may stand there twice
-  const stored = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-  const listeners = new Map();
+  const figure = document.querySelector(`#${id}:not([data-live])`); // a page may contain the same explorer twice
+  const values = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+  let redraw = () => {};
   const model = {
-    get: (name) => stored[name],
+    get: (name) => values[name],
     set(name, value) {
-      stored[name] = value;
-      for (const listener of listeners.get(`change:${name}`) ?? []) listener();
+      values[name] = value;
+      redraw();
     },
-    on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
-    off: (event, listener) => listeners.set(event, (listeners.get(event) ?? []).filter((each) => each !== listener)),
-    save_changes() {}, // there is no kernel to tell
+    on: (event, listener) => (redraw = listener),
+    save_changes() {}, // no kernel to inform
   };
   const el = document.createElement("div");
-  render({ model, el }); // should it fail, the poster stays
+  render({ model, el }); // the poster remains if this fails
   figure.append(el);
-  if (!el.querySelector(".gm-stale")) figure.querySelector("img").remove();
+  figure.querySelector("img").remove();
   figure.dataset.live = "";
 }

@@ -1,75 +1,77 @@
-// An image drawn pixel by pixel: what is there so far, how likely ink was at each pixel when its turn came, and how surprising
-// it was that it came, or did not. One network has drawn it; another, which has not, may read it too.
+// An image sampled pixel by pixel: the pixels so far, the probability of ink of each given those before it, and its surprise
+// -log p. The first network has sampled the image; the others predict the same pixels.
 
 const SIDE = 28;
 const LAST = SIDE * SIDE - 1;
-const SECONDS = 4; // in which an image is drawn
+const DURATION = 4000; // milliseconds in which an image is drawn
 
-const render = explorer(1, ({ el, state, choose, chosen }) => {
+const render = explorer(({ el, state, choose, chosen, ended }) => {
   const images = state.images.map(({ uniforms, logits }) => {
-    const u = unpacked(uniforms, Float32Array);
-    const odds = logits.map((text) => unpacked(text, Float32Array));
-    const x = thrown(u, odds[0]);
-    const readers = odds.map((each) => {
+    const u = fromBase64(uniforms, Float32Array);
+    const logitsOf = logits.map((text) => fromBase64(text, Float32Array));
+    const x = samplePixels(u, logitsOf[0]);
+    const networks = logitsOf.map((each) => {
       const surprise = surprises(x, each);
-      return { p: Array.from(each, sigmoid), surprise, total: sums(surprise) };
+      return { p: Array.from(each, sigmoid), surprise, total: cumulativeSums(surprise) };
     });
-    return { u, x, readers };
+    return { u, x, networks };
   });
 
-  const which = choice("image", images.map((_, i) => i + 1), (image) => choose({ image }));
-  const reader = choice("probabilities by", state.readers, (reader) => choose({ reader }));
-  const [drawn, likely, costly] = ["drawn so far", "probability of ink", "surprise"].map((name, i) => {
+  const whichImage = choice("image", images.map((_, i) => i + 1), (image) => choose({ image }));
+  const whichNetwork = choice("probabilities of", state.networks, (network) => choose({ network }));
+  const [sampled, likely, costly] = ["sampled so far", "probability of ink", "surprise"].map((name, i) => {
     const canvas = element("canvas", i ? { role: "img" } : { role: "application", tabindex: 0 });
     return { canvas, box: element("div", {}, element("strong", {}, name), canvas) };
   });
-  const sheets = [drawn, likely, costly].map(({ box }) => box);
-  const pixel = slider("pixel", { min: 1, max: LAST + 1, step: 1, digits: 0 }, (value) => go(value - 1));
-  const play = element("button", { type: "button" });
-  const fate = element("p", { class: "gm-numbers" });
-  const coin = element("canvas", { class: "gm-coin", role: "img" });
-  const rows = state.readers.map((name) => {
+  const views = [sampled, likely, costly];
+  const position = slider("pixel", { min: 1, max: LAST + 1, step: 1, digits: 0 }, (value) => go(value - 1));
+  const button = element("button", { type: "button" });
+  const comparison = element("p", { class: "gm-numbers" });
+  const line = element("canvas", { class: "gm-line", role: "img" });
+  const rows = state.networks.map((name) => {
     const cells = [1, 2, 3].map(() => element("td", {}));
     return { cells, row: element("tr", {}, element("th", { scope: "row" }, name), ...cells) };
   });
-  const titles = ["network", "p of ink", "surprise, nats", "so far, nats"].map((title) => element("th", { scope: "col" }, title));
-  const table = element("table", { class: "gm-table" }, element("tr", {}, ...titles), ...rows.map(({ row }) => row));
-  el.append(which.row, reader.row, element("div", { class: "gm-sheets" }, ...sheets), pixel.row, fate, coin, table);
+  const titles = ["network", "probability of ink", "surprise, nats", "sum so far, nats"];
+  const head = element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)));
+  const table = element("table", { class: "gm-table" }, head, ...rows.map(({ row }) => row));
+  const squares = element("div", { class: "gm-squares" }, ...views.map(({ box }) => box));
+  el.append(whichImage.row, whichNetwork.row, squares, position.row, comparison, line, table);
 
-  let running = null; // the run that draws, while there is one
-  function start(run) {
-    running = run;
-    play.textContent = run ? "stop" : "draw";
+  let animation = null; // the animation that is running
+  function setAnimation(value) {
+    animation = value;
+    button.textContent = value ? "stop" : "draw";
   }
-  function go(place) {
-    start(null); // whoever takes the pen, has it
-    choose({ pixel: limit(place, 0, LAST) });
+  // Moves to a pixel that the reader has chosen, and stops the animation.
+  function go(pixel) {
+    setAnimation(null);
+    choose({ pixel: limit(pixel, 0, LAST) });
   }
-  start(null);
-  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) pixel.row.append(play);
-  play.addEventListener("click", () => {
-    if (running) return start(null);
-    const run = { from: chosen().pixel === LAST ? 0 : chosen().pixel, since: performance.now() };
-    start(run);
+  setAnimation(null);
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) position.row.append(button);
+  button.addEventListener("click", () => {
+    if (animation) return setAnimation(null);
+    const started = { from: chosen().pixel === LAST ? 0 : chosen().pixel, at: performance.now() };
+    setAnimation(started);
     const frame = (now) => {
-      if (running !== run || !el.isConnected) return;
-      const pixel = Math.min(LAST, run.from + Math.round((LAST * Math.max(0, now - run.since)) / (1000 * SECONDS)));
+      if (animation !== started || ended.aborted || !el.isConnected) return;
+      const pixel = Math.min(LAST, started.from + Math.round((LAST * Math.max(0, now - started.at)) / DURATION));
       choose({ pixel });
-      if (pixel === LAST) start(null);
+      if (pixel === LAST) setAnimation(null);
       else requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
   });
-  const along = (part) => Math.min(SIDE - 1, Math.floor(SIDE * part));
-  for (const { canvas } of [drawn, likely, costly])
-    draggable(canvas, (across, down) => go(SIDE * along(down) + along(across)));
-  steered(drawn.canvas, (right, down) => go(chosen().pixel + right + SIDE * down));
+  const index = (fraction) => Math.min(SIDE - 1, Math.floor(SIDE * fraction));
+  for (const { canvas } of views) draggable(canvas, (across, down) => go(SIDE * index(down) + index(across)));
+  onArrowKeys(sampled.canvas, (right, down) => go(chosen().pixel + right + SIDE * down));
 
-  // Amounts of ink up to a pixel, which is framed. What has not been drawn is hatched: it is neither ink nor paper.
+  // Paints amounts of ink up to a pixel, which gets a frame. Pixels that are not sampled yet are hatched.
   function paint(canvas, amounts, last) {
     const { context, width } = blank(canvas);
     const density = canvas.width / width;
-    const edge = (i) => Math.round((i * canvas.width) / SIDE) / density; // on the screen's own pixels: no seams
+    const edge = (i) => Math.round((i * canvas.width) / SIDE) / density; // whole pixels of the screen, without gaps
     const size = (i) => edge(i + 1) - edge(i);
     context.strokeStyle = colour(canvas, "--gm-line");
     context.beginPath();
@@ -89,18 +91,18 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
       context.fillRect(edge(x), edge(y), size(x), size(y));
     }
     context.globalAlpha = 1;
-    for (const [name, line] of [["--gm-ground", 5], ["--gm-focus", 2.5]]) {
+    for (const [name, thickness] of [["--gm-ground", 5], ["--gm-focus", 2.5]]) {
       context.strokeStyle = colour(canvas, name);
-      context.lineWidth = line;
+      context.lineWidth = thickness;
       context.strokeRect(edge(column) - 1.5, edge(row) - 1.5, size(column) + 3, size(row) + 3);
     }
   }
 
-  // The uniform number on a line from 0 to 1, of which the first part, as long as p, means ink.
-  function paintCoin(p, u) {
-    const { context, width } = blank(coin);
+  // Paints a line from 0 to 1, filled up to the probability of ink p, with the uniform number u below it.
+  function paintLine(p, u) {
+    const { context, width } = blank(line);
     const [top, height] = [4, 22];
-    context.fillStyle = context.strokeStyle = colour(coin, "--gm-ink");
+    context.fillStyle = context.strokeStyle = colour(line, "--gm-ink");
     context.globalAlpha = 0.22;
     context.fillRect(0, top, p * width, height);
     context.globalAlpha = 1;
@@ -110,36 +112,36 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
     if ((1 - p) * width > 60) context.fillText("no ink", width - 8, top + 15);
     context.textAlign = "center";
     context.fillText("u", limit(u * width, 8, width - 8), top + height + 22);
-    context.fillStyle = colour(coin, "--gm-focus");
+    context.fillStyle = colour(line, "--gm-focus");
     context.beginPath();
     for (const [x, y] of [[0, -6], [-6, 10], [6, 10]]) context.lineTo(u * width + x, top + height + y);
     context.fill();
   }
 
-  return ({ image, reader: by, pixel: i }) => {
-    const { u, x, readers } = images[image];
-    const { p, surprise } = readers[by];
-    paint(drawn.canvas, x, i);
+  return ({ image, network, pixel: i }) => {
+    const { u, x, networks } = images[image];
+    const { p, surprise } = networks[network];
+    paint(sampled.canvas, x, i);
     paint(likely.canvas, p, i);
-    paint(costly.canvas, surprise.map((nats) => Math.min(1, nats / state.full)), i);
-    paintCoin(readers[0].p[i], u[i]);
+    paint(costly.canvas, surprise.map((nats) => Math.min(1, nats / state.black)), i);
+    paintLine(networks[0].p[i], u[i]);
 
     const place = `row ${Math.floor(i / SIDE) + 1}, column ${(i % SIDE) + 1}`;
     const side = x[i] ? "below" : "not below";
-    const words = `u = ${inWords(u[i], 3)} is ${side} p = ${inWords(readers[0].p[i], 3)}: ${x[i] ? "ink" : "no ink"}`;
-    fate.textContent = `Row${place.slice(3)}: ${words}.`;
-    readers.forEach((each, k) => {
-      const numbers = [inWords(each.p[i], 3), inWords(each.surprise[i]), inWords(each.total[i], 1)];
+    const words = `u = ${format(u[i], 3)} is ${side} p = ${format(networks[0].p[i], 3)}: ${x[i] ? "ink" : "no ink"}`;
+    comparison.textContent = `Row${place.slice(3)}: ${words}.`;
+    networks.forEach((each, k) => {
+      const numbers = [format(each.p[i], 3), format(each.surprise[i]), format(each.total[i], 1)];
       rows[k].cells.forEach((cell, j) => cell.replaceChildren(numbers[j]));
     });
-    which.show(image);
-    reader.show(by);
-    const far = readers.map((each, k) => `${state.readers[k]}: ${inWords(each.total[i], 1)} nats so far`).join("; ");
-    pixel.show(i + 1, `${i + 1} of ${LAST + 1}, ${place}. ${words}. ${far}`);
-    drawn.canvas.setAttribute("aria-label", `Image ${image + 1}, drawn up to ${place}. ${words}. Arrow keys move the pixel.`);
-    likely.canvas.setAttribute("aria-label", `Probability of ink at each pixel when its turn came, ${inWords(p[i], 3)} here`);
-    costly.canvas.setAttribute("aria-label", `Surprise at each pixel, ${inWords(surprise[i])} nats here; full ink from ${state.full} on`);
-    coin.setAttribute("aria-label", `A line from 0 to 1: ${words}`);
+    whichImage.show(image);
+    whichNetwork.show(network);
+    const sums = networks.map((each, k) => `${state.networks[k]}: ${format(each.total[i], 1)} nats so far`).join("; ");
+    position.show(i + 1, `${i + 1} of ${LAST + 1}, ${place}. ${words}. ${sums}`);
+    sampled.canvas.setAttribute("aria-label", `Image ${image + 1}, sampled up to ${place}. ${words}. Arrow keys move the pixel.`);
+    likely.canvas.setAttribute("aria-label", `Probability of ink at each pixel, given the pixels before it; ${format(p[i], 3)} here`);
+    costly.canvas.setAttribute("aria-label", `Surprise of each pixel, ${format(surprise[i])} nats here; black from ${state.black} nats on`);
+    line.setAttribute("aria-label", `A line from 0 to 1: ${words}`);
   };
 });
 

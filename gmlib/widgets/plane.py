@@ -1,4 +1,4 @@
-"""The explorer of chapter 02: a point in the latent plane, and the digit that it decodes to."""
+"""The explorer of chapter 02: a point in the latent plane, and the decoder output at this point."""
 
 import torch
 from matplotlib.colors import to_hex
@@ -11,7 +11,8 @@ from gmlib.figures.grids import show_sheet
 from gmlib.figures.style import DIGIT_COLOURS, INK, drawing
 from gmlib.metrics.latents import posterior_means
 from gmlib.shapes import Image
-from gmlib.widgets.decoder import packed
+from gmlib.widgets.arrays import rounded
+from gmlib.widgets.decoder import decoder_json
 from gmlib.widgets.explorer import Explorer
 
 EXTENT = 3.0  # the plane runs from -EXTENT to EXTENT: nearly all of the prior
@@ -19,12 +20,12 @@ START = (-0.5, -1.5)
 
 
 def latent_plane(run: Run, digits: ImageDataset, points: int = 1000) -> Explorer:
-    """Return an explorer of the latent plane: the reader drags a point and sees what it decodes to.
+    """Return an explorer of the latent plane: the reader drags a point and sees the decoder output at this point.
 
     Args:
         run: of a VAE with two latents, without labels, whose decoder is fully connected.
         digits: shown as points in the colours of their labels, each at the mean of its q(z|x).
-        points: how many of the digits at most, evenly spaced, so that the page stays small.
+        points: maximum number of these digits, taken at regular steps, to keep the page small.
 
     Returns:
         The explorer; `chosen["z"]` is the point.
@@ -33,30 +34,25 @@ def latent_plane(run: Run, digits: ImageDataset, points: int = 1000) -> Explorer
         InputError: if the decoder is not fully connected, or the model has another number of latents or labels.
     """
     decoded = run.model.decode(torch.tensor([START], dtype=torch.float32))
-    some = digits[:: -(-len(digits) // points)]
-    mu, labels = posterior_means(run.model, some), some.require_labels()
+    step = -(-len(digits) // points)  # rounded up
+    mu, labels = posterior_means(run.model, digits[::step]), digits[::step].require_labels()
+    medians = {digit: mu[labels == digit].median(0).values for digit in labels.unique().tolist()}
     return Explorer(
         "decoder.js",
         "plane.js",
         state={
-            "version": 1,
-            "decoder": packed(run.model.decoder),
+            "decoder": decoder_json(run.model.decoder),
             "extent": EXTENT,
-            "points": [_rounded(point) for point in mu],
+            "points": rounded(mu, 2),
             "labels": labels.tolist(),
-            "centres": [[digit, *_rounded(mu[labels == digit].median(0).values)] for digit in labels.unique().tolist()],
+            "centres": [[digit, *rounded(median, 2)] for digit, median in medians.items()],
             "colours": [to_hex(colour) for colour in DIGIT_COLOURS],
         },
         chosen={"z": list(START)},
         poster=_poster(mu, labels, decoded),
-        alt="Left: embedded digits as points of the latent plane, in ten colours, crossed by two lines at the chosen point. "
-        "Right: the digit that this point decodes to, a zero.",
+        alt="Left: embedded digits as points of the latent plane, in ten colours, with two lines that cross at the chosen "
+        "point. Right: the decoder output at this point, a zero.",
     )
-
-
-def _rounded(point: Tensor) -> list[float]:
-    """Return coordinates with two decimals."""
-    return [round(value, 2) for value in point.tolist()]
 
 
 def _poster(mu: Tensor, labels: Tensor, decoded: Image) -> Figure:

@@ -1,4 +1,4 @@
-"""The poster: a static image of a widget with alternative text, shown where no kernel runs."""
+"""The poster of a widget: a static image with alternative text, shown where no kernel runs."""
 
 import base64
 import html
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class WithPoster:
-    """A widget that also displays as HTML, as a PNG and as text; a host shows the richest of these that it supports."""
+    """A widget that also displays as HTML, as a PNG and as text; the host shows the richest format that it supports."""
 
     poster: bytes
     alt: str
@@ -16,14 +16,14 @@ class WithPoster:
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        shown: Any = super()._repr_mimebundle_(**kwargs) or {}  # type: ignore[misc]
+        bundle: Any = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
         # anywidget returns data and metadata, ipywidgets the data only
-        widget, metadata = shown if isinstance(shown, tuple) else (shown, {})
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         poster = base64.b64encode(self.poster).decode()
-        return widget | {"text/html": self.html(), "image/png": poster, "text/plain": repr(self)}, metadata
+        return data | {"text/html": self.html(), "image/png": poster, "text/plain": repr(self)}, metadata
 
 
-def image(picture: bytes, alt: str) -> str:
-    """Return a PNG as an `img` element that holds its data."""
-    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+def image(png: bytes, alt: str) -> str:
+    """Return a PNG as an `img` element that contains its data."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     return f'<img src="{source}" alt="{html.escape(alt)}" style="max-width: 100%">'

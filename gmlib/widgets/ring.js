@@ -1,41 +1,41 @@
-// A game on the ring, played back: samples round by round, and how many heaps they reach.
+// An animation of GANs on the ring: the samples after each few rounds of training, and the number of modes found.
 
-const PAUSE = 80; // milliseconds between two looks, while it plays
+const PAUSE = 80; // milliseconds between two frames of the animation
 
-const render = explorer(1, ({ el, state, choose, chosen, ended }) => {
+const render = explorer(({ el, state, choose, chosen, ended }) => {
   const { games, centres, extent, near, rounds } = state;
   const names = Object.keys(games);
-  const last = games[names[0]].heaps.length - 1; // looks are numbered from 0
-  const places = Object.fromEntries(names.map((name) => [name, unpacked(games[name].points, Int8Array)]));
-  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const last = games[names[0]].modes.length - 1; // frames are numbered from 0
+  const points = Object.fromEntries(names.map((name) => [name, fromBase64(games[name].points, Int8Array)]));
+  const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
   const [end, margin] = [last * rounds, (last * rounds) / 30]; // of the axis of rounds
   let playing = false;
 
-  const which = choice("game, and steps of the critic to the generator's", names, (i) => choose({ game: names[i] }));
+  const whichGame = choice("loss, and steps of critic : generator per round", names, (i) => choose({ game: names[i] }));
   const plane = element("canvas", { class: "gm-plane gm-still", role: "img" });
-  const found = element("canvas", { class: "gm-plot gm-low", role: "img" });
+  const modesPlot = element("canvas", { class: "gm-plot gm-low", role: "img" });
   const button = element("button", { type: "button", class: "gm-button" });
   const round = slider("round", { min: 0, max: end, step: rounds }, (value) => go(value / rounds));
-  const told = element("p", { class: "gm-numbers" });
-  const side = element("div", { class: "gm-side" }, which.row, button, round.row, told);
-  side.append(element("div", { class: "gm-legend" }, "heaps found, over the rounds"), found);
+  const numbers = element("p", { class: "gm-numbers" });
+  const side = element("div", { class: "gm-side" }, whichGame.row, button, round.row, numbers);
+  side.append(element("div", { class: "gm-legend" }, "modes found, against the round"), modesPlot);
   el.append(element("div", { class: "gm-beside" }, plane, side));
 
-  const look = () => limit(Math.round(chosen().round / rounds), 0, last);
-  const show = (next) => choose({ round: rounds * next });
+  const currentFrame = () => limit(Math.round(chosen().round / rounds), 0, last);
+  const show = (frame) => choose({ round: rounds * frame });
 
-  // The reader takes a hand: what plays stops.
-  function go(next) {
+  // Shows a frame that the reader has chosen, and stops the animation.
+  function go(frame) {
     playing = false;
-    show(next);
+    show(frame);
   }
 
-  // From one look to the next, until the end, or until the host or the page lets go of it.
+  // Shows one frame after the other, until the last one or until the explorer is removed.
   function play(before = performance.now()) {
     requestAnimationFrame((now) => {
       if (!playing || ended.aborted || !el.isConnected) return;
       if (now - before < PAUSE) return play(before);
-      const next = look() + 1;
+      const next = currentFrame() + 1;
       playing = next < last;
       show(next);
       play(now);
@@ -43,48 +43,49 @@ const render = explorer(1, ({ el, state, choose, chosen, ended }) => {
   }
 
   button.addEventListener("click", () => {
-    const from = look() === last ? 0 : look();
-    if (still.matches) return go(look() === last ? 0 : look() + 1);
+    const frame = currentFrame();
+    if (reducedMotion.matches) return go(frame === last ? 0 : frame + 1);
     playing = !playing;
-    show(from); // draws the button, too
+    show(frame === last ? 0 : frame); // also changes the text of the button
     if (playing) play();
   });
-  draggable(found, (across) => go(limit(Math.round((across * (end + 2 * margin) - margin) / rounds), 0, last)));
-  still.addEventListener("change", () => go(look()), { signal: ended });
+  draggable(modesPlot, (across) => go(limit(Math.round((across * (end + 2 * margin) - margin) / rounds), 0, last)));
+  reducedMotion.addEventListener("change", () => go(currentFrame()), { signal: ended });
 
-  function drawPlane(name, frame) {
+  function paintPlane(name, frame) {
     const { context, width } = blank(plane);
-    const place = (value) => ((value / extent + 1) / 2) * width;
-    const points = places[name].subarray(frame * 2 * state.samples, (frame + 1) * 2 * state.samples);
+    const pixel = (value) => ((value / extent + 1) / 2) * width;
+    const size = points[name].length / (last + 1); // two coordinates per point
+    const coordinates = Array.from(points[name].subarray(frame * size, (frame + 1) * size), (byte) => (byte / 127) * extent);
     context.lineWidth = 1.5;
     context.strokeStyle = colour(plane, "--gm-samples");
     for (const [x, y] of centres) {
       context.beginPath();
-      context.arc(place(x), width - place(y), (near / extent / 2) * width, 0, 2 * Math.PI);
+      context.arc(pixel(x), width - pixel(y), (near / extent / 2) * width, 0, 2 * Math.PI);
       context.stroke();
     }
     context.globalAlpha = 0.7;
     context.fillStyle = colour(plane, "--gm-images");
-    for (let i = 0; i < points.length; i += 2)
-      context.fillRect(place((points[i] / 127) * extent) - 1.5, width - place((points[i + 1] / 127) * extent) - 1.5, 3, 3);
+    for (let i = 0; i < size; i += 2)
+      context.fillRect(pixel(coordinates[i]) - 1.5, width - pixel(coordinates[i + 1]) - 1.5, 3, 3);
     context.globalAlpha = 1;
   }
 
   return ({ game }) => {
-    const frame = look();
-    const { heaps, close } = games[game];
-    const words = `Round ${frame * rounds}: ${heaps[frame]} of ${centres.length} heaps found, ${close[frame]}% of the samples near one`;
-    drawPlane(game, frame);
-    const line = plotter(found, [-margin, end + margin], [0, centres.length + 0.5], 100);
-    line.level(centres.length, String(centres.length));
-    line.stroke(heaps.map((_, i) => i * rounds), heaps, "images");
-    line.dot(frame * rounds, heaps[frame], "samples");
-    which.show(names.indexOf(game));
-    button.textContent = still.matches ? "next look" : playing ? "pause" : frame === last ? "play from the start" : "play";
-    told.textContent = `${words}.`;
+    const frame = currentFrame();
+    const { modes, near_percent: percent } = games[game];
+    const words = `Round ${frame * rounds}: ${modes[frame]} of ${centres.length} modes found, ${percent[frame]}% of the samples near a mode`;
+    paintPlane(game, frame);
+    const plot = plotter(modesPlot, [-margin, end + margin], [0, centres.length + 0.5], 100);
+    plot.horizontal(centres.length, String(centres.length));
+    plot.curve(modes.map((_, i) => i * rounds), modes, "images");
+    plot.dot(frame * rounds, modes[frame], "samples");
+    whichGame.show(names.indexOf(game));
+    button.textContent = reducedMotion.matches ? "next frame" : playing ? "pause" : frame === last ? "play from the start" : "play";
+    numbers.textContent = `${words}.`;
     round.show(frame * rounds, words, String(frame * rounds));
     plane.setAttribute("aria-label", `Samples of ${game} in the plane, and eight circles on a ring. ${words}.`);
-    found.setAttribute("aria-label", `Heaps found by ${game} over the rounds, at most ${Math.max(...heaps)}, with a dot at round ${frame * rounds}.`);
+    modesPlot.setAttribute("aria-label", `Modes found by ${game} against the round, at most ${Math.max(...modes)}, with a dot at round ${frame * rounds}.`);
   };
 });
 

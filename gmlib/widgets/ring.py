@@ -1,4 +1,4 @@
-"""The explorer of chapter 10: GANs on a ring of Gaussians, played back."""
+"""The explorer of chapter 10: an animation of GANs that are trained on a ring of Gaussians."""
 
 from typing import Any
 
@@ -6,67 +6,59 @@ import torch
 from torch import Tensor
 
 from gmlib import toy
-from gmlib.errors import InputError
 from gmlib.figures.spreads import clouds
 from gmlib.toy.ring import NEAR
+from gmlib.widgets.arrays import to_base64
 from gmlib.widgets.explorer import Explorer
-from gmlib.widgets.packing import as_text
 
 EXTENT = 1.5  # the plane runs from -EXTENT to EXTENT; points beyond are drawn at its edge
-SHOWN = 5  # frames on the poster
+POSTER_FRAMES = 5
 
 
 def ring_playback(
     games: dict[str, list[Tensor]], rounds: int, start: str | None = None, samples: int = 200
 ) -> Explorer:
-    """Return an explorer that plays GANs on the ring back, round by round, and counts the modes found.
+    """Return an explorer that animates the training of GANs on the ring, and plots the number of modes found.
 
-    The animation starts when the reader presses "play"; where reduced motion is set in the system, a button steps instead.
+    The animation starts when the reader presses "play". If the system asks for reduced motion, a button steps instead.
 
     Args:
-        games: name of each game to the frames of `toy.play_ring`, the same number for each.
-        rounds: between two frames.
-        start: the game shown first, at its last frame; None for the first game.
-        samples: at most so many points are shown. Modes are counted over all.
+        games: name of each GAN to its samples, a list of frames as `toy.play_ring` returns it. All lists have the same length.
+        rounds: training rounds between two frames.
+        start: the GAN shown first, at its last frame; None for the first one.
+        samples: maximum number of points shown. Modes are counted over all samples.
 
     Returns:
-        The explorer; `chosen["game"]` is the name of the game, `chosen["round"]` the round.
-
-    Raises:
-        InputError: if the games differ in their number of frames.
+        The explorer; `chosen["game"]` is the name of the GAN, `chosen["round"]` the round.
     """
-    counts = {len(frames) for frames in games.values()}
-    if len(counts) != 1:
-        raise InputError(f"got games of {sorted(counts)} frames, expected the same number for each: record them alike")
     start = start or next(iter(games))
-    last = counts.pop() - 1
-    samples = min(samples, *(len(frames[0]) for frames in games.values()))
-    shown = [round(i * last / (SHOWN - 1)) for i in range(SHOWN)]
+    last = len(games[start]) - 1
+    on_poster = [round(i * last / (POSTER_FRAMES - 1)) for i in range(POSTER_FRAMES)]
     return Explorer(
         "plot.js",
         "ring.js",
         state={
-            "version": 1,
             "rounds": rounds,
-            "samples": samples,
             "extent": EXTENT,
             "near": NEAR,
             "centres": toy.ring_centres().tolist(),
-            "games": {name: _packed(frames, samples) for name, frames in games.items()},
+            "games": {name: _game_json(frames, samples) for name, frames in games.items()},
         },
         chosen={"game": start, "round": last * rounds},
-        poster=clouds({f"round {i * rounds}": games[start][i] for i in shown}, marks=toy.ring_centres(), limit=EXTENT),
+        poster=clouds(
+            {f"round {i * rounds}": games[start][i] for i in on_poster}, marks=toy.ring_centres(), limit=EXTENT
+        ),
         alt=f"Samples of {start} in the plane with eight circles on a ring, after "
-        f"{', '.join(str(i * rounds) for i in shown)} rounds.",
+        f"{', '.join(str(i * rounds) for i in on_poster)} rounds.",
     )
 
 
-def _packed(frames: list[Tensor], samples: int) -> dict[str, Any]:
-    """Return a game as JSON: points in bytes, and for each frame the modes found and the percentage of samples near one."""
+def _game_json(frames: list[Tensor], samples: int) -> dict[str, Any]:
+    """Return points as bytes, and for each frame the number of modes found and the percentage of samples near a mode."""
     points = torch.stack(frames)[:, :samples].clamp(-EXTENT, EXTENT) * (127 / EXTENT)
-    found = [toy.modes_found(each) for each in frames]
+    counts = [toy.modes_found(frame) for frame in frames]
     return {
-        "points": as_text(points.round(), "i1"),
-        "heaps": [modes for modes, _ in found],
-        "close": [round(100 * near) for _, near in found],
+        "points": to_base64(points.round(), "i1"),
+        "modes": [modes for modes, _ in counts],
+        "near_percent": [round(100 * near) for _, near in counts],
     }

@@ -1,9 +1,9 @@
-// A label and a style: ten digits in one handwriting, the one that was asked for large.
+// A label and a style z: all ten digits in this style, and the chosen one enlarged.
 
-const render = explorer(1, ({ el, state, choose, chosen }) => {
+const render = explorer(({ el, state, choose, chosen }) => {
   const decode = decoder(state.decoder);
   const range = { min: -state.extent, max: state.extent, step: 0.05 };
-  const group = `label-${Math.random().toString(36).slice(2)}`; // radio buttons of two explorers are two groups
+  const group = uniqueGroup();
 
   const large = element("canvas", { class: "gm-digit", role: "img" });
   const sliders = [
@@ -16,20 +16,19 @@ const render = explorer(1, ({ el, state, choose, chosen }) => {
     input.addEventListener("change", () => choose({ label }));
     return { input, canvas, box: element("label", {}, input, canvas, element("span", {}, String(label))) };
   });
-  const all = element("fieldset", { class: "gm-labels" }, element("legend", {}, "label y"));
-  all.append(...digits.map((each) => each.box));
+  const labels = element("fieldset", { class: "gm-labels" }, element("legend", {}, "label y"));
+  labels.append(...digits.map((each) => each.box));
   const style = element("fieldset", {}, element("legend", {}, "style z"), ...sliders.map((each) => each.row));
-  el.append(element("div", { class: "gm-beside" }, large, element("div", { class: "gm-side" }, style, all)));
+  el.append(element("div", { class: "gm-beside" }, large, element("div", { class: "gm-side" }, style, labels)));
 
-  return ({ label: asked, z }) => {
-    const place = z.map((value) => inWords(value)).join(", ");
+  return ({ label: chosenLabel, z }) => {
     digits.forEach(({ input, canvas }, label) => {
       paintDigit(canvas, decode(z, label));
-      input.checked = label === asked;
+      input.checked = label === chosenLabel;
     });
-    paintDigit(large, decode(z, asked));
-    large.setAttribute("aria-label", `A ${asked} in the style z = (${place})`);
-    sliders.forEach((each, i) => each.show(z[i], inWords(z[i])));
+    paintDigit(large, decode(z, chosenLabel));
+    large.setAttribute("aria-label", `A ${chosenLabel} in the style z = (${z.map((value) => format(value)).join(", ")})`);
+    sliders.forEach((each, i) => each.show(z[i], format(z[i])));
   };
 });
 

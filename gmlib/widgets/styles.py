@@ -1,17 +1,17 @@
-"""The explorer of chapter 04: the label sets the digit, and z the style."""
+"""The explorer of chapter 04: the label sets the digit, and z its style."""
 
 import torch
 
 from gmlib.experiments.run import Run
 from gmlib.figures.grids import image_grid
-from gmlib.widgets.decoder import packed
+from gmlib.widgets.decoder import decoder_json
 from gmlib.widgets.explorer import Explorer
 
-EXTENT = 3.0  # of each slider: nearly all of the prior
+EXTENT = 3.0  # the sliders run from -EXTENT to EXTENT: nearly all of the prior
 
 
 def class_and_style(run: Run) -> Explorer:
-    """Return an explorer in which the reader chooses a label and a style, and sees all ten digits in that style.
+    """Return an explorer in which the reader chooses a label and a style z, and sees all ten digits in that style.
 
     Args:
         run: of a conditional VAE with two latents and ten classes, whose decoder is fully connected.
@@ -26,8 +26,8 @@ def class_and_style(run: Run) -> Explorer:
     return Explorer(
         "decoder.js",
         "styles.js",
-        state={"version": 1, "decoder": packed(run.model.decoder), "extent": EXTENT},
+        state={"decoder": decoder_json(run.model.decoder), "extent": EXTENT},
         chosen={"label": 4, "z": [0.0, 0.0]},
         poster=image_grid(images, columns=5, title="z = (0, 0)"),
-        alt="The ten digits from 0 to 9, decoded with the same latent: all lean a little to the right and are about equally wide.",
+        alt="The ten digits from 0 to 9, decoded with the same latent: all slant a little to the right and are about equally wide.",
     )

@@ -28,7 +28,7 @@ RESULTS = {
     "a run of a GAN": lambda: fit_profile(replace(recipes.GAN, **SMALL), seed=1).history,
     "a game on the ring": lambda: toy.play_ring(NON_SATURATING, frames=1, rounds=3)[-1],
     "points of the ring": lambda: toy.ring_points(20, Generator().manual_seed(0)),
-    "ways": lambda: widgets.ways_between(pretrained("gan"), 1, generator=Generator().manual_seed(0)).state,
+    "ways": lambda: widgets.latent_interpolation(pretrained("gan"), 1, generator=Generator().manual_seed(0)).state,
     "styles": lambda: widgets.class_and_style(pretrained("cvae")).poster,
 }
 

@@ -1,4 +1,4 @@
-"""Decoders packed for a page: what is rounded, what is merged, and that JavaScript draws what PyTorch draws."""
+"""Decoders as JSON: quantised weights, merged batch norm, and the same outputs in JavaScript as in PyTorch."""
 
 import base64
 import json
@@ -10,27 +10,20 @@ from torch import nn
 
 from gmlib import InputError, pretrained, recipes
 from gmlib.models.mlp import hidden_layers
-from gmlib.widgets.decoder import folded, packed, packed_rows
+from gmlib.widgets.decoder import decoder_json, fuse_batch_norm, quantise
 
 
-def whole(layer: dict) -> np.ndarray:
+def integers(layer: dict) -> np.ndarray:
     return np.frombuffer(base64.b64decode(layer["weights"]), "<i2").reshape(len(layer["scales"]), -1)
 
 
-def test_each_output_has_its_own_scale_and_no_weight_is_off_by_more_than_half_a_step():
-    weights = (
-        torch.randn(5, 7, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e-3, 1, 1, 10, 1e3])[:, None]
-    )
-    layer = packed_rows(weights)
-    assert np.abs(whole(layer)).max(1).tolist() == [32767] * 5
+def test_weights_are_quantised_by_row_with_an_error_of_at_most_half_a_step():
+    factors = torch.tensor([1e-3, 1, 1, 10, 1e3, 0])[:, None]
+    weights = torch.randn(6, 7, generator=torch.Generator().manual_seed(0)) * factors
+    layer = quantise(weights)
+    assert np.abs(integers(layer)).max(1).tolist() == [32767] * 5 + [0]
     scales = np.array(layer["scales"])[:, None]
-    assert (np.abs(whole(layer) * scales - weights.numpy()) <= 0.501 * scales).all()
-
-
-def test_an_output_without_weights_stays_without():
-    layer = packed_rows(torch.zeros(2, 3))
-    assert not whole(layer).any()
-    assert np.isfinite(layer["scales"]).all()
+    assert (np.abs(integers(layer) * scales - weights.numpy()) <= 0.501 * scales).all()
 
 
 @pytest.mark.parametrize("norm", ["batch", None])
@@ -44,25 +37,25 @@ def test_batch_norm_merges_into_the_layer_before_it(norm):
             nn.init.uniform_(module.running_var, 0.1, 2)
     net.eval()
     x = y = torch.randn(100, 3)
-    layers = folded(net)
+    layers = fuse_batch_norm(net)
     assert [tuple(layer.weight.shape) for layer in layers] == [(5, 3), (4, 5), (2, 4)]
     for i, layer in enumerate(layers):
         y = layer(y.relu() if i else y)
     torch.testing.assert_close(y, net(x))
 
 
-def test_a_packed_decoder_is_json_and_small():
+def test_the_json_of_a_decoder_is_small():
     for name, classes in (("vae", 0), ("cvae", 10)):
-        decoder = packed(pretrained(name).model.decoder)
+        decoder = decoder_json(pretrained(name).model.decoder)
         assert decoder["classes"] == classes
-        assert [whole(layer).shape for layer in decoder["layers"]] == [(100, 2 + classes), (784, 100)]
+        assert [integers(layer).shape for layer in decoder["layers"]] == [(100, 2 + classes), (784, 100)]
         assert len(json.dumps(decoder)) < 260_000
 
 
 @pytest.mark.parametrize("name", ["conv_vae_deconv", "pixel_vae"])
 def test_other_decoders_are_refused(name):
     with pytest.raises(InputError, match="MLPDecoder"):
-        packed(recipes.ALL[name].build().decoder)
+        decoder_json(recipes.ALL[name].build().decoder)
 
 
 @pytest.mark.parametrize("name", ["vae", "cvae", "vae_no_bn"])
@@ -72,9 +65,9 @@ def test_javascript_decodes_what_pytorch_decodes(evaluate, name):
     labels = torch.arange(32) % 10 if run.model.num_classes else None
     expected = run.model.decode(z, labels).flatten(1)
     found = evaluate(
-        "packing.js",
+        "arrays.js",
         "decoder.js",
-        expression="([packed, z, labels]) => { const decode = decoder(packed); return z.map((each, i) => decode(each, labels?.[i])); }",
-        argument=[packed(run.model.decoder), z.tolist(), None if labels is None else labels.tolist()],
+        expression="([stored, z, labels]) => { const decode = decoder(stored); return z.map((each, i) => decode(each, labels?.[i])); }",
+        argument=[decoder_json(run.model.decoder), z.tolist(), None if labels is None else labels.tolist()],
     )
     assert 255 * (torch.tensor(found) - expected).abs().max() < 2

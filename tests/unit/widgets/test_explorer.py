@@ -1,4 +1,4 @@
-"""What an explorer contains for each host, and that no string in it can break its page."""
+"""What an explorer contains for a notebook and for a page, and that it runs in a browser without a kernel."""
 
 import base64
 import json
@@ -15,45 +15,41 @@ from gmlib import InputError, figures, interpolate, interpolate_spherical, mnist
 from gmlib.metrics import extract, predict, shipped_classifier
 from gmlib.metrics.latents import posterior_means
 from gmlib.objectives import MINIMAX
-from gmlib.widgets import explorer as module
-from gmlib.widgets.explorer import FOLDER, Explorer, source
-from gmlib.widgets.sheets import spread
+from gmlib.widgets.explorer import FOLDER, Explorer
+from gmlib.widgets.grids import between_corners
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
 
 MAKERS = {
     "plane": lambda: widgets.latent_plane(pretrained("vae"), mnist("validation"), points=100),
     "styles": lambda: widgets.class_and_style(pretrained("cvae")),
     "distributions": widgets.two_distributions,
-    "ways": lambda: widgets.ways_between(pretrained("gan"), generator=torch.Generator().manual_seed(1)),
-    "pixels": lambda: widgets.pixel_by_pixel(
-        pretrained("pixel_vae"), pretrained("pixel_cnn"), 6, generator=torch.Generator().manual_seed(1)
-    ),
-    "sheets": lambda: widgets.latent_sheets(
-        pretrained("dcgan"), pretrained("cdcgan"), generator=torch.Generator().manual_seed(2)
-    ),
+    "interpolation": lambda: widgets.latent_interpolation(pretrained("gan"), generator=seeded(1)),
+    "pixels": lambda: widgets.pixel_by_pixel(pretrained("pixel_vae"), pretrained("pixel_cnn"), 6, generator=seeded(1)),
+    "grids": lambda: widgets.latent_grids(pretrained("dcgan"), pretrained("cdcgan"), generator=seeded(2)),
     "critics": widgets.critics_on_a_line,
-    "ring": lambda: widgets.ring_playback({"JS, 1 : 3": toy.play_ring(MINIMAX, frames=2, rounds=1, samples=20)}, 1),
+    "ring": lambda: widgets.ring_playback({"JS, 1 : 3": toy.play_ring(MINIMAX, frames=4, rounds=5, samples=20)}, 5),
 }
 
 
-class Parts(HTMLParser):
-    """Takes a page apart as a browser does: elements in order, and the text of each script."""
+class Elements(HTMLParser):
+    """Parse a page as a browser does: its tags in order, and the text of each script."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.tags, self.scripts, self.inside = [], [], False
+        self.tags, self.scripts = [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        self.inside = tag == "script"
-        if self.inside:
+        if tag == "script":
             self.scripts.append("")
 
-    def handle_endtag(self, tag):
-        self.inside = False
-
     def handle_data(self, data):
-        if self.inside:
+        if self.tags and self.tags[-1][0] == "script":
             self.scripts[-1] += data
 
 
@@ -63,76 +59,79 @@ def each(request) -> Explorer:
 
 
 def small(alt: str = "a line", **state) -> Explorer:
+    """Return an explorer whose module fails, because its state has no decoder."""
     poster = figures.lines({"": {"a": ([0.0, 1.0], [0.0, 1.0])}}, x="x", y="y")
-    return Explorer("plane.js", state={"version": 1} | state, chosen={}, poster=poster, alt=alt)
+    return Explorer("plane.js", state=state, chosen={}, poster=poster, alt=alt)
 
 
-def test_a_notebook_gets_all_four_kinds(each):
-    shown, _ = DisplayFormatter().format(each)
-    assert shown["application/vnd.jupyter.widget-view+json"]["model_id"] == each.model_id
-    assert base64.b64decode(shown["image/png"]) == each.poster
+def test_a_notebook_gets_widget_html_png_and_text(each):
+    data, _ = DisplayFormatter().format(each)
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == each.model_id
+    assert base64.b64decode(data["image/png"]) == each.poster
     assert each.poster.startswith(b"\x89PNG")
-    assert shown["text/plain"] == f"Explorer('{each.name}')"
-    assert shown["text/html"] == each.html()
+    assert data["text/plain"] == f"Explorer('{each.name}')"
+    assert data["text/html"] == each.html()
 
 
-def test_a_page_gets_poster_state_and_module_and_fetches_nothing(each):
+def test_a_page_contains_poster_state_and_module_and_fetches_nothing(each):
     page = each.html()
-    parts = Parts(page)
-    assert [tag for tag, _ in parts.tags] == ["figure", "style", "img", "script", "script"]
-    (_, figure), _, (_, image), (_, state), (_, code) = parts.tags
+    elements = Elements(page)
+    assert [tag for tag, _ in elements.tags] == ["figure", "style", "img", "script", "script"]
+    (_, figure), _, (_, image), (_, state), (_, code) = elements.tags
     assert image["alt"]
     assert image["src"].startswith("data:image/png;base64,")
     assert (state["type"], code["type"]) == ("application/json", "module")
-    assert json.loads(parts.scripts[0]) == {"state": each.state, "chosen": each.chosen}
-    assert f'attach("{figure["id"]}", render);' in parts.scripts[1]
-    assert not re.search(r"^\s*import\b|\bimport\(|\bfetch\(|XMLHttpRequest|https?://", parts.scripts[1], re.M)
+    assert json.loads(elements.scripts[0]) == {"state": each.state, "chosen": each.chosen}
+    assert f'attach("{figure["id"]}", render);' in elements.scripts[1]
+    assert not re.search(r"^\s*import\b|\bimport\(|\bfetch\(|XMLHttpRequest|https?://", elements.scripts[1], re.M)
     assert len(page) < 450_000
 
 
-def test_the_id_is_that_of_the_content():
-    def named(made: Explorer) -> str:
-        return Parts(made.html()).tags[0][1]["id"]
-
-    assert named(small()) == named(small())
-    assert len({named(small()), named(small(alt="another")), named(small(extent=2))}) == 3
+def test_the_id_is_a_hash_of_the_content():
+    ids = [Elements(made.html()).tags[0][1]["id"] for made in (small(), small(), small("another"), small(extent=2))]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
 
 
-def test_no_string_ends_a_script(monkeypatch):
+def test_no_string_ends_a_script():
     evil = "</script><script>alert(1)</script><!--"
-    monkeypatch.setattr(module, "source", lambda *names: f'const words = "</SCRIPT></script>";\n{source(*names)}')
-    made = small(alt='"><script>', words=evil)
-    parts = Parts(made.html())
-    assert [tag for tag, _ in parts.tags] == ["figure", "style", "img", "script", "script"]
-    assert parts.tags[2][1]["alt"] == '"><script>'
-    assert json.loads(parts.scripts[0])["state"]["words"] == evil
-    assert r'"<\/SCRIPT><\/script>"' in parts.scripts[1]
+    elements = Elements(small(alt='"><script>', words=evil).html())
+    assert [tag for tag, _ in elements.tags] == ["figure", "style", "img", "script", "script"]
+    assert elements.tags[2][1]["alt"] == '"><script>'
+    assert json.loads(elements.scripts[0])["state"]["words"] == evil
 
 
-def test_state_and_module_are_of_one_version(each):
-    (version,) = re.findall(r"^const render = explorer\((\d+),", source(f"{each.name}.js"), re.M)
-    assert each.state["version"] == int(version)
-
-
-def test_every_explorer_exports_render_and_is_tried_here():
+def test_every_explorer_is_tested_here():
     exporting = {path.stem for path in FOLDER.glob("*.js") if "export default { render };" in path.read_text()}
     assert exporting == set(MAKERS)
 
 
+@pytest.mark.parametrize(
+    "chapter",
+    ["02-vae", "04-conditional-vae", "05-pixel-vae", "06-minimax", "07-gan", "08-dcgan", "09-wgan", "10-mode-collapse"],
+)
+def test_the_chapters_contain_the_present_module(chapter):
+    cells = nbformat.read(FOLDER.parents[1] / "book" / f"{chapter}.ipynb", as_version=4).cells
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    (data,) = [data for data in outputs if data.get("text/plain", "").startswith("Explorer")]
+    made = MAKERS[data["text/plain"].split("'")[1]]()
+    assert made._css in data["text/html"], "the style changed since the chapter was run: `make update`"
+    assert made._esm.strip() in data["text/html"], "the module changed since the chapter was run: `make update`"
+    stored = json.loads(Elements(data["text/html"]).scripts[0])
+    constants = {key: value for key, value in made.state.items() if isinstance(value, int | float)}
+    assert constants == {key: stored["state"].get(key) for key in constants}
+    assert made.chosen == stored["chosen"] | ({"round": 20} if made.name == "ring" else {})
+    assert made.poster[16:24] == base64.b64decode(data["image/png"])[16:24]  # width and height
+
+
 # in a browser
-
-
-def test_another_version_says_so_and_keeps_the_poster(opened):
-    page = opened(small(version=0), wait=".gm-stale")
-    assert "stored by another version of gmlib" in page.locator(".gm-stale").inner_text()
-    assert page.locator("img").is_visible()
 
 
 def test_a_module_that_fails_leaves_the_poster(browser):
     page = browser.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_content(f"<!doctype html>{small().html()}")  # a state without a decoder
+    page.set_content(f"<!doctype html>{small().html()}")
     page.wait_for_timeout(200)
     assert errors
     assert page.locator("img").is_visible()
@@ -161,11 +160,19 @@ def test_it_takes_the_colours_of_the_theme(opened):
 # in Python
 
 
+def test_values_chosen_in_a_notebook_come_back_to_python():
+    made = MAKERS["distributions"]()
+    made.set_state({"chosen": {"theta": -0.5, "images": 0.2, "samples": 0.1}})  # as a slider sends it
+    assert made.chosen["theta"] == -0.5
+
+
 def test_the_plane_has_points_at_posterior_means_and_labels_at_their_medians():
     run, digits = pretrained("vae"), mnist("train")
+    run.model.train()  # the explorer shows the model in eval mode all the same
     made = widgets.latent_plane(run, digits, points=300)
+    assert run.model.training
     some = digits[:: -(-len(digits) // 300)]
-    mu = posterior_means(run.model, some)
+    mu = posterior_means(pretrained("vae").model, some)
     assert 150 < len(made.state["points"]) <= 300
     np.testing.assert_allclose(made.state["points"], mu, atol=0.00501)
     assert made.state["labels"] == some.labels.tolist()
@@ -174,88 +181,48 @@ def test_the_plane_has_points_at_posterior_means_and_labels_at_their_medians():
         assert centre == pytest.approx(mu[some.labels == digit].median(0).values.tolist(), abs=0.00501)
 
 
-@pytest.mark.parametrize("name", ["cvae", "pixel_vae"])
-def test_runs_of_another_kind_are_refused(name):
-    with pytest.raises(InputError):
-        widgets.latent_plane(pretrained(name), mnist("validation"))
-
-
-@pytest.mark.parametrize("name", ["vae", "cdcgan"])
-def test_another_number_of_latents_or_classes_is_refused(name):
+@pytest.mark.parametrize("name", ["vae", "cdcgan", "pixel_vae"])
+def test_models_without_classes_or_with_other_decoders_are_refused(name):
     with pytest.raises(InputError):
         widgets.class_and_style(pretrained(name))
 
 
-def test_tiles_are_the_images_along_both_ways():
+def images_in(text: str) -> torch.Tensor:
+    return torch.tensor(np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 1, 28, 28) / 255).float()
+
+
+def test_images_and_lengths_along_both_paths():
     run = pretrained("gan")
-    made = widgets.ways_between(run, 2, generator=torch.Generator().manual_seed(1))
-    ends = torch.randn(2, 2, 100, generator=torch.Generator().manual_seed(1))
-    for name, way in (("straight line", interpolate), ("great circle", interpolate_spherical)):
-        z = way(*ends, steps=21).unflatten(0, (2, 21))
+    made = widgets.latent_interpolation(run, 2, generator=seeded(1))
+    ends = torch.randn(2, 2, 100, generator=seeded(1))
+    for name, path in (("straight line", interpolate), ("great circle", interpolate_spherical)):
+        z = path(*ends, steps=21).unflatten(0, (2, 21))
         assert torch.tensor(made.state["lengths"][name]).allclose(z.norm(dim=2), atol=0.006)
         for pair in range(2):
-            ink = np.frombuffer(base64.b64decode(made.state["tiles"][name][pair]), np.uint8).reshape(21, 1, 28, 28)
-            assert np.abs(ink / 255 - run.model.decode(z[pair]).numpy()).max() < 0.51 / 255 + 1e-6
+            images = images_in(made.state["images"][name][pair])
+            torch.testing.assert_close(images, run.model.decode(z[pair]), atol=0.51 / 255, rtol=0)
 
 
-def test_a_sheet_spreads_between_its_corners():
-    corners = torch.randn(4, 100, generator=torch.Generator().manual_seed(0))
-    z = spread(corners, 5, 7).view(5, 7, 100)
+def test_latents_between_four_corners():
+    corners = torch.randn(4, 100, generator=seeded(0))
+    z = between_corners(corners, 5, 7).view(5, 7, 100)
     torch.testing.assert_close(z[[0, 0, -1, -1], [0, -1, 0, -1]], corners)
-    torch.testing.assert_close(z[-1], interpolate_spherical(corners[2:3], corners[3:], 7))
     torch.testing.assert_close(z[:, 0], interpolate_spherical(corners[:1], corners[2:3], 5))
     middle = interpolate_spherical(z[2:3, 0], z[2:3, -1], 7)[3]
     torch.testing.assert_close(z[2, 3], middle)
 
 
-def test_sheets_hold_the_images_and_the_predictions_of_the_classifier():
+def test_grids_hold_the_images_and_the_predictions_of_the_classifier():
     runs = pretrained("dcgan"), pretrained("cdcgan")
-    made = widgets.latent_sheets(*runs, generator=torch.Generator().manual_seed(2))
-    generator = torch.Generator().manual_seed(2)
+    made = widgets.latent_grids(*runs, generator=seeded(2))
+    generator = seeded(2)
     corners, ends = torch.randn(4, 100, generator=generator), torch.randn(2, 100, generator=generator)
-    way = interpolate_spherical(ends[:1], ends[1:], 11)
-    rows = [runs[1].model.decode(way, torch.full((11,), label)) for label in range(10)]
-    for sheet, images in zip(
-        made.state["sheets"], (runs[0].model.decode(spread(corners, 10, 11)), torch.cat(rows)), strict=True
-    ):
-        ink = np.frombuffer(base64.b64decode(sheet["tiles"]), np.uint8).reshape(110, 1, 28, 28)
-        assert np.abs(ink / 255 - images.numpy()).max() < 0.51 / 255 + 1e-6
-        likely = extract(images, shipped_classifier()).softmax(1)
-        assert sheet["digits"] == predict(images).tolist()
-        assert sheet["probabilities"] == pytest.approx(likely.max(1).values.tolist(), abs=1e-4)
-    assert [sheet["asked"] for sheet in made.state["sheets"]] == [False, True]
-    read = torch.tensor(made.state["sheets"][1]["digits"]).view(10, 11)
-    assert (read == torch.arange(10)[:, None]).float().mean() > 0.9  # a row for each label, from 0 to 9
-
-
-def test_what_is_chosen_comes_back_to_python():
-    made = MAKERS["distributions"]()
-    made.set_state({"chosen": {"theta": -0.5, "images": 0.2, "samples": 0.1}})  # as a notebook's slider sends it
-    assert made.chosen["theta"] == -0.5
-
-
-@pytest.mark.parametrize(
-    "chapter",
-    ["02-vae", "04-conditional-vae", "05-pixel-vae", "06-minimax", "07-gan", "08-dcgan", "09-wgan", "10-mode-collapse"],
-)
-def test_the_chapters_hold_the_module_as_it_is(chapter):
-    cells = nbformat.read(FOLDER.parents[1] / "book" / f"{chapter}.ipynb", as_version=4).cells
-    (page,) = [
-        output.data["text/html"]
-        for cell in cells
-        for output in cell.get("outputs", [])
-        if "gm-explorer" in output.get("data", {}).get("text/html", "")
-    ]
-    kept = Parts(page).scripts[1]
-    (name,) = [name for name in MAKERS if source(f"{name}.js").strip() in kept]
-    made = MAKERS[name]()
-    assert made._css in page, "the style changed since the chapter was run: `make update`"
-    assert made._esm.strip() in kept, "the module changed since the chapter was run: `make update`"
-
-
-def test_a_run_in_train_mode_is_shown_in_eval_mode():
-    digits, run = mnist("test"), pretrained("vae")
-    expected = widgets.latent_plane(run, digits).state
-    run.model.train()
-    assert widgets.latent_plane(run, digits).state == expected
-    assert run.model.training
+    path = interpolate_spherical(ends[:1], ends[1:], 11)
+    rows = [runs[1].model.decode(path, torch.full((11,), label)) for label in range(10)]
+    expected = runs[0].model.decode(between_corners(corners, 10, 11)), torch.cat(rows)
+    for grid, images in zip(made.state["grids"], expected, strict=True):
+        torch.testing.assert_close(images_in(grid["images"]), images, atol=0.51 / 255, rtol=0)
+        probabilities = extract(images, shipped_classifier()).softmax(1)
+        assert grid["digits"] == predict(images).tolist()
+        assert grid["probabilities"] == pytest.approx(probabilities.max(1).values.tolist(), abs=1e-4)
+    assert [grid["labelled"] for grid in made.state["grids"]] == [False, True]

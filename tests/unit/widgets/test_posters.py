@@ -12,12 +12,12 @@ from gmlib.widgets import critics, distributions, pixels, plane
 
 def test_the_poster_of_two_distributions():
     left, right = distributions._poster().axes
-    p, q, best = left.lines
+    p, q, discriminator = left.lines
     assert (max(p.get_ydata()), max(q.get_ydata())) == (1, 1)
     assert p.get_xdata()[np.argmax(p.get_ydata())] == pytest.approx(0, abs=1e-9)
     assert q.get_xdata()[np.argmax(q.get_ydata())] == pytest.approx(1)
     assert (min(p.get_xdata()), max(p.get_xdata())) == pytest.approx((-1, 2))
-    assert np.interp(0.5, best.get_xdata(), best.get_ydata()) == pytest.approx(0.5)
+    assert np.interp(0.5, discriminator.get_xdata(), discriminator.get_ydata()) == pytest.approx(0.5)
     js, w1, limit = right.lines
     assert js.get_ydata()[40] == pytest.approx(0, abs=1e-9)
     assert js.get_ydata()[0] == pytest.approx(log(2), abs=1e-3)
@@ -31,13 +31,13 @@ def test_the_poster_of_critics_shows_scores_and_their_slopes():
         x, f = score.get_xdata(), score.get_ydata()
         np.testing.assert_allclose(slope.get_xdata(), (x[1:] + x[:-1]) / 2)
         np.testing.assert_allclose(slope.get_ydata(), np.diff(f) / np.diff(x), atol=1e-4)
-    best, clipped, penalty = (line.get_ydata()[len(line.get_ydata()) // 2] for line in slopes.lines)
-    assert best == pytest.approx(-1)
+    optimal, clipped, penalty = (line.get_ydata()[len(line.get_ydata()) // 2] for line in slopes.lines)
+    assert optimal == pytest.approx(-1)
     assert penalty == pytest.approx(-1, abs=0.1)
     assert -0.9 < clipped < 0
 
 
-def test_the_poster_of_pixels_is_grey_where_nothing_is_drawn_yet():
+def test_the_poster_of_pixels_is_grey_where_no_pixel_is_sampled_yet():
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, 1, 28, 28, generator=generator).round()
     logits = torch.randn(1, 1, 28, 28, generator=generator)

@@ -1,11 +1,11 @@
-// Pixels as coins: what falls where a uniform number meets log-odds, and how surprising that was.
+// Pixels as Bernoulli variables with given logits.
 
 function sigmoid(logit) {
   return 1 / (1 + Math.exp(-logit));
 }
 
-// A pixel is ink where its uniform lies below its probability.
-function thrown(uniforms, logits) {
+// A pixel is ink where its uniform number is below its probability.
+function samplePixels(uniforms, logits) {
   return Array.from(uniforms, (u, i) => Number(u < sigmoid(logits[i])));
 }
 
@@ -14,8 +14,7 @@ function surprises(x, logits) {
   return x.map((ink, i) => Math.log1p(Math.exp(ink ? -logits[i] : logits[i])));
 }
 
-// Sums of the first 1, 2, 3 ... numbers.
-function sums(numbers) {
+function cumulativeSums(numbers) {
   let sum = 0;
   return numbers.map((number) => (sum += number));
 }
