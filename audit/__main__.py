@@ -28,14 +28,7 @@ CLAIMS = {
 
 
 def main(names: list[str]) -> int:
-    """Test the named claims; the others keep their entries.
-
-    Args:
-        names: such as "C02"; none means all.
-
-    Returns:
-        0, or 2 if a name is unknown or the data is missing.
-    """
+    """Test the named claims; the others keep their entries."""
     for name in names:
         if name not in CLAIMS:
             print(f"got claim {name!r}, expected one of {', '.join(CLAIMS)}{nearest(name, CLAIMS)}", file=sys.stderr)

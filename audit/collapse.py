@@ -43,16 +43,7 @@ class End(NamedTuple):
 
 
 def play(game: str, schedule: str, seed: int) -> End:
-    """Train a GAN on the ring and measure its samples at the end.
-
-    Args:
-        game: a name in `GAMES`.
-        schedule: a name in `SCHEDULES`.
-        seed: of the game.
-
-    Returns:
-        Modes found, share of samples near a mode, and spread.
-    """
+    """Train a GAN on the ring and measure its samples at the end."""
     points = play_ring(**GAMES[game], **SCHEDULES[schedule], frames=1, rounds=ROUNDS, seed=seed)[-1]
     return End(*modes_found(points), spread=float(points.var(0).sum().sqrt()))
 

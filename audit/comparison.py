@@ -40,14 +40,7 @@ class Seen(NamedTuple):
 
 
 def look(images: Tensor) -> Seen:
-    """Return the measures of samples.
-
-    Args:
-        images: `(n, 1, 28, 28)`.
-
-    Returns:
-        The measures, against validation digits.
-    """
+    """Return the measures of samples."""
     real, _, frequencies = validation_features()
     classifier = shipped_classifier()
     features = extract(images, classifier.features)
@@ -58,16 +51,7 @@ def look(images: Tensor) -> Seen:
 
 @cache
 def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
-    """Train a recipe with a seed, or load the finished run, and measure its samples.
-
-    Args:
-        recipe: what to train.
-        seed: of the run, and of the samples.
-        drawn: whether samples of a VAE are binary draws; otherwise they are its probabilities, as usually shown.
-
-    Returns:
-        The measures.
-    """
+    """Train a recipe with a seed, or load the finished run, and measure its samples."""
     mean = isinstance(recipe, VAERecipe) and not drawn
     return look(
         train(recipe, seed).model.sample(

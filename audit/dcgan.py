@@ -36,13 +36,7 @@ class PoolingCritic(DCCritic):
     """The critic with max pooling where the DCGAN has strides."""
 
     def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
-        """Build the network.
-
-        Args:
-            num_classes: number of labels, 0 for none.
-            width: channels of the first hidden plane.
-            **_others: further settings of a recipe; not used.
-        """
+        """Build the network."""
         super().__init__(num_classes, width)
 
         def down(inputs: int, outputs: int) -> list[nn.Module]:
@@ -59,14 +53,7 @@ class UpsamplingGenerator(DCGenerator):
     """The generator with nearest-neighbour upsampling where the DCGAN has strides."""
 
     def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, **_others: Any) -> None:
-        """Build the network.
-
-        Args:
-            latent_dim: size of z.
-            num_classes: number of labels, 0 for none.
-            width: channels of the last hidden plane.
-            **_others: further settings of a recipe; not used.
-        """
+        """Build the network."""
         super().__init__(latent_dim, num_classes, width)
 
         def up(inputs: int, outputs: int, size: int) -> list[nn.Module]:
@@ -86,13 +73,7 @@ class ConnectedCritic(DCCritic):
     """The critic with a fully connected hidden layer of 256 on top of the convolutions."""
 
     def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
-        """Build the network.
-
-        Args:
-            num_classes: number of labels, 0 for none.
-            width: channels of the first hidden plane.
-            **_others: further settings of a recipe; not used.
-        """
+        """Build the network."""
         super().__init__(num_classes, width)
         hidden = 4 * width * 16
         self.net = nn.Sequential(
@@ -103,15 +84,7 @@ class ConnectedCritic(DCCritic):
 
 
 def seconds_an_epoch(recipe: GANRecipe, seed: int) -> float:
-    """Measure the seconds of the training steps of an epoch, on the embedded digits.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-
-    Returns:
-        Seconds that 50,000 digits would take.
-    """
+    """Measure the seconds of the training steps of an epoch, on the embedded digits."""
     times: list[float] = []
     fit_profile(replace(recipe, quick_epochs=1), "quick", seed, on_step=lambda _: times.append(time.perf_counter()))
     return (times[-1] - times[0]) / (len(times) - 1) * 50_000 / recipe.batch_size

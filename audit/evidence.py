@@ -60,39 +60,17 @@ class Evidence:
     versions: dict[str, str] = field(default_factory=versions)
 
     def record(self) -> dict[str, Any]:
-        """Return the claim as it is written to `claims.json`.
-
-        Returns:
-            Field to value, in order.
-        """
+        """Return the claim as it is written to `claims.json`."""
         return asdict(self)
 
 
 def train(recipe: Recipe, seed: int) -> Run:
-    """Train a recipe on all of MNIST, or load the run if an earlier call finished it.
-
-    Args:
-        recipe: what to train; its settings name the folder.
-        seed: of the run.
-
-    Returns:
-        The run.
-    """
+    """Train a recipe on all of MNIST, or load the run if an earlier call finished it."""
     return fit_profile(recipe, "full", seed, out=RUNS / f"{recipe.hash[:12]}-{recipe.epochs}" / str(seed), resume=True)
 
 
 def final_elbo(run: Run) -> float:
-    """Return the ELBO on validation digits at the end of training.
-
-    Args:
-        run: a finished run.
-
-    Returns:
-        Nats per image.
-
-    Raises:
-        ValueError: if the run did not measure it.
-    """
+    """Return the ELBO on validation digits at the end of training."""
     elbo = run.history.rows[-1]["validation_elbo"]
     if elbo is None:
         raise ValueError(f"got a run of {run.recipe.name} without a validation ELBO: train it again")
@@ -100,43 +78,19 @@ def final_elbo(run: Run) -> float:
 
 
 def with_interval(values: Sequence[float], digits: int = 1) -> str:
-    """Return differences as text: the mean with its sign, and its 95% interval.
-
-    Args:
-        values: one per seed.
-        digits: decimals.
-
-    Returns:
-        Such as "+1.7 [+0.8, +2.6]".
-    """
+    """Return differences as text: the mean with its sign, and its 95% interval."""
     mean, (low, high) = mean_interval(values)
     return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def with_margin(values: Sequence[float], digits: int = 1) -> str:
-    """Return a quantity as text: the mean, and half the width of its 95% interval.
-
-    Args:
-        values: one per seed.
-        digits: decimals.
-
-    Returns:
-        Such as "-144.7 ± 0.3".
-    """
+    """Return a quantity as text: the mean, and half the width of its 95% interval."""
     mean, (_, high) = mean_interval(values)
     return f"{mean:.{digits}f} ± {high - mean:.{digits}f}"
 
 
 def with_range(values: Sequence[float], digits: int = 1) -> str:
-    """Return a quantity as text: the mean, the least and the largest, for seeds too few for an interval.
-
-    Args:
-        values: one per seed.
-        digits: decimals.
-
-    Returns:
-        Such as "345 (54 to 538)", or "10" if all are the same.
-    """
+    """Return a quantity as text: the mean, the least and the largest, for seeds too few for an interval."""
     mean, least, largest = (f"{each:.{digits}f}" for each in (sum(values) / len(values), min(values), max(values)))
     return mean if least == largest else f"{mean} ({least} to {largest})"
 
@@ -145,13 +99,6 @@ def shares_apart(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[float, t
     r"""Return the difference of two shares of few trials, and its 95% interval.
 
     $$\tilde p = \frac{k + 1}{n + 2}, \qquad \tilde p_1 - \tilde p_2 \pm z_{0.975} \sqrt{\frac{\tilde p_1 (1 - \tilde p_1)}{n_1 + 2} + \frac{\tilde p_2 (1 - \tilde p_2)}{n_2 + 2}}$$
-
-    Args:
-        ours: whether the event happened, one per trial.
-        theirs: the same for the other group.
-
-    Returns:
-        Share of ours minus share of theirs, and the interval's two ends, cut at -1 and 1, rounded to four decimals.
 
     Source: Agresti & Caffo 2000.
     """
@@ -166,13 +113,6 @@ def spreads_apart(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float
     r"""Return the ratio of two standard deviations over seeds, and its 95% interval.
 
     $$\frac{s_1}{s_2} \Big/ \sqrt{F_{0.975,\, n_1 - 1,\, n_2 - 1}} \quad \text{to} \quad \frac{s_1}{s_2} \sqrt{F_{0.975,\, n_2 - 1,\, n_1 - 1}}$$
-
-    Args:
-        ours: a value per seed.
-        theirs: the same for the other group.
-
-    Returns:
-        Ours over theirs, and the interval's two ends, rounded to four decimals. Few seeds make it wide.
     """
     ratio, (n, m) = stdev(ours) / stdev(theirs), (len(ours) - 1, len(theirs) - 1)
     low, high = ratio / math.sqrt(f.ppf(0.975, n, m)), ratio * math.sqrt(f.ppf(0.975, m, n))
@@ -183,13 +123,6 @@ def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, t
     r"""Return Spearman's correlation and its 95% interval, by Fisher's transformation with the variance for ranks.
 
     $$\tanh\!\Big(\operatorname{artanh} \rho \pm z_{0.975} \sqrt{\frac{1 + \rho^2 / 2}{n - 3}}\Big)$$
-
-    Args:
-        xs: one number per item, for at least four items.
-        ys: another number of each item.
-
-    Returns:
-        The correlation, and the interval's two ends, rounded to four decimals.
 
     Source: Bonett & Wright 2000.
     """
@@ -205,12 +138,6 @@ def mean_interval(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
     r"""Return the mean and its 95% interval by Student's t.
 
     $$\bar v \pm t_{0.975,\, n - 1} \, s / \sqrt{n}$$
-
-    Args:
-        values: one per seed.
-
-    Returns:
-        The mean and the interval's two ends, rounded to four decimals.
     """
     n = len(values)
     mean = sum(values) / n

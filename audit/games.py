@@ -55,29 +55,13 @@ SMOOTH, JUMP = 0.5, 1.0  # of the distance of two samples: what counts as a smal
 
 
 def settle(interval: tuple[float, float], threshold: float = 0.0) -> Verdict:
-    """Return the verdict on the claim that an effect is above a threshold.
-
-    Args:
-        interval: low and high.
-        threshold: the smallest effect for which the claim holds.
-
-    Returns:
-        "confirmed" if the interval is above the threshold, "refuted" if it is below, "depends" if it contains it.
-    """
+    """Return the verdict on the claim that an effect is above a threshold."""
     low, high = interval
     return "confirmed" if low > threshold else "refuted" if high < threshold else "depends"
 
 
 def rows(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
-    """Return measures of several recipes as rows of a table.
-
-    Args:
-        arms: name to recipe.
-        *names: fields of `Judged`.
-
-    Returns:
-        A row per recipe, with the mean, the least and the largest of its seeds.
-    """
+    """Return measures of several recipes as rows of a table."""
     digits = {"fid": 0, "digits": 1, "coverage": 2}
     return [
         {"model": arm}
@@ -162,15 +146,7 @@ def c11() -> Evidence:
 
 
 def largest_steps(images: torch.Tensor) -> tuple[float, float]:
-    """Measure the largest step in the classifier's features along interpolations.
-
-    Args:
-        images: `PAIRS` ways of as many images each, one after the other, `(n, 1, 28, 28)`; the ends of each are random.
-
-    Returns:
-        The longest step of a way over the distance of two ends, and changes of the digit that is read; means over the
-        ways. A straight and even way of five steps has 0.2, images that have nothing to do with each other above 1.
-    """
+    """Measure the largest step in the classifier's features along interpolations."""
     classifier = shipped_classifier()
     features = extract(images, classifier.features)
     with torch.inference_mode():
@@ -182,16 +158,7 @@ def largest_steps(images: torch.Tensor) -> tuple[float, float]:
 
 
 def walk(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torch.Tensor:
-    """Return samples along interpolations between random latents.
-
-    Args:
-        recipe: what to train.
-        seed: of the run and of the latents.
-        way: `interpolate` or `interpolate_spherical`.
-
-    Returns:
-        Images `(6 PAIRS, 1, 28, 28)`, way after way.
-    """
+    """Return samples along interpolations between random latents."""
     run = train(recipe, seed)
     ends = torch.randn(2, PAIRS, run.model.latent_dim, generator=Generator().manual_seed(seed))
     return run.model.decode(way(ends[0], ends[1]))
@@ -356,16 +323,7 @@ def _listed(values: list[float]) -> str:
 
 
 def fid_after(recipe: GANRecipe, seed: int, steps: int) -> float:
-    """Return the FID of a run after a number of generator steps.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-        steps: of the generator.
-
-    Returns:
-        FID of 2,000 samples after the first epoch that reaches this number of steps.
-    """
+    """Return the FID of a run after a number of generator steps."""
     done = accumulate(history(recipe, seed, "generator_steps"))
     epoch = next(i for i, count in enumerate(done) if count >= steps)
     return history(recipe, seed, "validation_fid")[epoch]
@@ -426,14 +384,7 @@ def c17() -> Evidence:
 
 
 def side(interval: tuple[float, float]) -> int | None:
-    """Return where an interval of ln ratios lies relative to the factor `MUCH`.
-
-    Args:
-        interval: low and high, of ln of a ratio.
-
-    Returns:
-        1 above the factor `MUCH`, -1 below its inverse, 0 between them, None across a border.
-    """
+    """Return where an interval of ln ratios lies relative to the factor `MUCH`."""
     low, high, much = *interval, math.log(MUCH)
     return 1 if low > much else -1 if high < -much else 0 if -much < low and high < much else None
 

@@ -49,16 +49,7 @@ WGANS_MLP = {
 
 
 def like(recipe: GANRecipe, **changes: Any) -> GANRecipe:
-    """Return a recipe with the short training of its kind.
-
-    Args:
-        recipe: of MLPs or of convolutions.
-        **changes: settings to try.
-
-    Returns:
-        The recipe with the number of epochs of `GAN` or `DCGAN`; a convolutional one also with the width, the rate
-        and the objective of `DCGAN`.
-    """
+    """Return a recipe with the short training of its kind."""
     if recipe.critic is not recipes.DCGAN.critic:
         return replace(recipe, epochs=GAN.epochs, **changes)
     names = ("generator", "critic", "lr", "objective", "epochs")
@@ -78,14 +69,7 @@ class Judged(NamedTuple):
 
 
 def sharpness(images: Tensor) -> float:
-    """Return the sharpness of images: the mean absolute step between neighbouring pixels over the mean grey.
-
-    Args:
-        images: `(n, 1, h, w)` in [0, 1].
-
-    Returns:
-        4 for separate black pixels far apart, about 1 for digits, and near 0 for a large plane of one grey.
-    """
+    """Return the sharpness of images: the mean absolute step between neighbouring pixels over the mean grey."""
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     steps = padded.diff(dim=2).abs().sum() + padded.diff(dim=3).abs().sum()
     return float(steps / images.sum())
@@ -93,26 +77,14 @@ def sharpness(images: Tensor) -> float:
 
 @cache
 def validation_features() -> tuple[Tensor, Tensor, Tensor]:
-    """Return the features and labels that samples are compared with.
-
-    Returns:
-        Features of the validation digits `(n, f)`, their labels `(n,)`, and the frequencies of the digits in training.
-    """
+    """Return the features and labels that samples are compared with."""
     validation, train_labels = mnist("validation", "mnist"), mnist("train", "mnist").require_labels()
     features = extract(validation.grey(), shipped_classifier().features)
     return features, validation.require_labels(), train_labels.bincount(minlength=10) / len(train_labels)
 
 
 def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw one sample per validation digit, with the digit's label for a conditional model.
-
-    Args:
-        run: what to draw from.
-        seed: of the draws.
-
-    Returns:
-        Images, and the labels that a conditional model got as input.
-    """
+    """Draw one sample per validation digit, with the digit's label for a conditional model."""
     labels = validation_features()[1][:SAMPLES]
     given = labels if run.model.num_classes else None
     return run.model.sample(SAMPLES, given, generator=Generator().manual_seed(seed)), labels
@@ -120,28 +92,12 @@ def draw(run: Run, seed: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def judge(recipe: GANRecipe, seed: int) -> Judged:
-    """Train a recipe with a seed, or load the finished run, and measure its samples.
-
-    Args:
-        recipe: what to train.
-        seed: of the run, and of the draws.
-
-    Returns:
-        The measures.
-    """
+    """Train a recipe with a seed, or load the finished run, and measure its samples."""
     return measure(train(recipe, seed), seed)
 
 
 def measure(run: Run, seed: int) -> Judged:
-    """Measure the samples of a run.
-
-    Args:
-        run: what to draw from.
-        seed: of the draws.
-
-    Returns:
-        The measures.
-    """
+    """Measure the samples of a run."""
     samples, labels = draw(run, seed)
     real, _, frequencies = validation_features()
     classifier = shipped_classifier()
@@ -161,102 +117,42 @@ def measure(run: Run, seed: int) -> Judged:
 
 @cache
 def real_sharpness() -> float:
-    """Return the sharpness of real digits.
-
-    Returns:
-        Sharpness of the validation digits.
-    """
+    """Return the sharpness of real digits."""
     return sharpness(mnist("validation", "mnist").grey())
 
 
 def failed(recipe: GANRecipe) -> list[bool]:
-    """Return which runs lost digits.
-
-    Args:
-        recipe: what to train.
-
-    Returns:
-        For each seed, whether some digit is missing from the samples, by `digits_covered`.
-    """
+    """Return which runs lost digits."""
     return [each.digits < DIGITS for each in judged(recipe)]
 
 
 def collapsed(recipe: GANRecipe) -> list[bool]:
-    """Return which runs collapsed: their samples are digits, but some digits are missing.
-
-    Args:
-        recipe: what to train.
-
-    Returns:
-        For each seed, whether digits are lost while the samples are digits: neither specks nor a plane of grey, in which a
-        classifier reads a digit too.
-    """
+    """Return which runs collapsed: their samples are digits, but some digits are missing."""
     return [fell(each) for each in judged(recipe)]
 
 
 def fell(found: Judged) -> bool:
-    """Return whether samples are digits, but some digits are missing.
-
-    Args:
-        found: measures of a run.
-
-    Returns:
-        Whether digits are lost while the samples are digits.
-    """
+    """Return whether samples are digits, but some digits are missing."""
     return found.digits < DIGITS and is_digits(found.sharpness)
 
 
 def is_digits(edges: float) -> bool:
-    """Return whether the sharpness of samples is that of digits: neither specks nor a plane of grey.
-
-    Args:
-        edges: sharpness of samples.
-
-    Returns:
-        Whether it is within a factor `ROUGH` of that of real digits.
-    """
+    """Return whether the sharpness of samples is that of digits: neither specks nor a plane of grey."""
     return real_sharpness() / ROUGH < edges < ROUGH * real_sharpness()
 
 
 def judged(recipe: GANRecipe) -> list[Judged]:
-    """Return the measures of a recipe, for each seed.
-
-    Args:
-        recipe: what to train.
-
-    Returns:
-        One record per seed.
-    """
+    """Return the measures of a recipe, for each seed."""
     return [judge(recipe, seed) for seed in GAN_SEEDS]
 
 
 def column(recipe: GANRecipe, name: str) -> list[float]:
-    """Return one measure of a recipe, for each seed.
-
-    Args:
-        recipe: what to train.
-        name: a field of `Judged`.
-
-    Returns:
-        A number per seed.
-    """
+    """Return one measure of a recipe, for each seed."""
     return [float(getattr(each, name)) for each in judged(recipe)]
 
 
 def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
-    """Return a column of a run's history.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-        name: of the column.
-
-    Returns:
-        A number per epoch.
-
-    Raises:
-        ValueError: if an epoch lacks it.
-    """
+    """Return a column of a run's history."""
     values = [value for value in train(recipe, seed).history.column(name) if value is not None]
     if len(values) != recipe.epochs:
         raise ValueError(f"got {len(values)} of {recipe.epochs} values of {name}: train the run again")
@@ -264,14 +160,5 @@ def history(recipe: GANRecipe, seed: int, name: str) -> list[float]:
 
 
 def differences(ours: GANRecipe, theirs: GANRecipe, name: str) -> list[float]:
-    """Return the differences of a measure between two recipes, seed by seed.
-
-    Args:
-        ours: one recipe.
-        theirs: the other.
-        name: a field of `Judged`.
-
-    Returns:
-        Ours minus theirs, a number per seed.
-    """
+    """Return the differences of a measure between two recipes, seed by seed."""
     return [a - b for a, b in zip(column(ours, name), column(theirs, name), strict=True)]

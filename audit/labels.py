@@ -162,12 +162,6 @@ def stroke_brightness(probabilities: Tensor) -> float:
     $$\frac{\sum_i p_i^2}{\sum_i p_i}$$
 
     It is 1 where every pixel is certain, and needs no threshold between stroke and background.
-
-    Args:
-        probabilities: `(n, 1, 28, 28)` in [0, 1], not all 0.
-
-    Returns:
-        Over all pixels of all images, between 0 and 1.
     """
     p = probabilities.double()
     return float((p**2).sum() / p.sum())

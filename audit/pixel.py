@@ -288,15 +288,7 @@ def _mean(values: list[float]) -> float:
 
 @cache
 def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
-    """Train a model and measure its draws.
-
-    Args:
-        recipe: what to train.
-        seed: of the run and of the draws.
-
-    Returns:
-        "elbo" and "kl" of validation, "fid" and "lonely" (ink without a neighbour) of 10,000 draws, and "seconds" of training.
-    """
+    """Train a model and measure its draws."""
     run, validation = train(recipe, seed), mnist("validation", "mnist")
     draws = run.model.sample(10_000, generator=Generator().manual_seed(seed))
     row: dict[str, Any] = run.history.rows[-1]
@@ -312,28 +304,13 @@ def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
 def active_units(run: Run, digits: Any) -> float:
     """Return the number of active units: latents whose posterior mean has a variance above 0.01.
 
-    Args:
-        run: a VAE.
-        digits: whose means they are.
-
-    Returns:
-        Their number.
-
     Source: Burda, Grosse & Salakhutdinov 2016, section 5.2.
     """
     return float((posterior_means(run.model, digits).var(0) > 0.01).sum())
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
-    """Measure the seconds of a call, after a first call that is not measured.
-
-    Args:
-        work: the call.
-        times: how often it is measured.
-
-    Returns:
-        Median, in seconds.
-    """
+    """Measure the seconds of a call, after a first call that is not measured."""
     work()
     found = []
     for _ in range(times):
@@ -344,16 +321,7 @@ def seconds(work: Callable[[], object], times: int) -> float:
 
 
 def marginal_entropy(run: Run, latents: int = 50, draws: int = 200) -> float:
-    """Return the sum of the marginal entropies of pixels that depend on each other, given z, from many draws at one z.
-
-    Args:
-        run: a VAE.
-        latents: from the prior.
-        draws: at each of them.
-
-    Returns:
-        Summed over pixels, mean over latents, nats per image; a little low, for each mean is of finitely many draws.
-    """
+    """Return the sum of the marginal entropies of pixels that depend on each other, given z, from many draws at one z."""
     generator = Generator().manual_seed(0)
     z = torch.randn(latents, run.model.latent_dim, generator=generator).repeat_interleave(draws, 0)
     with torch.no_grad():
@@ -365,26 +333,13 @@ def pixel_entropy(probabilities: Tensor) -> float:
     r"""Return the entropy of independent pixels, which is 0 where every pixel is certain.
 
     $$H(x \mid z) = -\sum_i \big[ p_i \log p_i + (1 - p_i) \log (1 - p_i) \big]$$
-
-    Args:
-        probabilities: `(n, 1, 28, 28)` in [0, 1].
-
-    Returns:
-        Mean over the images, nats per image.
     """
     p = probabilities.double()
     return float(-(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).flatten(1).sum(1).mean())
 
 
 def lonely_ink(images: Tensor) -> float:
-    """Return the share of isolated ink pixels: those whose four neighbours have no ink.
-
-    Args:
-        images: `(n, 1, 28, 28)` of zeros and ones.
-
-    Returns:
-        Between 0 and 1, over all ink of all images.
-    """
+    """Return the share of isolated ink pixels: those whose four neighbours have no ink."""
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     neighbours = padded[:, :, 2:, 1:-1] + padded[:, :, :-2, 1:-1] + padded[:, :, 1:-1, 2:] + padded[:, :, 1:-1, :-2]
     return float((images * (neighbours == 0)).sum() / images.sum())

@@ -121,15 +121,7 @@ def t2() -> Evidence:
 
 
 def seconds(work: Callable[[], object], least: float = 0.2) -> float:
-    """Measure the CPU seconds of a call, by the clock of this process.
-
-    Args:
-        work: the call, repeated for at least
-        least: seconds.
-
-    Returns:
-        CPU seconds per call.
-    """
+    """Measure the CPU seconds of a call, by the clock of this process."""
     started, times = time.process_time(), 0
     while (taken := time.process_time() - started) < least or not times:
         work()

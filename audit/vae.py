@@ -213,18 +213,7 @@ def c07() -> Evidence:
 
 
 def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int = 10, chunk: int = 500) -> Tensor:
-    """Return the votes of the k nearest neighbours, by Euclidean distance.
-
-    Args:
-        reference: points `(m, d)`.
-        labels: their digits `(m,)`.
-        queries: points `(n, d)`.
-        k: how many neighbours vote.
-        chunk: queries at a time.
-
-    Returns:
-        Share of each digit among the neighbours, `(n, 10)`.
-    """
+    """Return the votes of the k nearest neighbours, by Euclidean distance."""
     votes = []
     norms = (reference**2).sum(1)
     for query in queries.split(chunk):
@@ -235,45 +224,25 @@ def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int =
 
 @functools.cache
 def pixel_votes() -> Tensor:
-    """Return the votes of the nearest training digits of each test digit, in raw pixels.
-
-    Returns:
-        Share of each digit, `(10000, 10)`.
-    """
+    """Return the votes of the nearest training digits of each test digit, in raw pixels."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     return neighbour_votes(reference.grey().flatten(1), reference.require_labels(), test.grey().flatten(1))
 
 
 @torch.inference_mode()
 def classifier_votes() -> Tensor:
-    """Return the probabilities of the shipped classifier for each test digit.
-
-    Returns:
-        Probabilities, `(10000, 10)`.
-    """
+    """Return the probabilities of the shipped classifier for each test digit."""
     return extract(mnist("test", "mnist").grey(), shipped_classifier()).softmax(1).double()
 
 
 def likeness(votes: Tensor, labels: Tensor) -> dict[tuple[int, int], float]:
-    """Return the similarity of each pair of digits: the mean vote for each among images of the other.
-
-    Args:
-        votes: votes of each image, `(n, 10)`.
-        labels: labels of the images, `(n,)`.
-
-    Returns:
-        Pair of digits to the sum of both mean votes.
-    """
+    """Return the similarity of each pair of digits: the mean vote for each among images of the other."""
     mixed = torch.stack([votes[labels == digit].mean(0) for digit in range(10)])
     return {(a, b): float(mixed[a, b] + mixed[b, a]) for a, b in combinations(range(10), 2)}
 
 
 def linear_plane_votes() -> Tensor:
-    """Return the votes of the nearest training digits of each test digit, in the plane of a principal component analysis.
-
-    Returns:
-        Share of each digit, `(10000, 10)`, in the plane of the first two principal components of binarised digits.
-    """
+    """Return the votes of the nearest training digits of each test digit, in the plane of a principal component analysis."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     x, y = reference.binarised().flatten(1), test.binarised().flatten(1)
     axes = torch.linalg.eigh(torch.cov(x.T))[1][:, -2:]
@@ -281,16 +250,7 @@ def linear_plane_votes() -> Tensor:
 
 
 def border_lengths(reference: Tensor, labels: Tensor, cells: int = 200) -> Tensor:
-    """Return the lengths of borders between digits in the latent plane, cut into cells of equal prior mass.
-
-    Args:
-        reference: posterior means `(m, 2)`.
-        labels: their digits `(m,)`.
-        cells: cells along each axis.
-
-    Returns:
-        Neighbouring cells of digits a and b, `(10, 10)`, each border counted once, at (a, b) or at (b, a).
-    """
+    """Return the lengths of borders between digits in the latent plane, cut into cells of equal prior mass."""
     uniform = (torch.arange(cells) + 0.5) / cells
     axis = math.sqrt(2) * torch.erfinv(2 * uniform - 1)
     digit = neighbour_votes(reference, labels, torch.cartesian_prod(axis, axis)).argmax(1).reshape(cells, cells)

@@ -91,27 +91,12 @@ def _listed(values: dict[tuple[str, str], str]) -> str:
 
 
 def generator_steps(recipe: GANRecipe) -> int:
-    """Return the number of generator steps of a run.
-
-    Args:
-        recipe: what to train.
-
-    Returns:
-        The number of steps.
-    """
+    """Return the number of generator steps of a run."""
     return int(sum(history(recipe, GAN_SEEDS[0], "generator_steps")))
 
 
 def with_steps(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
-    """Return measures and costs of several recipes as rows of a table.
-
-    Args:
-        arms: name to recipe.
-        *names: fields of `Judged`.
-
-    Returns:
-        A row per recipe.
-    """
+    """Return measures and costs of several recipes as rows of a table."""
     table = rows(arms, *names)
     for row, recipe in zip(table, arms.values(), strict=True):
         row |= {"epochs": recipe.epochs, "generator steps": generator_steps(recipe)}
@@ -119,15 +104,7 @@ def with_steps(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
 
 
 def ln_ratios(ours: GANRecipe, theirs: GANRecipe) -> list[float]:
-    """Return the log ratios of FID between two recipes, seed by seed.
-
-    Args:
-        ours: one recipe.
-        theirs: the other.
-
-    Returns:
-        ln of our FID over theirs, a number per seed.
-    """
+    """Return the log ratios of FID between two recipes, seed by seed."""
     return [math.log(a / b) for a, b in zip(column(ours, "fid"), column(theirs, "fid"), strict=True)]
 
 
@@ -350,15 +327,7 @@ def c25() -> Evidence:
 
 
 def generator_gradients(recipe: GANRecipe, seed: int) -> Tensor:
-    """Return the gradients of a generator at the end of a run.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-
-    Returns:
-        Gradients of all weights for ten batches, without an optimiser step, as one vector.
-    """
+    """Return the gradients of a generator at the end of a run."""
     still = replace(recipe, n_critic=1, warmup=False)
     model = copy.deepcopy(train(recipe, seed).model)
     loop = training_loop(still, model, mnist("train", "mnist")[: 10 * recipe.batch_size], seed)

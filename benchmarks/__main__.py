@@ -35,14 +35,7 @@ SECTIONS: dict[str, Callable[[Effort], object]] = {
 
 
 def chosen(names: list[str]) -> dict[str, Callable[[Effort], object]]:
-    """Find what was asked for.
-
-    Args:
-        names: sections and recipes; none means all sections.
-
-    Returns:
-        Sections; "training" of the named recipes, where there are any.
-    """
+    """Find what was asked for."""
     if unknown := [name for name in names if name not in {*SECTIONS, *recipes.ALL}]:
         sys.exit(f"got {', '.join(unknown)}, expected some of {', '.join([*SECTIONS, *recipes.ALL])}")
     found = {name: measure for name, measure in SECTIONS.items() if name in names or not names}
@@ -52,11 +45,7 @@ def chosen(names: list[str]) -> dict[str, Callable[[Effort], object]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure.
-
-    Args:
-        arguments: those of the command line, unless given.
-    """
+    """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="sections or recipes")
     parser.add_argument("--seconds", type=float, default=Effort.seconds, help="a measurement")

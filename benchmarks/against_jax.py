@@ -12,15 +12,7 @@ NAMES = ("vae", "gan")
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Train both in turn.
-
-    Args:
-        effort: how long.
-
-    Returns:
-        A row a recipe: images per second here and in JAX, and how many times JAX's; then the same in bfloat16. Where JAX is
-        missing, None, and under "why" the reason.
-    """
+    """Train both in turn."""
     try:
         from benchmarks import jax_loops
     except ImportError:

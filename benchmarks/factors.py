@@ -40,16 +40,7 @@ class Decision(NamedTuple):
 
 
 def instead(target: str, other: Callable[..., object], recipe: Recipe) -> Advance:
-    """Train a recipe with another function in the place of one of gmlib's.
-
-    Args:
-        target: the function, where it is looked up.
-        other: what is called in its place.
-        recipe: what is trained.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Train a recipe with another function in the place of one of gmlib's."""
     advance = ours(recipe)
 
     def patched(steps: int) -> None:
@@ -60,95 +51,39 @@ def instead(target: str, other: Callable[..., object], recipe: Recipe) -> Advanc
 
 
 def endless(recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the digits of gmlib's batches, for a usual loop.
-
-    Args:
-        recipe: for its batch size.
-
-    Yields:
-        Grey images and labels.
-    """
+    """Yield the digits of gmlib's batches, for a usual loop."""
     batches = Batches(digits(), recipe.batch_size, binarised=False)
     while True:
         yield from cast(Iterable[tuple[Tensor, Tensor]], batches)
 
 
 def slow_binarise(images: Tensor, generator: Generator) -> Tensor:
-    """Draw pixels from their probabilities as floats.
-
-    Args:
-        images: uint8.
-        generator: source of randomness.
-
-    Returns:
-        Zeros and ones.
-    """
+    """Draw pixels from their probabilities as floats."""
     return torch.bernoulli(images.float() / 255, generator=generator)
 
 
 def slow_log_prob(x: Tensor, logits: Tensor) -> Tensor:
-    """Take PyTorch's cross-entropy of pixels.
-
-    Args:
-        x: images.
-        logits: log-odds.
-
-    Returns:
-        Nats per image.
-    """
+    """Take PyTorch's cross-entropy of pixels."""
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
 
 
 def two_passes(critic: nn.Module, real: Tensor, fake: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Score real and fake images one after the other.
-
-    Args:
-        critic: the network.
-        real: images.
-        fake: images.
-        label: of both.
-
-    Returns:
-        Scores of both.
-    """
+    """Score real and fake images one after the other."""
     return critic(real, label).float(), critic(fake, label).float()
 
 
 def loop_adam(parameters: Iterator[nn.Parameter], lr: float, **options: tuple[float, float]) -> torch.optim.Optimizer:
-    """Make Adam with its defaults.
-
-    Args:
-        parameters: what is trained.
-        lr: learning rate.
-        **options: its betas.
-
-    Returns:
-        The optimiser, not fused.
-    """
+    """Make Adam with its defaults."""
     return torch.optim.Adam(parameters, lr=lr, **options)  # type: ignore[arg-type]
 
 
 def learning_critic(recipe: Recipe) -> Advance:
-    """Train a GAN whose critic gathers gradients in the generator's step too, which nobody uses.
-
-    Args:
-        recipe: of the GAN.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Train a GAN whose critic gathers gradients in the generator's step too, which nobody uses."""
     return instead("gmlib.training.gan.judging", contextlib.nullcontext, recipe)
 
 
 def channels_first(recipe: Recipe) -> Advance:
-    """Train a recipe with memory laid out as PyTorch does it.
-
-    Args:
-        recipe: of convolutions.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Train a recipe with memory laid out as PyTorch does it."""
     model = recipe.build()
     loop = training_loop(recipe, model, digits(), 0)
     model.to(memory_format=torch.contiguous_format)
@@ -156,14 +91,7 @@ def channels_first(recipe: Recipe) -> Advance:
 
 
 def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
-    """List what was decided.
-
-    Args:
-        place: closes what some of them open.
-
-    Yields:
-        One decision after the other.
-    """
+    """List what was decided."""
     vae, gan, dcgan = recipes.VAE, recipes.GAN, recipes.DCGAN_PLAIN
     folder = Folder(Path(place.enter_context(tempfile.TemporaryDirectory())), {})
     place.enter_context(folder)
@@ -202,14 +130,7 @@ def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Measure every decision.
-
-    Args:
-        effort: how long.
-
-    Returns:
-        A row a decision and recipe: images per second with it and without, and how many times as many.
-    """
+    """Measure every decision."""
     rows: list[Row] = []
     with contextlib.ExitStack() as place:
         for name, recipe, with_it, without in decisions(place):

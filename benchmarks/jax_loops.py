@@ -21,17 +21,7 @@ Weights = list[dict[str, Any]]
 
 
 def take_over(network: nn.Module) -> tuple[Kinds, Weights]:
-    """Take over a network of linear layers.
-
-    Args:
-        network: in PyTorch.
-
-    Returns:
-        The kinds of its layers in order, and their weights.
-
-    Raises:
-        ValueError: if it has a layer of another kind.
-    """
+    """Take over a network of linear layers."""
     kinds: list[tuple[str, float]] = []
     weights: Weights = []
     for module in network.modules():
@@ -54,17 +44,7 @@ def take_over(network: nn.Module) -> tuple[Kinds, Weights]:
 
 
 def apply(kinds: Kinds, weights: Weights, h: Any, key: Any = None) -> Any:
-    """Compute a network, as in training.
-
-    Args:
-        kinds: of its layers.
-        weights: theirs.
-        h: what goes in, `(b, f)`.
-        key: for dropout; None drops nothing.
-
-    Returns:
-        What comes out.
-    """
+    """Compute a network, as in training."""
     for (kind, number), own in zip(kinds, weights, strict=True):
         if kind == "linear":
             h = h @ own["weight"].T + own.get("bias", 0.0)
@@ -81,19 +61,7 @@ def apply(kinds: Kinds, weights: Weights, h: Any, key: Any = None) -> Any:
 
 
 def adam(tree: Any, gradients: Any, moments: Any, step: Any, lr: float, betas: tuple[float, float]) -> tuple[Any, Any]:
-    """Take a step of Adam.
-
-    Args:
-        tree: of weights.
-        gradients: of the same form.
-        moments: first and second ones, each of the same form.
-        step: how many there were.
-        lr: learning rate.
-        betas: of both moments.
-
-    Returns:
-        Weights and moments.
-    """
+    """Take a step of Adam."""
     (a, b), (mean, square) = betas, moments
     mean = jax.tree.map(lambda m, g: a * m + (1 - a) * g, mean, gradients)
     square = jax.tree.map(lambda v, g: b * v + (1 - b) * g * g, square, gradients)
@@ -103,17 +71,7 @@ def adam(tree: Any, gradients: Any, moments: Any, step: Any, lr: float, betas: t
 
 
 def negative_elbo(kinds: dict[str, Kinds], weights: dict[str, Weights], x: Any, eps: Any) -> Any:
-    """Return a VAE's loss.
-
-    Args:
-        kinds: of the layers of "encoder" and "decoder".
-        weights: theirs.
-        x: binary images `(b, 784)`.
-        eps: noise `(b, latent_dim)`.
-
-    Returns:
-        Minus the ELBO, in nats per image, the mean over the batch.
-    """
+    """Return a VAE's loss."""
     mu, logvar = jnp.split(apply(kinds["encoder"], weights["encoder"], x), 2, 1)
     logits = apply(kinds["decoder"], weights["decoder"], mu + jnp.exp(0.5 * logvar) * eps)
     kl = 0.5 * (mu**2 + jnp.exp(logvar) - 1 - logvar).sum(1)
@@ -121,15 +79,7 @@ def negative_elbo(kinds: dict[str, Kinds], weights: dict[str, Weights], x: Any, 
 
 
 def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
-    """Train a recipe's VAE in JAX.
-
-    Args:
-        recipe: an MLP with one draw of z.
-        train: digits.
-
-    Returns:
-        What trains so many steps more, in one call of compiled code a number of steps.
-    """
+    """Train a recipe's VAE in JAX."""
     network = recipe.build()
     parts = {"encoder": take_over(network.encoder), "decoder": take_over(network.decoder.logits)}
     kinds = {name: part[0] for name, part in parts.items()}
@@ -148,15 +98,7 @@ def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
 
 
 def gan(recipe: GANRecipe, train: ImageDataset) -> Advance:
-    """Train a recipe's GAN in JAX, with an average of the generator.
-
-    Args:
-        recipe: MLPs with the loss that does not saturate, a step of each.
-        train: digits.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Train a recipe's GAN in JAX, with an average of the generator."""
     networks = networks_of(recipe.build())
     (g, generator), (d, critic) = take_over(networks["generator"]), take_over(networks["critic"])
     images, batch, betas = jnp.asarray(train.images.flatten(1).numpy()), recipe.batch_size, recipe.betas or (0.9, 0.999)

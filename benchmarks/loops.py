@@ -18,14 +18,7 @@ ENDLESS = 10**6  # epochs: more than any measurement sees
 
 @cache
 def digits(copies: int = 10) -> ImageDataset:
-    """Return the embedded training digits several times over, for epochs as long as those of a full run.
-
-    Args:
-        copies: how many times.
-
-    Returns:
-        4,000 digits a copy.
-    """
+    """Return the embedded training digits several times over, for epochs as long as those of a full run."""
     once = mnist("train")
     return ImageDataset(
         once.images.repeat(copies, 1, 1, 1), once.require_labels().repeat(copies), once.classes, once.name
@@ -33,27 +26,12 @@ def digits(copies: int = 10) -> ImageDataset:
 
 
 def multiple(recipe: Recipe) -> int:
-    """Return the number of critic steps per generator step.
-
-    Args:
-        recipe: what is trained.
-
-    Returns:
-        Their number; 1 for a VAE.
-    """
+    """Return the number of critic steps per generator step."""
     return recipe.n_critic if isinstance(recipe, GANRecipe) else 1
 
 
 def begin(recipe: Recipe, train: ImageDataset | None = None) -> Callable[..., State]:
-    """Return the loop of a recipe with fresh networks.
-
-    Args:
-        recipe: what is trained.
-        train: digits to train on; None takes `digits`.
-
-    Returns:
-        `fit_vae` or the like, with all that the recipe says about it.
-    """
+    """Return the loop of a recipe with fresh networks."""
     return training_loop(recipe, recipe.build(), digits() if train is None else train, 0)
 
 
@@ -64,17 +42,7 @@ def ours(
     bfloat16: bool = False,
     then: Callable[[State], object] = lambda state: None,
 ) -> Advance:
-    """Train a recipe as `gmlib.experiments.fit` does, some steps at a time.
-
-    Args:
-        recipe: what is trained. The critic's warm-up is left out, which belongs to the beginning of a long run.
-        loop: its loop; None takes `begin`.
-        bfloat16: whether networks compute in bfloat16.
-        then: called after each step.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Train a recipe as `gmlib.experiments.fit` does, some steps at a time."""
     recipe = replace(recipe, warmup=False) if isinstance(recipe, GANRecipe) else recipe
     train = loop or begin(recipe)
     states: list[State] = []

@@ -22,12 +22,7 @@ QUIET = 1.5  # load average above which others work on the machine too
 
 
 def about() -> Row:
-    """Return what the measurements were made on.
-
-    Returns:
-        Date, machine in neutral words, threads, versions, load average at the start, and whether that means that the
-        machine was shared.
-    """
+    """Return what the measurements were made on."""
     with_jax = {"jax": version("jax")} if find_spec("jax") else {}
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
     return {
@@ -46,27 +41,13 @@ def _matrices(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def product_rate(dtype: torch.dtype) -> float:
-    """Multiply two matrices.
-
-    Args:
-        dtype: of their numbers.
-
-    Returns:
-        Floating-point operations per second.
-    """
+    """Multiply two matrices."""
     a, b = _matrices(dtype)
     return 2 * SIZE**3 / clock(lambda: a @ b)
 
 
 def measure(effort: Effort) -> dict[str, int]:
-    """Measure the machine's peak: the best of several products.
-
-    Args:
-        effort: how often.
-
-    Returns:
-        Kind of number to GFLOP/s.
-    """
+    """Measure the machine's peak: the best of several products."""
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     found = effort.in_turn({name: lambda kind=kind: product_rate(kind) for name, kind in kinds.items()})  # type: ignore[misc]
     return {name: round(max(values) / 1e9) for name, values in found.items()}
@@ -79,14 +60,7 @@ class _NoTracker(nullcontext):
 
 
 def flops_an_image(recipe: Recipe) -> float:
-    """Count the work of training: products of matrices and convolutions, forwards and backwards.
-
-    Args:
-        recipe: what is trained.
-
-    Returns:
-        Floating-point operations an image, over a whole round of the game.
-    """
+    """Count the work of training: products of matrices and convolutions, forwards and backwards."""
     advance, steps = ours(recipe), multiple(recipe)
     counter = FlopCounterMode(display=False)
     counter.mod_tracker = _NoTracker()  # type: ignore[assignment]
@@ -96,19 +70,7 @@ def flops_an_image(recipe: Recipe) -> float:
 
 
 def share(flops: float, images_per_second: float, peak: float) -> float:
-    """Return the share of the machine's peak that training reaches.
-
-    Args:
-        flops: operations an image.
-        images_per_second: how many are trained on.
-        peak: operations per second that the machine can do.
-
-    Returns:
-        From 0 to 1.
-
-    Raises:
-        ValueError: if the peak is not positive.
-    """
+    """Return the share of the machine's peak that training reaches."""
     if not peak > 0:
         raise ValueError(f"got a peak of {peak:g} operations per second, expected a number above 0: measure it first")
     return flops * images_per_second / peak

@@ -21,27 +21,13 @@ NOT_YET = "not measured: the recipe is newer than the results; make bench"
 
 
 def training_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for every recipe, in the order of the catalogue.
-
-    Args:
-        rows: those that were measured.
-
-    Returns:
-        A row a recipe as there are now; of one that is missing only its name and, under "why", the reason.
-    """
+    """Return a row for every recipe, in the order of the catalogue."""
     found = {row["recipe"]: row for row in rows}
     return [found.get(name, {"recipe": name, "why": NOT_YET}) for name in recipes.ALL]
 
 
 def laid_out(rows: list[dict[str, Any]]) -> str:
-    """Lay out rows, with the reasons of what is missing below.
-
-    Args:
-        rows: of a section; "why" is no column.
-
-    Returns:
-        A Markdown table with a dash for each missing value, and a line a reason.
-    """
+    """Lay out rows, with the reasons of what is missing below."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if "why" in row:
@@ -51,14 +37,7 @@ def laid_out(rows: list[dict[str, Any]]) -> str:
 
 
 def report(results: Results) -> str:
-    """Write all tables.
-
-    Args:
-        results: all of `results.json`, or some of its sections.
-
-    Returns:
-        Markdown.
-    """
+    """Write all tables."""
     parts = []
     if about := results.get("about"):
         shared = ", shared with other work" if about["shared"] else ""

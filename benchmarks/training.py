@@ -14,29 +14,12 @@ from gmlib import recipes
 
 
 def measure(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row]:
-    """Train recipes, the usual loop, and recipes in bfloat16, in turn with products of matrices.
-
-    Args:
-        effort: how long.
-        names: of recipes.
-
-    Returns:
-        A row a recipe: images per second; how many times that of the usual loop; the same in bfloat16; work an image; and
-        the shares of the machine's peak, each taken within a round.
-    """
+    """Train recipes, the usual loop, and recipes in bfloat16, in turn with products of matrices."""
     return [measure_one(effort, name) for name in tqdm(names, unit="recipe", leave=False, disable=None)]
 
 
 def measure_one(effort: Effort, name: str) -> Row:
-    """Train one recipe.
-
-    Args:
-        effort: how long.
-        name: of the recipe.
-
-    Returns:
-        Its row.
-    """
+    """Train one recipe."""
     recipe = recipes.by_name(name)
     loops = {"here": ours(recipe), "usual": usual(recipe), "bfloat16": ours(recipe, bfloat16=True)}
     steps = effort.steps(loops["here"], multiple(recipe))

@@ -80,12 +80,6 @@ def environment(root: Path) -> dict[str, str]:
 
     Profiles, kernels and caches are those of `_build/home`. A reader's own IPython profile, matplotlib style or kernel
     named python3 thus changes no chapter.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        The variables to set; the folders exist, with a kernel of this interpreter.
     """
     home = root / "_build" / "home"
     kernel = home / "jupyter" / "kernels" / "python3"
@@ -107,11 +101,7 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def find_fonts(root: Path) -> None:
-    """Build matplotlib's list of fonts before a chapter needs it: on a slow disk it says on stderr that this takes time.
-
-    Args:
-        root: the repository.
-    """
+    """Build matplotlib's list of fonts before a chapter needs it: on a slow disk it says on stderr that this takes time."""
     subprocess.run(
         [sys.executable, "-c", "import matplotlib.font_manager"],
         env=environment(root) | {"MPLBACKEND": "agg"},
@@ -120,13 +110,7 @@ def find_fonts(root: Path) -> None:
 
 
 def stage(root: Path, folder: Path, skip: str = "") -> None:
-    """Copy the configuration, the table of contents, the tree of `book/` and what `make bench` measured into `folder`.
-
-    Args:
-        root: the repository.
-        folder: the copy, from which the site is rendered.
-        skip: a pattern of files to leave as they are there.
-    """
+    """Copy the configuration, the table of contents, the tree of `book/` and what `make bench` measured into `folder`."""
     ignore = shutil.ignore_patterns(
         "__pycache__", ".ipynb_checkpoints", "build.py", "conftest.py", skip
     )
@@ -139,14 +123,7 @@ def stage(root: Path, folder: Path, skip: str = "") -> None:
 
 
 def execute(root: Path) -> None:
-    """Run every chapter in `_build/executed`, the longest first, and write `_build/report.json`.
-
-    Args:
-        root: the repository.
-
-    Raises:
-        BookError: if a chapter fails; those not yet begun are not run, and the broken copy stays.
-    """
+    """Run every chapter in `_build/executed`, the longest first, and write `_build/report.json`."""
     folder = root / "_build" / "executed"
     shutil.rmtree(folder, ignore_errors=True)
     stage(root, folder)
@@ -188,16 +165,7 @@ def execute(root: Path) -> None:
 
 
 def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
-    """Run one chapter with papermill, in a process of its own.
-
-    Args:
-        chapter: the committed notebook.
-        copy_path: where the executed one goes; papermill's, with its marks, if it fails.
-        root: the repository, so that its path can be kept out of the outputs.
-
-    Returns:
-        The chapter's entry in the report: status, seconds, and the error of a failed one.
-    """
+    """Run one chapter with papermill, in a process of its own."""
     committed = nbformat.read(chapter, as_version=4)
     say(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
     start = time.perf_counter()
@@ -249,14 +217,7 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
 
 
 def written_to_stderr(ran: NotebookNode) -> list[str]:
-    """Find what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses.
-
-    Args:
-        ran: papermill's copy.
-
-    Returns:
-        The last line of each such output.
-    """
+    """Find what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses."""
     outputs = [output for cell in code_cells(ran) for output in cell.outputs]
     return [last_line(o.text) for o in outputs if o.get("name") == "stderr"]
 
@@ -270,14 +231,6 @@ def failure(
 
     papermill also stops with an error where a cell tagged `raises-exception` raised, as it should; so its exit
     status alone does not tell.
-
-    Args:
-        committed: the chapter as committed.
-        ran: papermill's copy.
-        process: papermill, ended.
-
-    Returns:
-        Cell and error in one line.
     """
     results = {cell.id: cell for cell in ran.cells}
     last = "did not start"
@@ -309,18 +262,6 @@ def merge(
 
     What differs from run to run or machine to machine stays out: papermill's own cell and metadata, the kernel's
     name and version, widget views and their state, the repository's path, memory addresses.
-
-    Args:
-        committed: the chapter whose text, code and metadata count.
-        ran: the same chapter after a run.
-        name: its file name, for the error.
-        root: the repository.
-
-    Returns:
-        The chapter with outputs; neither argument is changed.
-
-    Raises:
-        BookError: if a code cell was added or changed since the run.
     """
     merged = copy.deepcopy(committed)
     results = {cell.id: cell for cell in ran.cells}
@@ -354,15 +295,7 @@ def merge(
 
 
 def tidy(value: Any, root: Path) -> Any:
-    """Take the repository's path and memory addresses out of an output.
-
-    Args:
-        value: an output, or a part of one.
-        root: the repository.
-
-    Returns:
-        The same, with paths relative to the repository and every address written `0x...`; images as they are.
-    """
+    """Take the repository's path and memory addresses out of an output."""
     if isinstance(value, str):
         for path in (root / "_build" / "executed", root):
             value = value.replace(f"{path}{os.sep}", "")
@@ -385,13 +318,6 @@ def render(root: Path, committed: bool = False) -> None:
     """Render `_build/html`; any warning is an error.
 
     Prose, captions and configuration are taken as they are now: only changed code needs another run.
-
-    Args:
-        root: the repository.
-        committed: render the chapters as committed instead of the executed ones.
-
-    Raises:
-        BookError: if nothing was executed, or jupyter-book warns or fails.
     """
     folder = root / "_build" / ("committed" if committed else "executed")
     report = (
@@ -434,14 +360,7 @@ def render(root: Path, committed: bool = False) -> None:
 
 
 def pack(site: Path) -> Path:
-    """Put the rendered site into one file, from which it opens without a network.
-
-    Args:
-        site: the folder of its pages; the file is written into it.
-
-    Returns:
-        The zip. Where a page offers it, the page in it says that this is it.
-    """
+    """Put the rendered site into one file, from which it opens without a network."""
     target = site / OFFLINE
     target.unlink(missing_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -459,14 +378,7 @@ def pack(site: Path) -> Path:
 
 
 def status_table(report: dict[str, Any]) -> str:
-    """Write the status page's table.
-
-    Args:
-        report: what `execute` wrote.
-
-    Returns:
-        Markdown: one sentence on when and where, then a row a chapter.
-    """
+    """Write the status page's table."""
     with_versions = ", ".join(
         f"{name} {version}" for name, version in report["versions"].items()
     )
@@ -486,14 +398,7 @@ def status_table(report: dict[str, Any]) -> str:
 
 
 def freeze(root: Path) -> None:
-    """Write the outputs of `_build/executed` into the committed chapters, and the report into `book/status.json`.
-
-    Args:
-        root: the repository.
-
-    Raises:
-        BookError: if the last run is missing or failed, or a frozen chapter would have a fault; then no file changes.
-    """
+    """Write the outputs of `_build/executed` into the committed chapters, and the report into `book/status.json`."""
     frozen = {
         chapter: nbformat.writes(executed(chapter, root)) + "\n"
         for chapter in chapters(root)
@@ -509,11 +414,7 @@ def freeze(root: Path) -> None:
 
 
 def replace_all(texts: dict[Path, str]) -> None:
-    """Write several files, all of them or none: a disk that fills up or Ctrl-C leaves the earlier ones.
-
-    Args:
-        texts: what to write, by file.
-    """
+    """Write several files, all of them or none: a disk that fills up or Ctrl-C leaves the earlier ones."""
     new = {path: path.with_name(f".{path.name}.new") for path in texts}
     try:
         for path, text in texts.items():
@@ -526,14 +427,7 @@ def replace_all(texts: dict[Path, str]) -> None:
 
 
 def hygiene(root: Path) -> None:
-    """Check every committed chapter.
-
-    Args:
-        root: the repository.
-
-    Raises:
-        BookError: with every fault found, one a line.
-    """
+    """Check every committed chapter."""
     problems = [
         f
         for c in chapters(root)
@@ -545,15 +439,7 @@ def hygiene(root: Path) -> None:
 
 
 def faults(text: str, name: str) -> Iterator[str]:
-    """Find what a committed chapter must not hold, or lacks.
-
-    Args:
-        text: the notebook file as written, for nbformat would add missing ids on reading.
-        name: its path, for the messages.
-
-    Yields:
-        A sentence a fault, with file and cell.
-    """
+    """Find what a committed chapter must not hold, or lacks."""
     notebook = rejoin_lines(nbformat.from_dict(json.loads(text)))
     if len(text.encode()) > MAX_BYTES:
         yield f"{name}: {len(text.encode()):,} bytes; at most {MAX_BYTES:,}: smaller or fewer figures"
@@ -582,14 +468,7 @@ def faults(text: str, name: str) -> Iterator[str]:
 
 
 def cell_faults(cell: NotebookNode) -> Iterator[str]:
-    """Find the faults of one cell.
-
-    Args:
-        cell: of a committed chapter.
-
-    Yields:
-        A sentence a fault.
-    """
+    """Find the faults of one cell."""
     outputs = cell.get("outputs", [])
     data = [output.get("data", {}) for output in outputs]
     words = [cell.source, *(words for output in outputs for words in strings(output))]
@@ -631,14 +510,7 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
 
 
 def strings(output: Any) -> Iterator[str]:
-    """Walk through the text of an output.
-
-    Args:
-        output: an output, or a part of one.
-
-    Yields:
-        Every string in it, images left out.
-    """
+    """Walk through the text of an output."""
     if isinstance(output, str):
         yield output
     elif isinstance(output, list):
@@ -654,30 +526,12 @@ def strings(output: Any) -> Iterator[str]:
 
 
 def chapters(root: Path) -> list[Path]:
-    """List the committed chapters.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        The notebooks of `book/`, in order.
-    """
+    """List the committed chapters."""
     return sorted((root / "book").glob("*.ipynb"))
 
 
 def executed(chapter: Path, root: Path) -> NotebookNode:
-    """Read a committed chapter with the outputs of the last run.
-
-    Args:
-        chapter: the committed notebook.
-        root: the repository.
-
-    Returns:
-        What `merge` makes of it and its copy in `_build/executed`.
-
-    Raises:
-        BookError: if it was not run, or failed, or its code changed since.
-    """
+    """Read a committed chapter with the outputs of the last run."""
     report = root / "_build" / "report.json"
     results = json.loads(report.read_text())["chapters"] if report.exists() else {}
     status = results.get(chapter.stem, {"status": "not run"})["status"]
@@ -695,28 +549,13 @@ def executed(chapter: Path, root: Path) -> NotebookNode:
 
 
 def address(root: Path) -> str:
-    """Look up where the repository is.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        `repository: url` of `_config.yml`; empty as long as there is none.
-    """
+    """Look up where the repository is."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
     return str(config.get("repository", {}).get("url") or "")
 
 
 def installing(notebook: NotebookNode, url: str) -> NotebookNode:
-    """Let a chapter begin with a cell that installs gmlib where it is missing, on Colab say.
-
-    Args:
-        notebook: a chapter, which is changed.
-        url: of the repository; without one there is no such cell.
-
-    Returns:
-        The chapter.
-    """
+    """Let a chapter begin with a cell that installs gmlib where it is missing, on Colab say."""
     notebook.cells = [cell for cell in notebook.cells if cell.get("id") != INSTALL]
     if url:
         cell = new_code_cell(
@@ -731,38 +570,17 @@ def installing(notebook: NotebookNode, url: str) -> NotebookNode:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """Pick a notebook's code cells, in order.
-
-    Args:
-        notebook: any.
-
-    Returns:
-        The cells themselves, not copies.
-    """
+    """Pick a notebook's code cells, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def tags(cell: NotebookNode) -> list[str]:
-    """Read a cell's tags.
-
-    Args:
-        cell: any.
-
-    Returns:
-        Its tags, or none.
-    """
+    """Read a cell's tags."""
     return list(cell.metadata.get("tags", []))
 
 
 def seconds_before(root: Path) -> dict[str, float]:
-    """Look up how long each chapter took when it was last frozen.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        Chapter to seconds; nothing for a chapter never run.
-    """
+    """Look up how long each chapter took when it was last frozen."""
     path = root / "book" / "status.json"
     chapters = json.loads(path.read_text())["chapters"] if path.exists() else {}
     return {
@@ -773,20 +591,12 @@ def seconds_before(root: Path) -> dict[str, float]:
 
 
 def machine() -> str:
-    """Describe this machine in neutral words.
-
-    Returns:
-        For example "2 CPU cores, Linux x86_64".
-    """
+    """Describe this machine in neutral words."""
     return f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}"
 
 
 def versions() -> dict[str, str]:
-    """Read the versions that a result depends on.
-
-    Returns:
-        Python's and the main packages', those that are installed.
-    """
+    """Read the versions that a result depends on."""
     installed = {
         d.metadata["Name"].lower(): d.version for d in metadata.distributions()
     }
@@ -796,38 +606,19 @@ def versions() -> dict[str, str]:
 
 
 def last_line(text: str) -> str:
-    """Take the last line that says something.
-
-    Args:
-        text: such as a traceback.
-
-    Returns:
-        The line, or a plain sentence if there is none.
-    """
+    """Take the last line that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "papermill said nothing"
 
 
 def say(text: str) -> None:
-    """Print a line now, whole, also from two threads.
-
-    Args:
-        text: the line.
-    """
+    """Print a line now, whole, also from two threads."""
     sys.stdout.write(f"book: {text}\n")
     sys.stdout.flush()
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Run one command.
-
-    Args:
-        arguments: those of the command line, unless given.
-        root: the repository.
-
-    Returns:
-        The exit status: 1 with a sentence if something is wrong, 130 after Ctrl-C.
-    """
+    """Run one command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -52,24 +52,12 @@ class Zipped(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent.
-
-        Args:
-            format: of a message.
-            *args: of it.
-        """
+        """Stay silent."""
 
 
 @contextmanager
 def served(site: Path) -> Iterator[str]:
-    """Serve a folder as long as the block runs.
-
-    Args:
-        site: the folder.
-
-    Yields:
-        Its address.
-    """
+    """Serve a folder as long as the block runs."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Zipped, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -80,14 +68,7 @@ def served(site: Path) -> Iterator[str]:
 
 
 def weight(page: Path) -> int:
-    """Add up what a page brings of its own: its HTML and the images that it shows, each once.
-
-    Args:
-        page: an HTML file.
-
-    Returns:
-        Bytes; what all pages share, theme and fonts, is not counted.
-    """
+    """Add up what a page brings of its own: its HTML and the images that it shows, each once."""
     html = page.read_text(encoding="utf-8")
     sources = re.findall(r'<img [^>]*?src="([^":]+)"', html)
     files = {(page.parent / unquote(source)).resolve() for source in sources}
@@ -95,17 +76,7 @@ def weight(page: Path) -> int:
 
 
 def grades(url: str) -> tuple[dict[str, int], list[str]]:
-    """Let Lighthouse look at a page as on a desktop.
-
-    Args:
-        url: its address.
-
-    Returns:
-        Its grades, 0 to 100, and what cost points.
-
-    Raises:
-        SystemExit: if Lighthouse did not run.
-    """
+    """Let Lighthouse look at a page as on a desktop."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = ["npx", "--yes", LIGHTHOUSE, url, "--preset=desktop", "--quiet"]
@@ -137,11 +108,7 @@ def grades(url: str) -> tuple[dict[str, int], list[str]]:
 
 
 def main() -> int:
-    """Grade the heaviest pages, and say which fall short.
-
-    Returns:
-        The exit status: 1 if a page is too heavy or a grade too low.
-    """
+    """Grade the heaviest pages, and say which fall short."""
     pages = sorted((SITE / "book").glob("*.html"), key=weight, reverse=True)[:PAGES]
     if not pages or not shutil.which("npx"):
         print(

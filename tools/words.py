@@ -15,13 +15,7 @@ FOLDERS = ("gmlib", "tests", "audit", "tools", "benchmarks")
 
 @dataclass(frozen=True)
 class Banned:
-    """A word that is not allowed.
-
-    Args:
-        pattern: the word.
-        reason: what to write in its place.
-        docstring: whether only the first word of a docstring is checked.
-    """
+    """A word that is not allowed."""
 
     pattern: re.Pattern[str]
     reason: str
@@ -29,14 +23,7 @@ class Banned:
 
 
 def read(path: Path) -> tuple[list[Banned], list[str], list[str]]:
-    """Load a list of banned words.
-
-    Args:
-        path: a toml file, such as `tools/banned_words.toml`.
-
-    Returns:
-        The words, the names of the chapters to check, and the files that are not checked.
-    """
+    """Load a list of banned words."""
     found = tomllib.loads(path.read_text(encoding="utf-8"))
     words = [
         Banned(
@@ -50,16 +37,7 @@ def read(path: Path) -> tuple[list[Banned], list[str], list[str]]:
 
 
 def search(text: str, words: list[Banned], python: bool) -> Iterator[tuple[int, str, str]]:
-    """Find the banned words of a file.
-
-    Args:
-        text: of the file.
-        words: what is banned.
-        python: whether the text is Python, with docstrings.
-
-    Yields:
-        Line, word and reason.
-    """
+    """Find the banned words of a file."""
     first, stored = (docstrings(text), evidence(text)) if python else ({}, set())
     for number, line in enumerate(text.splitlines(), 1):
         if number in stored:
@@ -72,14 +50,7 @@ def search(text: str, words: list[Banned], python: bool) -> Iterator[tuple[int, 
 
 
 def docstrings(source: str) -> dict[int, str]:
-    """Return the docstrings of a Python file.
-
-    Args:
-        source: text of the file.
-
-    Returns:
-        Number of its first line to the docstring.
-    """
+    """Return the docstrings of a Python file."""
     found = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
@@ -88,14 +59,7 @@ def docstrings(source: str) -> dict[int, str]:
 
 
 def evidence(source: str) -> set[int]:
-    """Return the lines of a Python file whose texts are stored with a claim in `audit/claims.json`: they change with a new test.
-
-    Args:
-        source: text of the file.
-
-    Returns:
-        Numbers of the lines of each call of `Evidence`.
-    """
+    """Return the lines of a Python file whose texts are stored with a claim in `audit/claims.json`: they change with a new test."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     return {
         line
@@ -106,28 +70,14 @@ def evidence(source: str) -> set[int]:
 
 
 def markdown(notebook: str) -> Iterator[tuple[str, str]]:
-    """Return the texts of a chapter.
-
-    Args:
-        notebook: text of the file.
-
-    Yields:
-        Id and source of each Markdown cell.
-    """
+    """Return the texts of a chapter."""
     for cell in json.loads(notebook)["cells"]:
         if cell["cell_type"] == "markdown":
             yield cell["id"], "".join(cell["source"])
 
 
 def main(root: Path = ROOT) -> int:
-    """Print every banned word with its file, line and reason.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        1 if there is one, otherwise 0.
-    """
+    """Print every banned word with its file, line and reason."""
     words, chapters, exempt = read(root / "tools" / "banned_words.toml")
     files = [*sorted(root.glob("*.md")), *(path for name in FOLDERS for path in sorted((root / name).rglob("*.py")))]
     found = 0

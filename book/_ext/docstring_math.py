@@ -9,16 +9,7 @@ from sphinx.application import Sphinx
 def translate(
     app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]
 ) -> None:
-    """Rewrite one docstring in place, before napoleon reads it.
-
-    Args:
-        app: the running Sphinx.
-        what: module, class, function, ...
-        name: the object's full name.
-        obj: the object.
-        options: of the directive that shows it.
-        lines: the docstring.
-    """
+    """Rewrite one docstring in place, before napoleon reads it."""
     text = "\n".join(lines)
     text = re.sub(
         r"(?ms)^( *)\$\$(.+?)\$\$",
@@ -30,14 +21,7 @@ def translate(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with autodoc.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read in parallel.
-    """
+    """Register with autodoc."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect(
         "autodoc-process-docstring", translate, priority=400

@@ -41,18 +41,7 @@ def face(
     style: str = "normal",
     weight: int = 400,
 ) -> str:
-    """Write a face of a font as CSS.
-
-    Args:
-        family: the name under which pages ask for it.
-        file: the font.
-        signs: what is kept of it, as code points.
-        style: "normal" or "italic".
-        weight: 400 for a regular one.
-
-    Returns:
-        An `@font-face` rule with the font in it.
-    """
+    """Write a face of a font as CSS."""
     # ssty: signs made for superscripts
     options = Options(
         layout_features=["kern", "liga", "mark", "mkmk", "ssty"], hinting=False
@@ -72,14 +61,7 @@ def face(
 
 
 def fonts_of(package: str) -> dict[str, Path]:
-    """Look up the fonts in an installed package.
-
-    Args:
-        package: its name.
-
-    Returns:
-        Name of file to file.
-    """
+    """Look up the fonts in an installed package."""
     return {
         path.name: Path(str(path.locate()))
         for path in files(package) or ()
@@ -88,12 +70,7 @@ def fonts_of(package: str) -> dict[str, Path]:
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    """Write the stylesheet beside the site's other ones.
-
-    Args:
-        app: the running Sphinx.
-        error: what stopped it, if anything did.
-    """
+    """Write the stylesheet beside the site's other ones."""
     if error:
         return
     used = {ord(sign) for sign in vars(app.builder).get("signs", ())}
@@ -111,14 +88,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Have the stylesheet written and linked.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read in parallel.
-    """
+    """Have the stylesheet written and linked."""
     app.connect("build-finished", write)
     app.add_css_file(SHEET)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

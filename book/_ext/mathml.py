@@ -34,14 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def expanded(tex: str) -> str:
-    """Write out our own commands.
-
-    Args:
-        tex: a formula.
-
-    Returns:
-        The formula in commands that everybody knows.
-    """
+    """Write out our own commands."""
     for name, (count, text) in MACROS.items():
         while found := re.search(rf"\\{name}(?![A-Za-z])", tex):
             end, meaning = found.end(), text
@@ -55,18 +48,7 @@ def expanded(tex: str) -> str:
 
 
 def mathml(tex: str, display: bool) -> str:
-    """Turn a formula into MathML.
-
-    Args:
-        tex: the formula, in LaTeX.
-        display: whether it stands by itself.
-
-    Returns:
-        A `math` element.
-
-    Raises:
-        ValueError: if there is a command in it that is not known.
-    """
+    """Turn a formula into MathML."""
     tex = re.sub(r"\{aligned\}", "{align*}", expanded(tex))
     written = convert(tex, display="block" if display else "inline")
     root = ET.fromstring(
@@ -79,12 +61,7 @@ def mathml(tex: str, display: bool) -> str:
 
 
 def polish(element: ET.Element, display: bool) -> None:
-    """Mend an element and all in it, in place.
-
-    Args:
-        element: of MathML, as latex2mathml writes it.
-        display: whether the formula stands by itself.
-    """
+    """Mend an element and all in it, in place."""
     for child in element:
         polish(child, display)
     if element.tag in SCRIPTED:
@@ -116,11 +93,7 @@ def polish(element: ET.Element, display: bool) -> None:
 
 
 def sign(element: ET.Element) -> None:
-    """Give a letter or an operator the character and the spaces that TeX gives it.
-
-    Args:
-        element: `mi` or `mo`.
-    """
+    """Give a letter or an operator the character and the spaces that TeX gives it."""
     text = element.text or ""
     if text == "~" and element.tag == "mi":  # an accent is an `mo`
         element.tag, element.text = "mo", "∼"
@@ -143,11 +116,7 @@ def sign(element: ET.Element) -> None:
 
 
 def close_up(scripts: list[ET.Element]) -> None:
-    """Take most of the space around the operators of sub- and superscripts, as TeX does.
-
-    Args:
-        scripts: of one element, changed in place.
-    """
+    """Take most of the space around the operators of sub- and superscripts, as TeX does."""
     for script in scripts:
         for element in script.iter("mo"):
             for side in ("lspace", "rspace"):
@@ -155,14 +124,7 @@ def close_up(scripts: list[ET.Element]) -> None:
 
 
 def joined(row: ET.Element) -> Iterator[ET.Element]:
-    """Make one word of upright letters in a row, such as KL.
-
-    Args:
-        row: an element with a row of others.
-
-    Yields:
-        Its children, letters of a word as one.
-    """
+    """Make one word of upright letters in a row, such as KL."""
     before = None
     for child in row:
         upright = child.tag == "mi" and child.get("mathvariant") == "normal"
@@ -177,14 +139,7 @@ def joined(row: ET.Element) -> Iterator[ET.Element]:
 
 
 def spaced(row: list[ET.Element]) -> Iterator[ET.Element]:
-    """Set functions apart from what they are applied to, and signs close to their numbers.
-
-    Args:
-        row: elements side by side.
-
-    Yields:
-        The same, with spaces in between.
-    """
+    """Set functions apart from what they are applied to, and signs close to their numbers."""
     before = ""
     for i, child in enumerate(row):
         kind = kind_of(child)
@@ -214,14 +169,7 @@ def spaced(row: list[ET.Element]) -> Iterator[ET.Element]:
 
 
 def kind_of(element: ET.Element) -> str:
-    """Say what an element is to its neighbours.
-
-    Args:
-        element: in a row.
-
-    Returns:
-        "function", "open", "close", "operator", "space" or "letter"; a bar is a letter, for it may open or close.
-    """
+    """Say what an element is to its neighbours."""
     while element.tag in SCRIPTED:
         element = element[0]
     text = element.text or ""
@@ -235,14 +183,7 @@ def kind_of(element: ET.Element) -> str:
 
 
 def word(element: ET.Element) -> str:
-    """Read the name of a function.
-
-    Args:
-        element: of MathML.
-
-    Returns:
-        Such as "log"; empty if it is something else.
-    """
+    """Read the name of a function."""
     text = element.text or ""
     return (
         text if element.tag in ("mi", "mo") and len(text) > 1 and text.isalpha() else ""
@@ -253,16 +194,7 @@ def word(element: ET.Element) -> str:
 
 
 def write(translator: Any, node: nodes.Element, display: bool) -> str:
-    """Convert a node's formula, and remember which signs were used.
-
-    Args:
-        translator: Sphinx's, which writes the page.
-        node: a formula.
-        display: whether it stands by itself.
-
-    Returns:
-        MathML; the formula as it was, with a warning, if it could not be read.
-    """
+    """Convert a node's formula, and remember which signs were used."""
     try:
         written = mathml(node.astext(), display)
     except Exception as error:
@@ -273,30 +205,14 @@ def write(translator: Any, node: nodes.Element, display: bool) -> str:
 
 
 def inline(translator: Any, node: nodes.math) -> None:
-    """Write a formula within a line.
-
-    Args:
-        translator: Sphinx's.
-        node: the formula.
-
-    Raises:
-        SkipNode: always, for it is written.
-    """
+    """Write a formula within a line."""
     opened = translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
     translator.body.append(f"{opened}{write(translator, node, False)}</span>")
     raise nodes.SkipNode
 
 
 def block(translator: Any, node: nodes.math_block) -> None:
-    """Write a formula that stands by itself, with its number if it has one.
-
-    Args:
-        translator: Sphinx's.
-        node: the formula.
-
-    Raises:
-        SkipNode: always, for it is written.
-    """
+    """Write a formula that stands by itself, with its number if it has one."""
     body = translator.body
     body.append(translator.starttag(node, "div", CLASS="math notranslate nohighlight"))
     if node["number"]:
@@ -309,13 +225,6 @@ def block(translator: Any, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the renderer, under the name mathml.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read in parallel, but not written: the signs that they use are put together.
-    """
+    """Register the renderer, under the name mathml."""
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": False}

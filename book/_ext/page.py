@@ -25,12 +25,7 @@ LAUNCH = {
 
 
 def launch(app: Sphinx, config: Config) -> None:
-    """Turn the buttons on if there is an address to launch from.
-
-    Args:
-        app: the running Sphinx.
-        config: its configuration.
-    """
+    """Turn the buttons on if there is an address to launch from."""
     options = config.html_theme_options
     if options.get("repository_url"):
         config.html_theme_options = options | {
@@ -46,15 +41,7 @@ def complete(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Complete a page before it is written.
-
-    Args:
-        app: the running Sphinx.
-        page: its name.
-        template: unused.
-        context: what the page is made of; it is changed.
-        doctree: its text, if it was written and not generated.
-    """
+    """Complete a page before it is written."""
     if page != "search":  # whose own script does not wait either
         wait(context)
     context["description"] = described(doctree, context.get("title", ""))
@@ -72,38 +59,18 @@ def complete(
 
 
 def without(html: str, script: str) -> str:
-    """Leave out a script: a filter of templates.
-
-    Args:
-        html: of a page's head.
-        script: the name of its file.
-
-    Returns:
-        The HTML without the element that loads it.
-    """
+    """Leave out a script: a filter of templates."""
     return re.sub(rf"<script[^>]*/{re.escape(script)}[^>]*></script>", "", html)
 
 
 def filters(app: Sphinx) -> None:
-    """Let templates use `without`.
-
-    Args:
-        app: the running Sphinx.
-    """
+    """Let templates use `without`."""
     if templates := getattr(app.builder, "templates", None):
         templates.environment.filters["without"] = without
 
 
 def described(doctree: nodes.document | None, title: str) -> str:
-    """Say in a sentence or two what a page is about.
-
-    Args:
-        doctree: its text; None for a page that was generated.
-        title: its title.
-
-    Returns:
-        The beginning of its first paragraph of prose, or the title.
-    """
+    """Say in a sentence or two what a page is about."""
     for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
         if isinstance(paragraph.parent, nodes.section):
             text = " ".join(paragraph.astext().split())
@@ -114,15 +81,7 @@ def described(doctree: nodes.document | None, title: str) -> str:
 
 
 def sized(body: str, images: dict[str, Path]) -> str:
-    """Tell each image's size, so that text does not jump when it comes, and let all but the first wait to be reached.
-
-    Args:
-        body: HTML.
-        images: file by the name that it has in the site.
-
-    Returns:
-        The HTML with width, height and loading of images.
-    """
+    """Tell each image's size, so that text does not jump when it comes, and let all but the first wait to be reached."""
     seen = 0
 
     def image(found: re.Match[str]) -> str:
@@ -141,16 +100,7 @@ def sized(body: str, images: dict[str, Path]) -> str:
 
 
 def ran(app: Sphinx, page: str, context: dict[str, Any]) -> str:
-    """Say under a chapter's title when, where and how long it ran.
-
-    Args:
-        app: the running Sphinx.
-        page: its name.
-        context: of the page, which knows its way to others.
-
-    Returns:
-        A line of HTML; empty for a page that is no chapter.
-    """
+    """Say under a chapter's title when, where and how long it ran."""
     report = json.loads((Path(app.confdir) / "book" / "report.json").read_text())
     chapter = report["chapters"].get(page.removeprefix("book/"), {})
     if "seconds" not in chapter:
@@ -164,11 +114,7 @@ def ran(app: Sphinx, page: str, context: dict[str, Any]) -> str:
 
 
 def wait(context: dict[str, Any]) -> None:
-    """Let scripts wait until the page is there; those that are in the page itself need the options before.
-
-    Args:
-        context: of a page; its scripts are replaced, for the search page has the same ones.
-    """
+    """Let scripts wait until the page is there; those that are in the page itself need the options before."""
     context["script_files"] = [
         type(script)(
             script.filename,
@@ -182,12 +128,7 @@ def wait(context: dict[str, Any]) -> None:
 
 
 def as_scripts(app: Sphinx, exception: Exception | None) -> None:
-    """Put a script beside each page's source, from which `save.js` saves it where a page may not read the file.
-
-    Args:
-        app: the running Sphinx.
-        exception: what stopped the build, if anything did.
-    """
+    """Put a script beside each page's source, from which `save.js` saves it where a page may not read the file."""
     for source in Path(app.outdir, "_sources").rglob("*"):
         if source.is_file() and source.suffix != ".js":
             text = json.dumps(source.read_text(encoding="utf-8"))
@@ -195,17 +136,7 @@ def as_scripts(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Have pages completed.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read and written in parallel.
-
-    Raises:
-        SystemExit: if the folder was not staged; jupyter-book would wrap any other exception in a traceback.
-    """
+    """Have pages completed."""
     if not Path(app.confdir, "book", "report.json").exists():
         raise SystemExit(
             "This folder lacks what is written before the site is rendered. Run `make book`, or, "

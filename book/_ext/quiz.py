@@ -41,16 +41,7 @@ class Tag(nodes.General, nodes.Element):
 
 
 def tag(name: str, html: dict[str, Any], *children: nodes.Node) -> Tag:
-    """Make an element.
-
-    Args:
-        name: such as "fieldset".
-        html: its attributes, `ids` among them as a list.
-        *children: what is in it.
-
-    Returns:
-        The node.
-    """
+    """Make an element."""
     return Tag("", *children, tag=name, html=html)
 
 
@@ -62,11 +53,7 @@ class Quiz(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        """Make the quiz, or say what is wrong with it.
-
-        Returns:
-            The quiz as one node; with a fault, one message a fault.
-        """
+        """Make the quiz, or say what is wrong with it."""
         name = self.arguments[0]
         questions, stray = self.read()
         faults = [*stray, *self.twice(name), *self.faults(questions)]
@@ -78,11 +65,7 @@ class Quiz(SphinxDirective):
         return [tag("div", {"class": "quiz", "ids": [name]}, *body, score)]
 
     def read(self) -> tuple[list[Line], list[tuple[int, str]]]:
-        """Read the content line by line.
-
-        Returns:
-            The questions with their answers, and a fault for every line that belongs to none.
-        """
+        """Read the content line by line."""
         questions: list[Line] = []
         stray = []
         current = None
@@ -103,14 +86,7 @@ class Quiz(SphinxDirective):
         return questions, stray
 
     def twice(self, name: str) -> Iterator[tuple[int, str]]:
-        """Note the quiz's id, and see whether another has it.
-
-        Args:
-            name: the id.
-
-        Yields:
-            A fault if so.
-        """
+        """Note the quiz's id, and see whether another has it."""
         here = self.env.docname, self.lineno
         first = noted(self.env).setdefault(name, here)
         if first != here:
@@ -120,14 +96,7 @@ class Quiz(SphinxDirective):
             )
 
     def faults(self, questions: list[Line]) -> Iterator[tuple[int, str]]:
-        """Find what no quiz may be.
-
-        Args:
-            questions: as read.
-
-        Yields:
-            A line and a sentence a fault.
-        """
+        """Find what no quiz may be."""
         if not questions:
             yield (
                 self.lineno,
@@ -149,16 +118,7 @@ class Quiz(SphinxDirective):
                     )
 
     def question(self, name: str, number: int, question: Line) -> Tag:
-        """Lay out a question.
-
-        Args:
-            name: of its radio buttons.
-            number: which it is, from 1 on.
-            question: with its answers.
-
-        Returns:
-            A fieldset: radio buttons, a place for the reply, and the explanations of all answers.
-        """
+        """Lay out a question."""
         choices, reasons = [], []
         radio: dict[str, Any]
         for letter, answer in zip(ascii_lowercase, question.answers, strict=False):
@@ -187,76 +147,38 @@ class Quiz(SphinxDirective):
         )
 
     def inline(self, text: str, line: Line) -> nodes.inline:
-        """Parse a phrase, with formulas and references in it.
-
-        Args:
-            text: Markdown.
-            line: where it stands.
-
-        Returns:
-            One node.
-        """
+        """Parse a phrase, with formulas and references in it."""
         children, messages = self.state.inline_text(text.strip(), line.number)
         return nodes.inline("", "", *children, *messages)
 
 
 def noted(env: BuildEnvironment) -> dict[str, tuple[str, int]]:
-    """Look up which ids are taken.
-
-    Args:
-        env: Sphinx's.
-
-    Returns:
-        Id to document and line; to be written to.
-    """
+    """Look up which ids are taken."""
     taken: dict[str, tuple[str, int]] = vars(env).setdefault("quizzes", {})
     return taken
 
 
 def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    """Free the ids of a document that is read again.
-
-    Args:
-        app: the running Sphinx.
-        env: its environment.
-        docname: the document.
-    """
+    """Free the ids of a document that is read again."""
     for name, (where, _) in list(noted(env).items()):
         if where == docname:
             del noted(env)[name]
 
 
 def open_tag(self: Any, node: Tag) -> None:
-    """Write an element's beginning.
-
-    Args:
-        self: Sphinx's HTML translator.
-        node: the element.
-    """
+    """Write an element's beginning."""
     end = "\n" if node.children else ""  # what is empty has to match :empty
     self.body.append(self.starttag(node, node["tag"], end, **node["html"]))
 
 
 def close_tag(self: Any, node: Tag) -> None:
-    """Write an element's end.
-
-    Args:
-        self: Sphinx's HTML translator.
-        node: the element.
-    """
+    """Write an element's end."""
     if node["tag"] != "input":  # which has none
         self.body.append(f"</{node['tag']}>\n")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may not be read in parallel: an id is looked up among those of all pages.
-    """
+    """Register the directive."""
     app.add_node(Tag, html=(open_tag, close_tag))
     app.add_directive("quiz", Quiz)
     app.connect("env-purge-doc", forget)
