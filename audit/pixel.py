@@ -4,14 +4,24 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from statistics import median
+from statistics import fmean, median
 from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
 
 from audit.evidence import SEEDS as FIVE
-from audit.evidence import Evidence, Verdict, final_elbo, mean_interval, train, with_interval, with_margin, with_range
+from audit.evidence import (
+    Evidence,
+    Verdict,
+    final_elbo,
+    mean_interval,
+    paired_differences,
+    train,
+    with_interval,
+    with_margin,
+    with_range,
+)
 from audit.vae import SHORT as NARROW
 from gmlib import mnist, parameters, recipes
 from gmlib.experiments.recipe import VAERecipe
@@ -33,8 +43,8 @@ SHORT = replace(
     precision="bfloat16",
 )
 
-# small decoders: their receptive field, how z enters, and the remedy against posterior collapse
-FAR = replace(
+# small decoders that differ in the receptive field, in how z enters, and in the remedy against posterior collapse
+NINE_ROWS = replace(
     SHORT,
     encoder=ConvEncoder,
     pixelcnn=partial(PixelCNN, channels=16, layers=7, kernel=7),
@@ -43,13 +53,13 @@ FAR = replace(
     objective=ELBO(),
     precision="float32",
 )
-NEAR = replace(FAR, pixelcnn=partial(PixelCNN, channels=16, layers=2, kernel=3))
+TWO_ROWS = replace(NINE_ROWS, pixelcnn=partial(PixelCNN, channels=16, layers=2, kernel=3))
 ARMS = {
-    "sees 2 rows up": NEAR,
-    "sees 9 rows up": FAR,
-    "9 rows, warm-up": replace(FAR, objective=ELBO(kl_warmup=0.5)),
-    "9 rows, 5 free nats": replace(FAR, objective=ELBO(free_nats=5.0)),
-    "9 rows, z as a plane": replace(FAR, spatial_condition=partial(ConvDecoder, channels=4)),
+    "sees 2 rows up": TWO_ROWS,
+    "sees 9 rows up": NINE_ROWS,
+    "9 rows, warm-up": replace(NINE_ROWS, objective=ELBO(kl_warmup=0.5)),
+    "9 rows, 5 free nats": replace(NINE_ROWS, objective=ELBO(free_nats=5.0)),
+    "9 rows, z as a plane": replace(NINE_ROWS, spatial_condition=partial(ConvDecoder, channels=4)),
 }
 
 
@@ -64,21 +74,21 @@ def c05() -> Evidence:
         draws = [run.model.sample(10_000, generator=Generator().manual_seed(s)) for s, run in enumerate(runs)]
         found[name] = {
             "entropy": [round(pixel_entropy(each), 4) for each in means],
-            "lonely": [round(lonely_ink(each), 4) for each in draws],
+            "lonely": [round(isolated_ink(each), 4) for each in draws],
             "fid_draws": [round(fid(each, validation.binarised()), 4) for each in draws],
             "fid_means": [round(fid(each, validation.grey()), 4) for each in means],
         }
-    pixels = [judged(SHORT, seed) for seed in SEEDS]
+    pixels = [metrics_of_run(SHORT, seed) for seed in SEEDS]
     found["pixel_vae, narrow"] = {
         "entropy": [round(marginal_entropy(train(SHORT, seed)), 4) for seed in SEEDS],
         "lonely": [each["lonely"] for each in pixels],
         "fid_draws": [each["fid"] for each in pixels],
     }
-    real, floor = lonely_ink(validation.binarised()), pixel_entropy(validation.grey())
-    narrow, wide, hearing = found.values()
-    falls = [a - b for a, b in zip(narrow["entropy"], wide["entropy"], strict=True)]
+    real, floor = isolated_ink(validation.binarised()), pixel_entropy(validation.grey())
+    narrow, wide, pixel_vae = found.values()
+    falls = paired_differences(narrow["entropy"], wide["entropy"])
     effect, interval = mean_interval(falls)
-    specks = mean_interval([a - b for a, b in zip(wide["lonely"], hearing["lonely"], strict=False)])[1]
+    specks = mean_interval([a - b for a, b in zip(wide["lonely"], pixel_vae["lonely"], strict=False)])[1]
     return Evidence(
         id="C05",
         claim="VAE samples blur because their pixels are independent given z.",
@@ -90,30 +100,28 @@ def c05() -> Evidence:
             "when only the latent widens. Draws: share of ink pixels without an ink neighbour (of four), against binarised "
             "digits. FID of draws against binarised and of means against grey validation digits, 10,000 of each."
         ),
-        effect=effect,
-        interval=interval,
         unit="nats per image",
         verdict="confirmed" if interval[1] < 0 else "depends",
         because=(
-            f"two things are called blur. That probabilities are grey is {'mostly' if effect > 0.5 * (_mean(narrow['entropy']) - floor) else 'in part'} "
+            f"two things are called blur. That probabilities are grey is {'mostly' if effect > 0.5 * (fmean(narrow['entropy']) - floor) else 'in part'} "
             f"a matter of what z says: of their entropy beyond that of grey digits ({floor:.0f} nats) "
-            f"{effect / (_mean(narrow['entropy']) - floor):.0%} goes when only the latent widens. That draws speckle is a matter of "
-            f"independence: {_mean(wide['lonely']):.1%} of the ink has no neighbour with 20 latents, {_mean(hearing['lonely']):.1%} "
+            f"{effect / (fmean(narrow['entropy']) - floor):.0%} goes when only the latent widens. That draws speckle is a matter of "
+            f"independence: {fmean(wide['lonely']):.1%} of the ink has no neighbour with 20 latents, {fmean(pixel_vae['lonely']):.1%} "
             f"in draws of pixel_vae, {real:.1%} in digits"
             if interval[0] > 0 and specks[0] > 0
             else "neither the entropy as the latent widens nor the speckle as pixels hear of each other falls clearly in both"
         ),
         seeds=len(FIVE),
         holds=(None, 0.0),
-        values=[round(fall, 4) for fall in falls],
+        values=falls,
         table=[
             *(
                 {
                     "samples of": name,
-                    "entropy given z (nats per image)": round(_mean(each["entropy"]), 1),
-                    "ink without a neighbour": f"{_mean(each['lonely']):.2%}",
-                    "FID of draws": round(_mean(each["fid_draws"]), 1),
-                    "FID of means": round(_mean(each["fid_means"]), 1) if "fid_means" in each else None,
+                    "entropy given z (nats per image)": round(fmean(each["entropy"]), 1),
+                    "ink without a neighbour": f"{fmean(each['lonely']):.2%}",
+                    "FID of draws": round(fmean(each["fid_draws"]), 1),
+                    "FID of means": round(fmean(each["fid_means"]), 1) if "fid_means" in each else None,
                 }
                 for name, each in found.items()
             ),
@@ -132,11 +140,11 @@ def c05() -> Evidence:
 def c08() -> Evidence:
     """Compare an autoregressive decoder with independent pixels, in nats and in isolated ink pixels."""
     arms = {"vae, 20 latents": WIDE, "pixel_vae, narrow": SHORT}
-    found = {name: [judged(recipe, seed) for seed in SEEDS] for name, recipe in arms.items()}
+    found = {name: [metrics_of_run(recipe, seed) for seed in SEEDS] for name, recipe in arms.items()}
     theirs, ours = found.values()
     leads = [b["elbo"] - a["elbo"] for a, b in zip(theirs, ours, strict=True)]
     effect, interval = mean_interval(leads)
-    real = lonely_ink(mnist("validation", "mnist").binarised())
+    real = isolated_ink(mnist("validation", "mnist").binarised())
     nearer = all(b["fid"] < a["fid"] for a, b in zip(theirs, ours, strict=True))
     clean = all(each["lonely"] < 2 * real for each in ours)
     return Evidence(
@@ -148,19 +156,17 @@ def c08() -> Evidence:
             "validation digits, 10,000 draws. Effect: ELBO of pixel_vae minus ELBO of vae. Confirmed if it is above 0, FID of "
             "draws is lower in each seed, and the share of ink without a neighbour is below twice that of digits."
         ),
-        effect=effect,
-        interval=interval,
         unit="nats per image",
         verdict="confirmed" if interval[0] > 0 and nearer and clean else "refuted" if interval[1] < 0 else "depends",
         because=(
             f"the ELBO is {effect:.1f} nats higher after a tenth of the epochs, "
             f"FID of draws is {'lower in each seed' if nearer else 'not lower in each seed'}, "
-            f"and {_mean([each['lonely'] for each in ours]):.2%} of the ink has no neighbour, against "
-            f"{_mean([each['lonely'] for each in theirs]):.2%} in draws of the VAE and {real:.2%} in digits. On a machine shared with other work an epoch of it took "
-            f"{_mean([each['seconds'] for each in ours]) / 2 / (_mean([each['seconds'] for each in theirs]) / 20):.0f} times as long"
+            f"and {fmean([each['lonely'] for each in ours]):.2%} of the ink has no neighbour, against "
+            f"{fmean([each['lonely'] for each in theirs]):.2%} in draws of the VAE and {real:.2%} in digits. On a machine shared with other work an epoch of it took "
+            f"{fmean([each['seconds'] for each in ours]) / 2 / (fmean([each['seconds'] for each in theirs]) / 20):.0f} times as long"
         ),
         seeds=len(SEEDS),
-        values=[round(lead, 4) for lead in leads],
+        values=leads,
         table=[
             {
                 "model": name,
@@ -170,7 +176,7 @@ def c08() -> Evidence:
                 "ELBO (nats)": with_margin([each["elbo"] for each in runs]),
                 "KL (nats)": with_margin([each["kl"] for each in runs]),
                 "FID of draws": with_range([each["fid"] for each in runs]),
-                "ink without a neighbour": f"{_mean([each['lonely'] for each in runs]):.2%}",
+                "ink without a neighbour": f"{fmean([each['lonely'] for each in runs]):.2%}",
             }
             for name, runs in found.items()
         ],
@@ -187,15 +193,15 @@ def c09() -> Evidence:
         z, wide = torch.randn(count, SHORT.latent_dim), torch.randn(count, WIDE.latent_dim)
         decoder, x = cast(PixelDecoder, pixels), torch.zeros(count, 1, 28, 28)
         with torch.no_grad():
-            rows["vae, all pixels at once"].append(seconds(partial(vae.sample, wide), 20))
-            rows["along a front"].append(seconds(partial(decoder.sample, z), 3))
+            rows["vae, all pixels at once"].append(median_seconds(partial(vae.sample, wide), 20))
+            rows["along a front"].append(median_seconds(partial(decoder.sample, z), 3))
             # 784 of them are needed and take equally long
-            one = seconds(partial(decoder, x, z), passes)
+            one = median_seconds(partial(decoder, x, z), passes)
         rows["784 full passes"].append(784 * one)
     together, front, naive = ([each / count for each in found] for found in rows.values())
     ratios = [b / a for a, b in zip(together, front, strict=True)]
-    effect, interval = mean_interval(ratios)
-    gain = _mean([b / a for a, b in zip(front, naive, strict=True)])
+    interval = mean_interval(ratios)[1]
+    gain = fmean([b / a for a, b in zip(front, naive, strict=True)])
     return Evidence(
         id="C09",
         claim="Autoregressive generation takes much more time.",
@@ -205,17 +211,15 @@ def c09() -> Evidence:
             f"their weights, medians; of the 784 full passes {passes} are timed. Effect: time of the front over time of the VAE. "
             "Confirmed if it is clearly above 10."
         ),
-        effect=effect,
-        interval=interval,
         unit="times as long as the VAE",
         verdict="confirmed" if interval[0] > 10 else "refuted" if interval[1] < 10 else "depends",
         because=(
-            f"drawn along a front an image takes {_mean(front) * 1e3:.1f} ms, by a full pass for each pixel {_mean(naive) * 1e3:,.0f} ms "
-            f"({gain:.0f} times as long, for the same pixels), and with all pixels at once {_mean(together) * 1e3:.3f} ms"
+            f"drawn along a front an image takes {fmean(front) * 1e3:.1f} ms, by a full pass for each pixel {fmean(naive) * 1e3:,.0f} ms "
+            f"({gain:.0f} times as long, for the same pixels), and with all pixels at once {fmean(together) * 1e3:.3f} ms"
         ),
         seeds=len(SEEDS),
         holds=(10.0, None),
-        values=[round(ratio, 4) for ratio in ratios],
+        values=ratios,
         table=[
             {
                 "drawing": name,
@@ -237,12 +241,11 @@ def s02() -> Evidence:
     active = {name: [active_units(run, digits) for run in each] for name, each in runs.items()}
     plain = "sees 9 rows up"
 
-    def against(name: str, of: dict[str, list[float]]) -> list[float]:
-        return [a - b for a, b in zip(of[name], of[plain], strict=True)]
+    def against(name: str, values: dict[str, list[float]]) -> list[float]:
+        return paired_differences(values[name], values[plain])
 
     more = [name for name in ARMS if name != plain and mean_interval(against(name, kls))[1][0] > 0]
     better = [name for name in ARMS if name != plain and mean_interval(against(name, elbos))[1][0] > 0]
-    effect, interval = mean_interval(against("9 rows, z as a plane", elbos))
     return Evidence(
         id="S02",
         claim="A decoder whose pixels see far forgets z, unless it sees less, z is made cheap, or z enters by a plane.",
@@ -253,13 +256,11 @@ def s02() -> Evidence:
             "trained on) and KL on 10,000 validation digits. Effect: ELBO with z as a plane minus ELBO with z as biases. Confirmed "
             "if all four have a higher KL than the decoder that sees 9 rows up."
         ),
-        effect=effect,
-        interval=interval,
         unit="nats per image",
-        verdict=_of_four(more),
+        verdict=_verdict_of_four(more),
         because=(f"the KL is clearly higher with {_listed(more)}, the ELBO with {_listed(better)}"),
         seeds=len(SEEDS),
-        values=[round(value, 4) for value in against("9 rows, z as a plane", elbos)],
+        values=against("9 rows, z as a plane", elbos),
         table=[
             {
                 "decoder": name,
@@ -274,21 +275,19 @@ def s02() -> Evidence:
     )
 
 
-def _of_four(more: list[str]) -> Verdict:
+def _verdict_of_four(more: list[str]) -> Verdict:
+    """Return the verdict if this many of four remedies raise the KL."""
     return "confirmed" if len(more) == 4 else "depends" if more else "refuted"
 
 
 def _listed(names: list[str]) -> str:
+    """Return names as text."""
     return "; ".join(names) or "none"
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
 @cache
-def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
-    """Train a model and measure its draws."""
+def metrics_of_run(recipe: VAERecipe, seed: int) -> dict[str, float]:
+    """Train a model, and return the ELBO and KL, metrics of its samples, and the seconds of training."""
     run, validation = train(recipe, seed), mnist("validation", "mnist")
     draws = run.model.sample(10_000, generator=Generator().manual_seed(seed))
     row: dict[str, Any] = run.history.rows[-1]
@@ -296,7 +295,7 @@ def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
         "elbo": final_elbo(run),
         "kl": row["validation_kl"],
         "fid": round(fid(draws, validation.binarised()), 4),
-        "lonely": round(lonely_ink(draws), 4),
+        "lonely": round(isolated_ink(draws), 4),
         "seconds": run.about["seconds"],
     }
 
@@ -309,8 +308,8 @@ def active_units(run: Run, digits: Any) -> float:
     return float((posterior_means(run.model, digits).var(0) > 0.01).sum())
 
 
-def seconds(work: Callable[[], object], times: int) -> float:
-    """Measure the seconds of a call, after a first call that is not measured."""
+def median_seconds(work: Callable[[], object], times: int) -> float:
+    """Return the median seconds of a call, after a first call that is not measured."""
     work()
     found = []
     for _ in range(times):
@@ -338,7 +337,7 @@ def pixel_entropy(probabilities: Tensor) -> float:
     return float(-(torch.special.xlogy(p, p) + torch.special.xlogy(1 - p, 1 - p)).flatten(1).sum(1).mean())
 
 
-def lonely_ink(images: Tensor) -> float:
+def isolated_ink(images: Tensor) -> float:
     """Return the share of isolated ink pixels: those whose four neighbours have no ink."""
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     neighbours = padded[:, :, 2:, 1:-1] + padded[:, :, :-2, 1:-1] + padded[:, :, 1:-1, 2:] + padded[:, :, 1:-1, :-2]

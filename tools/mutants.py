@@ -141,7 +141,7 @@ def mirrored_tests(path: Path) -> list[str]:
     candidates = ["/".join(["tests/unit", *parts[:-1], f"test_{parts[-1]}.py"])]
     if len(parts) > 1:
         candidates.append(f"tests/unit/{parts[0]}")
-    return [each for each in candidates if (ROOT / each).exists()] or ["tests/unit"]
+    return [each for each in candidates if (ROOT / each).exists()]
 
 
 def run_tests(folder: Path, tests: list[str], seconds: float, mutant: Mutant | None = None) -> Outcome:
@@ -196,13 +196,13 @@ def results_of(mutants: list[Mutant], mirrored_only: bool) -> Iterator[tuple[Mut
     def result(mutant: Mutant) -> str:
         folder = folders.get()
         try:
-            tests = mirrored_tests(mutant.path)
-            seconds = limit(folder, tests)
-            outcome = run_tests(folder, tests, seconds, mutant)
-            if outcome == "times out":
-                return f"killed by the mirrored tests, which do not end within {seconds:.0f} s"
-            if outcome == "fails":
-                return "killed by the mirrored tests"
+            if tests := mirrored_tests(mutant.path):
+                seconds = limit(folder, tests)
+                outcome = run_tests(folder, tests, seconds, mutant)
+                if outcome == "times out":
+                    return f"killed by the mirrored tests, which do not end within {seconds:.0f} s"
+                if outcome == "fails":
+                    return "killed by the mirrored tests"
             if mirrored_only:
                 return "survives the mirrored tests"
             with whole_suite:  # which uses both cores
