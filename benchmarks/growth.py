@@ -1,4 +1,4 @@
-"""How training and drawing grow: with the batch, with depth, with the amount of data."""
+"""Speed of training and sampling by batch size, depth and number of digits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,20 +22,20 @@ DIGITS = (500, 1000, 2000, 4000, 8000, 16_000)
 
 
 def point(effort: Effort, x: int, loops: Mapping[str, Advance], batch_size: int, steps: int = 1) -> dict[str, float]:
-    """Train here and as usual, in turn."""
+    """Return images per second of several loops at one place x of an axis."""
     rates = effort.rates(loops, batch_size, multiple=steps)
     return {"x": x, **{name: median(values) for name, values in rates.items()}}
 
 
 def lines(points: list[dict[str, float]]) -> Lines:
-    """Put the points of a plot together."""
+    """Return x and y of each line of a plot, from its points."""
     columns = {name: [each[name] for each in points] for name in points[0]}
     xs = columns.pop("x")
     return {name: (xs, ys) for name, ys in columns.items()}
 
 
 def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Lines:
-    """Train variants of a recipe."""
+    """Return the speed of variants of a recipe, in gmlib and in a tutorial loop."""
     return lines(
         [
             point(effort, x, {"here": ours(recipe), "usual loop": usual(recipe)}, recipe.batch_size)
@@ -45,7 +45,7 @@ def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Lines:
 
 
 def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -> Lines:
-    """Train for whole epochs of ever more digits."""
+    """Return the speed of whole epochs by number of digits."""
     points = []
     for size in sizes:
         train, batch_size = digits()[:size], recipe.batch_size
@@ -58,7 +58,7 @@ def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -
 
 
 def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Lines:
-    """Draw 16 images from ever deeper stacks of pixels."""
+    """Return the seconds of drawing 16 images by depth of a PixelCNN, with the fast sampler and with full passes."""
     points = []
     for depth in depths:
         recipe = replace(recipes.PIXEL_CNN, pixelcnn=partial(GatedPixelCNN, channels=32, layers=depth))
@@ -68,7 +68,7 @@ def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Lines:
 
 
 def measure(effort: Effort) -> dict[str, Lines]:
-    """Measure all of it, in fewer rounds than elsewhere."""
+    """Return the lines of all plots, from at most three rounds."""
     effort = replace(effort, rounds=min(effort.rounds, 3))
     vae, dcgan = recipes.VAE, recipes.DCGAN_PLAIN
     return {

@@ -1,4 +1,4 @@
-"""Training as gmlib does it, some steps at a time."""
+"""Training as gmlib does it, a given number of steps per call."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from gmlib.training import StopTraining
 from gmlib.training.checkpoint import train_in
 from gmlib.training.state import State
 
-ENDLESS = 10**6  # epochs: more than any measurement sees
+ENDLESS = 10**6  # epochs: no measurement reaches them
 
 
 @cache
@@ -25,7 +25,7 @@ def digits(copies: int = 10) -> ImageDataset:
     )
 
 
-def multiple(recipe: Recipe) -> int:
+def critic_steps(recipe: Recipe) -> int:
     """Return the number of critic steps per generator step."""
     return recipe.n_critic if isinstance(recipe, GANRecipe) else 1
 
@@ -42,7 +42,7 @@ def ours(
     bfloat16: bool = False,
     then: Callable[[State], object] = lambda state: None,
 ) -> Advance:
-    """Train a recipe as `gmlib.experiments.fit` does, some steps at a time."""
+    """Return the training of a recipe as `gmlib.experiments.fit` does it, without the critic's warm-up."""
     recipe = replace(recipe, warmup=False) if isinstance(recipe, GANRecipe) else recipe
     train = loop or begin(recipe)
     states: list[State] = []
@@ -51,7 +51,7 @@ def ours(
         last = steps + (states[0].step if states else 0)
 
         def on_start(state: State) -> None:
-            if states:  # go on where the call before stopped
+            if states:  # continue after the last step of the previous call
                 state.__dict__ = states[0].__dict__
             states[:] = [state]
 

@@ -1,4 +1,4 @@
-"""The table: what `results.json` holds, and for what it lacks a dash and the reason."""
+"""The tables of `results.json`; a missing value is a dash with the reason below."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,8 +26,8 @@ def training_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [found.get(name, {"recipe": name, "why": NOT_YET}) for name in recipes.ALL]
 
 
-def laid_out(rows: list[dict[str, Any]]) -> str:
-    """Lay out rows, with the reasons of what is missing below."""
+def table_with_reasons(rows: list[dict[str, Any]]) -> str:
+    """Return rows as a table, and below it the reasons for missing values."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if "why" in row:
@@ -37,7 +37,7 @@ def laid_out(rows: list[dict[str, Any]]) -> str:
 
 
 def report(results: Results) -> str:
-    """Write all tables."""
+    """Return all tables as Markdown."""
     parts = []
     if about := results.get("about"):
         shared = ", shared with other work" if about["shared"] else ""
@@ -47,7 +47,7 @@ def report(results: Results) -> str:
     for name, title in SECTIONS.items():
         if name in results:
             rows = training_rows(results[name]) if name == "training" and "about" in results else results[name]
-            parts.append(f"## {title}\n\n{laid_out(rows)}")
+            parts.append(f"## {title}\n\n{table_with_reasons(rows)}")
     if found := results.get("agreement"):
         parts.append("Both ways of drawing: " + ", ".join(f"{name} {value:g}" for name, value in found.items()))
     for title, lines in results.get("growth", {}).items():

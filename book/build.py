@@ -1,4 +1,4 @@
-"""Make the book: run the chapters, render the site, freeze results into the committed chapters, check them.
+"""Build the book: run the chapters, render the site, store outputs in the committed chapters, check these.
 
     python book/build.py execute              every chapter with papermill, in a copy: _build/executed
     python book/build.py render               that copy as a site: _build/html
@@ -6,7 +6,7 @@
     python book/build.py freeze               the copy's outputs back into the committed chapters
     python book/build.py hygiene              what a committed chapter must and must not hold
 
-A cell is named as the reader sees it: "code cell 3" is the one that shows `[3]`.
+In messages a cell has the number that the reader sees: "code cell 3" is the one that shows `[3]`.
 """
 
 import argparse
@@ -37,12 +37,12 @@ from nbformat.v4.rwbase import rejoin_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "quick"
-KERNELS = 2  # at once, one thread each
+KERNELS = 2  # chapters that run at the same time, with one thread each
 TIMEOUT = 600  # seconds for one cell
-MAX_BYTES = 1_500_000  # a committed chapter
-CHECKED_CELLS = 3  # cells a chapter whose outputs nbval compares
+MAX_BYTES = 1_500_000  # of a committed chapter
+CHECKED_CELLS = 3  # smallest number of cells per chapter whose outputs nbval compares
 
-# seen once in hundreds of starts, perhaps for a port that another took meanwhile: worth a second try
+# a rare failure (once in hundreds of starts), after which a chapter is started again once
 NO_START = "Kernel died before replying to kernel_info"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
@@ -51,32 +51,37 @@ KERNEL = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
 }
-# what a reader may have set for their own notebooks, and would change outputs or print to stderr
-OWN = ("JUPYTER_CONFIG_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP", "PYTHONWARNINGS")
-MEASURED = Path("benchmarks") / "results.json"  # what a chapter reads
-VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
+# a reader's own settings, which would change outputs or print to stderr
+READERS_VARIABLES = (
+    "JUPYTER_CONFIG_PATH",
+    "MATPLOTLIBRC",
+    "PYTHONSTARTUP",
+    "PYTHONWARNINGS",
+)
+BENCHMARKS = Path("benchmarks") / "results.json"  # chapters read it
+PACKAGES = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
-INSTALL = "install"  # the cell that installs gmlib where it is missing
+INSTALL = "install"  # id of the cell that installs gmlib where it is missing
 OFFLINE = "open-offline.zip"
-OFFER = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
-HERE = "This is the copy for reading offline."
+OFFLINE_LINK = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
+IN_OFFLINE_COPY = "This is the copy for reading offline."
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\b0x(?:7f[0-9a-f]{6,}|[0-9a-f]{9,16})\b")
-ABSOLUTE = re.compile(
+ABSOLUTE_PATH = re.compile(
     r"(?<![\w.:/~-])(?:/(?:home|Users|root|tmp|private|var|opt|mnt|usr|work)/|[A-Z]:\\\w)[\w./\\-]*"
 )
 
 
 class BookError(Exception):
-    """A sentence for the person at the terminal: what is wrong, where, what to do."""
+    """An error that is printed as one sentence: what is wrong, where, and what to do."""
 
 
 # ---- execute ---------------------------------------------------------------------------------------------------
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Prepare the environment of kernels: the same for every reader, with or without a home folder.
+    """Return the environment variables of kernels: the same for every reader, with or without a home folder.
 
     Profiles, kernels and caches are those of `_build/home`. A reader's own IPython profile, matplotlib style or kernel
     named python3 thus changes no chapter.
@@ -89,7 +94,11 @@ def environment(root: Path) -> dict[str, str]:
     spec = {"argv": command, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     return {
-        **{name: value for name, value in os.environ.items() if name not in OWN},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in READERS_VARIABLES
+        },
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
         "JUPYTER_DATA_DIR": str(home / "jupyter"),
@@ -100,8 +109,8 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def find_fonts(root: Path) -> None:
-    """Build matplotlib's list of fonts before a chapter needs it: on a slow disk it says on stderr that this takes time."""
+def list_fonts(root: Path) -> None:
+    """Build matplotlib's list of fonts before a chapter needs it: if that takes long, matplotlib prints a line on stderr."""
     subprocess.run(
         [sys.executable, "-c", "import matplotlib.font_manager"],
         env=environment(root) | {"MPLBACKEND": "agg"},
@@ -117,9 +126,9 @@ def stage(root: Path, folder: Path, skip: str = "") -> None:
     shutil.copytree(root / "book", folder / "book", ignore=ignore, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, folder / name)
-    if (root / MEASURED).exists():
-        (folder / MEASURED).parent.mkdir(exist_ok=True)
-        shutil.copy(root / MEASURED, folder / MEASURED)
+    if (root / BENCHMARKS).exists():
+        (folder / BENCHMARKS).parent.mkdir(exist_ok=True)
+        shutil.copy(root / BENCHMARKS, folder / BENCHMARKS)
 
 
 def execute(root: Path) -> None:
@@ -127,8 +136,8 @@ def execute(root: Path) -> None:
     folder = root / "_build" / "executed"
     shutil.rmtree(folder, ignore_errors=True)
     stage(root, folder)
-    find_fonts(root)
-    usual = seconds_before(root)
+    list_fonts(root)
+    seconds = earlier_seconds(root)
     report: dict[str, Any] = {
         "chapters": {chapter.stem: {"status": "not run"} for chapter in chapters(root)}
     }
@@ -141,7 +150,7 @@ def execute(root: Path) -> None:
     pool = ThreadPoolExecutor(KERNELS)
     try:
         longest_first = sorted(
-            chapters(root), key=lambda c: -usual.get(c.stem, math.inf)
+            chapters(root), key=lambda c: -seconds.get(c.stem, math.inf)
         )
         running = {
             pool.submit(run, c, folder / "book" / c.name, root): c.stem
@@ -165,9 +174,9 @@ def execute(root: Path) -> None:
 
 
 def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
-    """Run one chapter with papermill, in a process of its own."""
+    """Run one chapter with papermill, in a separate process; return its entry of the report."""
     committed = nbformat.read(chapter, as_version=4)
-    say(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
+    print_line(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
     start = time.perf_counter()
     command = [
         sys.executable,
@@ -202,7 +211,7 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
     result = nbformat.read(copy_path, as_version=4)
     error = failure(committed, result, process)
     if error:
-        say(f"{chapter.stem}: failed after {seconds} s")
+        print_line(f"{chapter.stem}: failed after {seconds} s")
         kept = copy_path.relative_to(root)
         return {
             "status": "failed",
@@ -210,14 +219,14 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
             "error": f"{chapter.stem}: {error.rstrip('.')}. The broken copy: {kept}",
         }
     nbformat.write(merge(committed, result, chapter.name, root), copy_path)
-    say(f"{chapter.stem}: done in {seconds} s")
+    print_line(f"{chapter.stem}: done in {seconds} s")
     for text in written_to_stderr(result):
-        say(f"{chapter.stem}: left out of the page, a line on stderr: {text}")
+        print_line(f"{chapter.stem}: left out of the page, a line on stderr: {text}")
     return {"status": "ok", "seconds": seconds}
 
 
 def written_to_stderr(ran: NotebookNode) -> list[str]:
-    """Find what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses."""
+    """Return what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses."""
     outputs = [output for cell in code_cells(ran) for output in cell.outputs]
     return [last_line(o.text) for o in outputs if o.get("name") == "stderr"]
 
@@ -227,10 +236,9 @@ def failure(
     ran: NotebookNode,
     process: subprocess.CompletedProcess[str],
 ) -> str:
-    """Say where and why an executed chapter failed; empty if it did not.
+    """Return where and why an executed chapter failed; empty if it did not.
 
-    papermill also stops with an error where a cell tagged `raises-exception` raised, as it should; so its exit
-    status alone does not tell.
+    The exit status of papermill is not enough: it is also 1 if a cell tagged `raises-exception` raised.
     """
     results = {cell.id: cell for cell in ran.cells}
     last = "did not start"
@@ -258,10 +266,10 @@ def failure(
 def merge(
     committed: NotebookNode, ran: NotebookNode, name: str, root: Path
 ) -> NotebookNode:
-    """Give a committed chapter the outputs of its executed copy, matched by cell id.
+    """Return a committed chapter with the outputs of its executed copy, matched by cell id.
 
-    What differs from run to run or machine to machine stays out: papermill's own cell and metadata, the kernel's
-    name and version, widget views and their state, the repository's path, memory addresses.
+    What differs between runs or machines is removed: papermill's own cell and metadata, the kernel's name and version,
+    widget views and their state, the repository's path, memory addresses.
     """
     merged = copy.deepcopy(committed)
     results = {cell.id: cell for cell in ran.cells}
@@ -295,7 +303,7 @@ def merge(
 
 
 def tidy(value: Any, root: Path) -> Any:
-    """Take the repository's path and memory addresses out of an output."""
+    """Return an output without the repository's path and memory addresses."""
     if isinstance(value, str):
         for path in (root / "_build" / "executed", root):
             value = value.replace(f"{path}{os.sep}", "")
@@ -315,9 +323,9 @@ def tidy(value: Any, root: Path) -> Any:
 
 
 def render(root: Path, committed: bool = False) -> None:
-    """Render `_build/html`; any warning is an error.
+    """Render `_build/html`; every warning is an error.
 
-    Prose, captions and configuration are taken as they are now: only changed code needs another run.
+    Prose, captions and configuration are those of the committed files: only changed code requires another run.
     """
     folder = root / "_build" / ("committed" if committed else "executed")
     report = (
@@ -340,7 +348,7 @@ def render(root: Path, committed: bool = False) -> None:
         status_table(json.loads(report.read_text()))
     )
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
-    say("rendering the site")
+    print_line("rendering the site")
     build = [
         sys.executable,
         "-c",
@@ -356,11 +364,11 @@ def render(root: Path, committed: bool = False) -> None:
             "The site was not rendered cleanly: see the warnings above, each one counts as an error."
         )
     pack(root / "_build" / "html")
-    say("the book is ready: open _build/html/index.html")
+    print_line("the book is ready: open _build/html/index.html")
 
 
 def pack(site: Path) -> Path:
-    """Put the rendered site into one file, from which it opens without a network."""
+    """Write the rendered site into a zip file for reading offline."""
     target = site / OFFLINE
     target.unlink(missing_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -370,7 +378,8 @@ def pack(site: Path) -> Path:
                 continue
             if file.suffix == ".html":
                 packed.writestr(
-                    str(name), OFFER.sub(HERE, file.read_text(encoding="utf-8"))
+                    str(name),
+                    OFFLINE_LINK.sub(IN_OFFLINE_COPY, file.read_text(encoding="utf-8")),
                 )
             else:
                 packed.write(file, name)
@@ -378,7 +387,7 @@ def pack(site: Path) -> Path:
 
 
 def status_table(report: dict[str, Any]) -> str:
-    """Write the status page's table."""
+    """Return the status page's table: one row per chapter."""
     with_versions = ", ".join(
         f"{name} {version}" for name, version in report["versions"].items()
     )
@@ -410,11 +419,11 @@ def freeze(root: Path) -> None:
         raise BookError("\n".join([*problems, "Nothing was frozen."]))
     report = (root / "_build" / "report.json").read_text(encoding="utf-8")
     replace_all({**frozen, root / "book" / "status.json": report})
-    say(f"froze {len(frozen)} chapters")
+    print_line(f"froze {len(frozen)} chapters")
 
 
 def replace_all(texts: dict[Path, str]) -> None:
-    """Write several files, all of them or none: a disk that fills up or Ctrl-C leaves the earlier ones."""
+    """Write several files, all or none: if the disk is full or Ctrl-C is pressed, the earlier ones remain."""
     new = {path: path.with_name(f".{path.name}.new") for path in texts}
     try:
         for path, text in texts.items():
@@ -435,11 +444,11 @@ def hygiene(root: Path) -> None:
     ]
     if problems:
         raise BookError("\n".join(problems))
-    say(f"{len(chapters(root))} chapters are clean")
+    print_line(f"{len(chapters(root))} chapters are clean")
 
 
 def faults(text: str, name: str) -> Iterator[str]:
-    """Find what a committed chapter must not hold, or lacks."""
+    """Yield the faults of a committed chapter."""
     notebook = rejoin_lines(nbformat.from_dict(json.loads(text)))
     if len(text.encode()) > MAX_BYTES:
         yield f"{name}: {len(text.encode()):,} bytes; at most {MAX_BYTES:,}: smaller or fewer figures"
@@ -468,12 +477,12 @@ def faults(text: str, name: str) -> Iterator[str]:
 
 
 def cell_faults(cell: NotebookNode) -> Iterator[str]:
-    """Find the faults of one cell."""
+    """Yield the faults of one cell."""
     outputs = cell.get("outputs", [])
     data = [output.get("data", {}) for output in outputs]
     words = [cell.source, *(words for output in outputs for words in strings(output))]
     if path := next(
-        (found[0] for text in words if (found := ABSOLUTE.search(text))), None
+        (found[0] for text in words if (found := ABSOLUTE_PATH.search(text))), None
     ):
         yield f"holds the absolute path {path}: make it relative"
     if address := next(
@@ -491,7 +500,7 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     if any(
         output.output_type == "error" for output in outputs
     ) and "raises-exception" not in tags(cell):
-        yield "holds an error: mend it, or tag it `raises-exception`"
+        yield "holds an error: repair it, or tag it `raises-exception`"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "wrote to stderr: a chapter shows no warnings and no progress bars"
     if any(WIDGET in part for part in data):
@@ -506,11 +515,11 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     ):
         yield "shows a figure without name, caption or alt text: set mystnb.figure.name, .caption and mystnb.image.alt"
     if figures > 1:
-        yield f"shows {figures} figures: one a cell, so that each has its caption"
+        yield f"shows {figures} figures: one per cell, so that each has its caption"
 
 
 def strings(output: Any) -> Iterator[str]:
-    """Walk through the text of an output."""
+    """Yield the texts of an output."""
     if isinstance(output, str):
         yield output
     elif isinstance(output, list):
@@ -522,16 +531,16 @@ def strings(output: Any) -> Iterator[str]:
                 yield from strings(part)
 
 
-# ---- small things ----------------------------------------------------------------------------------------------
+# ---- helpers ---------------------------------------------------------------------------------------------------
 
 
 def chapters(root: Path) -> list[Path]:
-    """List the committed chapters."""
+    """Return the committed chapters."""
     return sorted((root / "book").glob("*.ipynb"))
 
 
 def executed(chapter: Path, root: Path) -> NotebookNode:
-    """Read a committed chapter with the outputs of the last run."""
+    """Return a committed chapter with the outputs of the last run."""
     report = root / "_build" / "report.json"
     results = json.loads(report.read_text())["chapters"] if report.exists() else {}
     status = results.get(chapter.stem, {"status": "not run"})["status"]
@@ -541,21 +550,23 @@ def executed(chapter: Path, root: Path) -> NotebookNode:
         )
     copy_path = root / "_build" / "executed" / "book" / chapter.name
     return merge(
-        installing(nbformat.read(chapter, as_version=4), address(root)),
+        with_install_cell(
+            nbformat.read(chapter, as_version=4), repository_address(root)
+        ),
         nbformat.read(copy_path, as_version=4),
         chapter.name,
         root,
     )
 
 
-def address(root: Path) -> str:
-    """Look up where the repository is."""
+def repository_address(root: Path) -> str:
+    """Return the repository's address, from `_config.yml`."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
     return str(config.get("repository", {}).get("url") or "")
 
 
-def installing(notebook: NotebookNode, url: str) -> NotebookNode:
-    """Let a chapter begin with a cell that installs gmlib where it is missing, on Colab say."""
+def with_install_cell(notebook: NotebookNode, url: str) -> NotebookNode:
+    """Return a chapter whose first cell installs gmlib where it is missing, such as on Colab."""
     notebook.cells = [cell for cell in notebook.cells if cell.get("id") != INSTALL]
     if url:
         cell = new_code_cell(
@@ -570,17 +581,17 @@ def installing(notebook: NotebookNode, url: str) -> NotebookNode:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """Pick a notebook's code cells, in order."""
+    """Return a notebook's code cells, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def tags(cell: NotebookNode) -> list[str]:
-    """Read a cell's tags."""
+    """Return a cell's tags."""
     return list(cell.metadata.get("tags", []))
 
 
-def seconds_before(root: Path) -> dict[str, float]:
-    """Look up how long each chapter took when it was last frozen."""
+def earlier_seconds(root: Path) -> dict[str, float]:
+    """Return the seconds that each chapter took when it was last frozen."""
     path = root / "book" / "status.json"
     chapters = json.loads(path.read_text())["chapters"] if path.exists() else {}
     return {
@@ -591,28 +602,28 @@ def seconds_before(root: Path) -> dict[str, float]:
 
 
 def machine() -> str:
-    """Describe this machine in neutral words."""
+    """Return a description of this machine without its name."""
     return f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}"
 
 
 def versions() -> dict[str, str]:
-    """Read the versions that a result depends on."""
+    """Return the versions that a result depends on."""
     installed = {
         d.metadata["Name"].lower(): d.version for d in metadata.distributions()
     }
     return {"Python": platform.python_version()} | {
-        name: installed[name] for name in VERSIONS if name in installed
+        name: installed[name] for name in PACKAGES if name in installed
     }
 
 
 def last_line(text: str) -> str:
-    """Take the last line that says something."""
+    """Return the last line that is not blank."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "papermill said nothing"
+    return lines[-1] if lines else "papermill printed nothing"
 
 
-def say(text: str) -> None:
-    """Print a line now, whole, also from two threads."""
+def print_line(text: str) -> None:
+    """Print a line at once; two threads do not mix their lines."""
     sys.stdout.write(f"book: {text}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-r"""Formulas as MathML, made with the page: they are there at once, without a script, and a screen reader can say them.
+r"""Formulas as MathML, which browsers show without a script and screen readers can read.
 
-latex2mathml reads the TeX; `polish` then does what TeX does about spaces, and what browsers expect. A command that it does
-not know is a warning, and so an error of the build.
+latex2mathml converts the TeX; `polish` then sets spaces as TeX does, and repairs what browsers would show wrongly. An unknown
+command is a warning, which stops the build.
 """
 
 import re
@@ -25,16 +25,16 @@ MACROS = {  # name: how many arguments, and what it stands for
 ARGUMENT = re.compile(r"\s*(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}|(.))")
 THIN, NARROW, THICK = "0.167em", "0.06em", "0.278em"
 PRIME = "′"
-LIMITS = ("max", "min", "sup", "inf")  # what they range over stands below, in a display
+LIMITS = ("max", "min", "sup", "inf")  # in a display their subscript is below them
 SCRIPTED = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
-TIGHT = "|‖/.,"  # no space before; behind them only where TeX has one
+TIGHT = "|‖/.,"  # no space before them, and after them only where TeX has one
 OPEN, CLOSE = "([{⟨|‖", ")]}⟩|‖"
 
 log = logging.getLogger(__name__)
 
 
 def expanded(tex: str) -> str:
-    """Write out our own commands."""
+    """Return a formula in which our own commands are replaced by their definitions."""
     for name, (count, text) in MACROS.items():
         while found := re.search(rf"\\{name}(?![A-Za-z])", tex):
             end, meaning = found.end(), text
@@ -48,7 +48,7 @@ def expanded(tex: str) -> str:
 
 
 def mathml(tex: str, display: bool) -> str:
-    """Turn a formula into MathML."""
+    """Return a formula as MathML."""
     tex = re.sub(r"\{aligned\}", "{align*}", expanded(tex))
     written = convert(tex, display="block" if display else "inline")
     root = ET.fromstring(
@@ -61,11 +61,11 @@ def mathml(tex: str, display: bool) -> str:
 
 
 def polish(element: ET.Element, display: bool) -> None:
-    """Mend an element and all in it, in place."""
+    """Correct an element and its descendants, in place."""
     for child in element:
         polish(child, display)
     if element.tag in SCRIPTED:
-        close_up(element[1:])
+        tighten(element[1:])
     if element.tag == "mover":
         element.set("accent", "true")
     elif (
@@ -89,11 +89,11 @@ def polish(element: ET.Element, display: bool) -> None:
     elif element.tag in ("mi", "mo"):
         sign(element)
     if element.tag in ("math", "mrow", "mtd", "msqrt", "mstyle"):
-        element[:] = list(spaced(list(joined(element))))
+        element[:] = list(with_spaces(list(with_words_joined(element))))
 
 
 def sign(element: ET.Element) -> None:
-    """Give a letter or an operator the character and the spaces that TeX gives it."""
+    """Set the character and the spaces of a letter or an operator as TeX does."""
     text = element.text or ""
     if text == "~" and element.tag == "mi":  # an accent is an `mo`
         element.tag, element.text = "mo", "∼"
@@ -115,16 +115,16 @@ def sign(element: ET.Element) -> None:
         element.attrib.update({"lspace": "0", "rspace": THIN})
 
 
-def close_up(scripts: list[ET.Element]) -> None:
-    """Take most of the space around the operators of sub- and superscripts, as TeX does."""
+def tighten(scripts: list[ET.Element]) -> None:
+    """Reduce the space around operators in sub- and superscripts, as TeX does."""
     for script in scripts:
         for element in script.iter("mo"):
             for side in ("lspace", "rspace"):
                 element.attrib.setdefault(side, NARROW)
 
 
-def joined(row: ET.Element) -> Iterator[ET.Element]:
-    """Make one word of upright letters in a row, such as KL."""
+def with_words_joined(row: ET.Element) -> Iterator[ET.Element]:
+    """Yield the elements of a row, with adjacent upright letters joined into one word, such as KL."""
     before = None
     for child in row:
         upright = child.tag == "mi" and child.get("mathvariant") == "normal"
@@ -138,8 +138,8 @@ def joined(row: ET.Element) -> Iterator[ET.Element]:
             yield child
 
 
-def spaced(row: list[ET.Element]) -> Iterator[ET.Element]:
-    """Set functions apart from what they are applied to, and signs close to their numbers."""
+def with_spaces(row: list[ET.Element]) -> Iterator[ET.Element]:
+    """Yield the elements of a row, with a space between a function and its argument, and none between a sign and its number."""
     before = ""
     for i, child in enumerate(row):
         kind = kind_of(child)
@@ -169,7 +169,7 @@ def spaced(row: list[ET.Element]) -> Iterator[ET.Element]:
 
 
 def kind_of(element: ET.Element) -> str:
-    """Say what an element is to its neighbours."""
+    """Return the kind of an element, on which the spaces around it depend."""
     while element.tag in SCRIPTED:
         element = element[0]
     text = element.text or ""
@@ -183,7 +183,7 @@ def kind_of(element: ET.Element) -> str:
 
 
 def word(element: ET.Element) -> str:
-    """Read the name of a function."""
+    """Return the name of a function; empty if the element is none."""
     text = element.text or ""
     return (
         text if element.tag in ("mi", "mo") and len(text) > 1 and text.isalpha() else ""
@@ -194,7 +194,7 @@ def word(element: ET.Element) -> str:
 
 
 def write(translator: Any, node: nodes.Element, display: bool) -> str:
-    """Convert a node's formula, and remember which signs were used."""
+    """Return a node's formula as MathML, and record its characters for the font."""
     try:
         written = mathml(node.astext(), display)
     except Exception as error:
@@ -212,7 +212,7 @@ def inline(translator: Any, node: nodes.math) -> None:
 
 
 def block(translator: Any, node: nodes.math_block) -> None:
-    """Write a formula that stands by itself, with its number if it has one."""
+    """Write a displayed formula, with its number if it has one."""
     body = translator.body
     body.append(translator.starttag(node, "div", CLASS="math notranslate nohighlight"))
     if node["number"]:
@@ -225,6 +225,6 @@ def block(translator: Any, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the renderer, under the name mathml."""
+    """Register the renderer under the name mathml."""
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": False}

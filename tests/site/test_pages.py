@@ -101,7 +101,7 @@ def test_every_file_that_a_page_needs_is_in_the_site(pages):
 
 
 def test_no_page_is_heavier_than_it_may_be(pages):
-    weights = {path.stem: lighthouse.weight(path) for path in pages if path.parent.name == "book"}
+    weights = {path.stem: lighthouse.page_bytes(path) for path in pages if path.parent.name == "book"}
     assert len(weights) > 20
     assert {name: weight for name, weight in weights.items() if weight > lighthouse.MAX_BYTES} == {}
 
