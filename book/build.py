@@ -48,7 +48,7 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
 KERNEL = {
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # also if the shell sets another
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
 }
 # a reader's own settings, which would change outputs or print to stderr

@@ -183,7 +183,7 @@ def kind_of(element: ET.Element) -> str:
 
 
 def word(element: ET.Element) -> str:
-    """Return the name of a function; empty if the element is none."""
+    """Return the name of a function; empty if the element is no function."""
     text = element.text or ""
     return (
         text if element.tag in ("mi", "mo") and len(text) > 1 and text.isalpha() else ""
