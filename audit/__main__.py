@@ -41,9 +41,9 @@ def main(names: list[str]) -> int:
             return 2
         print(f"{name} {evidence.verdict}: {evidence.effect} {evidence.interval} {evidence.unit}; {evidence.because}")
         # read again each time: another process may have written meanwhile
-        found = {entry["id"]: entry for entry in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
-        found[name] = evidence.record()
-        write_whole(RESULTS, json.dumps([found[key] for key in sorted(found)], indent=1) + "\n")
+        stored = {entry["id"]: entry for entry in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
+        stored[name] = evidence.record()
+        write_whole(RESULTS, json.dumps([stored[key] for key in sorted(stored)], indent=1) + "\n")
     return 0
 
 

@@ -53,18 +53,18 @@ def end_of_run(game: str, schedule: str, seed: int) -> EndOfRun:
 
 def t3() -> Evidence:
     """Train GANs and WGANs on the ring with the critic ahead of or behind the generator."""
-    found = {(game, way): [end_of_run(game, way, seed) for seed in SEEDS] for game in GAMES for way in SCHEDULES}
-    of_js, of_wasserstein = found[JS, AHEAD], found[WASSERSTEIN, BEHIND]
+    ends = {(game, way): [end_of_run(game, way, seed) for seed in SEEDS] for game in GAMES for way in SCHEDULES}
+    of_js, of_wasserstein = ends[JS, AHEAD], ends[WASSERSTEIN, BEHIND]
     js_covers, wasserstein_collapses = (
         all(end.modes >= FEW_LOST for end in of_js),
         all(end.collapsed for end in of_wasserstein),
     )
     holds = all(end.collapsed for end in of_js) and all(end.modes >= FEW_LOST for end in of_wasserstein)
-    lost = [float(a.modes - b.modes) for a, b in zip(found[WASSERSTEIN, AHEAD], of_wasserstein, strict=True)]
+    lost = [float(a.modes - b.modes) for a, b in zip(ends[WASSERSTEIN, AHEAD], of_wasserstein, strict=True)]
 
-    def cell_text(ends: list[EndOfRun]) -> str:
-        collapsed = sum(end.collapsed for end in ends)
-        return with_range([end.modes for end in ends]) + (f", {collapsed} collapsed" if collapsed else "")
+    def cell_text(runs: list[EndOfRun]) -> str:
+        collapsed = sum(end.collapsed for end in runs)
+        return with_range([end.modes for end in runs]) + (f", {collapsed} collapsed" if collapsed else "")
 
     return Evidence(
         id="T3",
@@ -81,11 +81,11 @@ def t3() -> Evidence:
         verdict="refuted" if js_covers and wasserstein_collapses else "confirmed" if holds else "depends",
         because="modes found: "
         + "; ".join(
-            f"{game}, " + ", ".join(f"{cell_text(found[game, way])} ({way})" for way in SCHEDULES) for game in GAMES
+            f"{game}, " + ", ".join(f"{cell_text(ends[game, way])} ({way})" for way in SCHEDULES) for game in GAMES
         ),
         seeds=len(SEEDS),
         holds=(None, 8.0 - FEW_LOST),
         values=lost,
-        table=[{"game": game} | {way: cell_text(found[game, way]) for way in SCHEDULES} for game in GAMES],
-        details={f"{game}, {way}": [end._asdict() for end in ends] for (game, way), ends in found.items()},
+        table=[{"game": game} | {way: cell_text(ends[game, way]) for way in SCHEDULES} for game in GAMES],
+        details={f"{game}, {way}": [end._asdict() for end in runs] for (game, way), runs in ends.items()},
     )

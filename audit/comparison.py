@@ -71,23 +71,24 @@ def metrics_of_run(recipe: Recipe, seed: int, drawn: bool = False) -> ImageMetri
 def c28() -> Evidence:
     """Compare GANs and VAEs by the sharpness of samples, and by the spread of FID over seeds."""
     real = real_sharpness()
-    found = {name: [metrics_of_run(recipe, seed) for seed in FIVE] for name, recipe in VAES.items()}
-    found |= {name: [metrics_of_run(recipe, seed) for seed in GAN_SEEDS] for name, recipe in GANS.items()}
-    draws = {
+    metrics = {name: [metrics_of_run(recipe, seed) for seed in FIVE] for name, recipe in VAES.items()}
+    metrics |= {name: [metrics_of_run(recipe, seed) for seed in GAN_SEEDS] for name, recipe in GANS.items()}
+    of_draws = {
         f"{name}, drawn": [metrics_of_run(recipe, seed, drawn=True) for seed in FIVE] for name, recipe in VAES.items()
     }
-    off = {name: [abs(each.sharpness - real) for each in runs] for name, runs in found.items()}
-    fids = {name: [math.log(each.fid) for each in runs] for name, runs in found.items()}
+    distance = {name: [abs(each.sharpness - real) for each in runs] for name, runs in metrics.items()}
+    log_fids = {name: [math.log(each.fid) for each in runs] for name, runs in metrics.items()}
     pairs = list(product(GANS, VAES))
-    sharper = {
-        (gan, vae): mean_interval([b - a for a, b in zip(off[gan], off[vae], strict=False)]) for gan, vae in pairs
+    gains_in_sharpness = {
+        (gan, vae): mean_interval([b - a for a, b in zip(distance[gan], distance[vae], strict=False)])
+        for gan, vae in pairs
     }
-    wider = {(gan, vae): spread_ratio(fids[gan], fids[vae]) for gan, vae in pairs}
-    parts = {verdict_above(interval) for _, interval in sharper.values()}
-    parts |= {verdict_above(interval, 1.0) for _, interval in wider.values()}
+    spread_ratios = {(gan, vae): spread_ratio(log_fids[gan], log_fids[vae]) for gan, vae in pairs}
+    parts = {verdict_above(interval) for _, interval in gains_in_sharpness.values()}
+    parts |= {verdict_above(interval, 1.0) for _, interval in spread_ratios.values()}
     shown = ("gan", "vae, 20 latents")
-    gains = [b - a for a, b in zip(off[shown[0]], off[shown[1]], strict=False)]
-    lost = {name: sum(each.digits < NUM_DIGITS for each in runs) for name, runs in found.items()}
+    gains = [b - a for a, b in zip(distance[shown[0]], distance[shown[1]], strict=False)]
+    runs_losing_digits = {name: sum(each.digits < NUM_DIGITS for each in runs) for name, runs in metrics.items()}
     return Evidence(
         id="C28",
         claim="GANs are sharper than VAEs, and less stable.",
@@ -100,11 +101,11 @@ def c28() -> Evidence:
         unit="steps per amount of ink",
         verdict=shared_verdict(parts),
         because="; ".join(
-            f"{gan} against {vae}: sharper by {sharper[gan, vae][0]:+.2f} [{sharper[gan, vae][1][0]:+.2f}, {sharper[gan, vae][1][1]:+.2f}], spread over seeds "
-            f"{wider[gan, vae][0]:.1f} [{wider[gan, vae][1][0]:.1f}, {wider[gan, vae][1][1]:.1f}] times as wide"
+            f"{gan} against {vae}: sharper by {gains_in_sharpness[gan, vae][0]:+.2f} [{gains_in_sharpness[gan, vae][1][0]:+.2f}, {gains_in_sharpness[gan, vae][1][1]:+.2f}], spread over seeds "
+            f"{spread_ratios[gan, vae][0]:.1f} [{spread_ratios[gan, vae][1][0]:.1f}, {spread_ratios[gan, vae][1][1]:.1f}] times as wide"
             for gan, vae in pairs
         )
-        + f"; runs that lose digits: {', '.join(f'{n} of {len(found[name])} ({name})' for name, n in lost.items())}",
+        + f"; runs that lose digits: {', '.join(f'{n} of {len(metrics[name])} ({name})' for name, n in runs_losing_digits.items())}",
         seeds=len(GAN_SEEDS),
         values=gains,
         table=[
@@ -113,10 +114,10 @@ def c28() -> Evidence:
                     "samples of": name,
                     "seeds": len(runs),
                     "sharpness": with_range([each.sharpness for each in runs], 3),
-                    "FID": with_range([each.fid for each in runs], 0) if name in found else None,
-                    "runs that lose digits": lost.get(name),
+                    "FID": with_range([each.fid for each in runs], 0) if name in metrics else None,
+                    "runs that lose digits": runs_losing_digits.get(name),
                 }
-                for name, runs in (found | draws).items()
+                for name, runs in (metrics | of_draws).items()
             ),
             {
                 "samples of": "(digits)",
@@ -126,7 +127,7 @@ def c28() -> Evidence:
                 "runs that lose digits": None,
             },
         ],
-        details={name: [each._asdict() for each in runs] for name, runs in (found | draws).items()},
+        details={name: [each._asdict() for each in runs] for name, runs in (metrics | of_draws).items()},
     )
 
 
@@ -161,14 +162,14 @@ def c29() -> Evidence:
         (measure, cost): [(row[cost], row[measure]) for row in rows if cost in row and measure in row]
         for measure, cost in product(measures, costs)
     }
-    found = {key: rank_correlation(*zip(*each, strict=True)) for key, each in points.items()}
+    correlations = {key: rank_correlation(*zip(*each, strict=True)) for key, each in points.items()}
     shown = (measures[0], costs[0])
-    effect, interval = found[shown]
-    without = [
+    effect, interval = correlations[shown]
+    leaving_one_out = [
         rank_correlation(*zip(*(points[shown][:i] + points[shown][i + 1 :]), strict=True))[0]
         for i in range(len(points[shown]))
     ]
-    parts: set[Verdict] = {verdict_above(interval) for _, interval in found.values()}
+    parts: set[Verdict] = {verdict_above(interval) for _, interval in correlations.values()}
     steps = {name: claim(name) for name in CLAIMS_OF_SINGLE_STEPS}
     return Evidence(
         id="C29",
@@ -183,11 +184,13 @@ def c29() -> Evidence:
         unit="Spearman's rho",
         verdict=shared_verdict(parts),
         because="the rank correlation is "
-        + ", ".join(f"{rho:+.2f} [{low:+.2f}, {high:+.2f}] ({m}, {c})" for (m, c), (rho, (low, high)) in found.items())
+        + ", ".join(
+            f"{rho:+.2f} [{low:+.2f}, {high:+.2f}] ({m}, {c})" for (m, c), (rho, (low, high)) in correlations.items()
+        )
         + ". One complication at a time, over seeds: "
         + "; ".join(f"{name}, {each['verdict']}" for name, each in steps.items()),
         seeds=1,
-        values=without,
+        values=leaving_one_out,
         over="models",
         table=[
             {
@@ -196,7 +199,7 @@ def c29() -> Evidence:
                 "models": len(points[measure, cost]),
                 "rank correlation": f"{rho:+.2f} [{low:+.2f}, {high:+.2f}]",
             }
-            for (measure, cost), (rho, (low, high)) in found.items()
+            for (measure, cost), (rho, (low, high)) in correlations.items()
         ],
         details={"models": rows},
     )

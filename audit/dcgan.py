@@ -110,19 +110,21 @@ ABLATIONS = {
 def c12() -> Evidence:
     """Compare DCGAN and GAN by sharpness, epochs and seconds."""
     pair = {"gan": GAN, "narrow dcgan": DCGAN_LONG}
-    better = differences(GAN, DCGAN_LONG, "fid")
+    fid_gains = differences(GAN, DCGAN_LONG, "fid")
     real = real_sharpness()
-    off = {name: [abs(each - real) for each in metric_by_seed(recipe, "sharpness")] for name, recipe in pair.items()}
-    sharper = paired_differences(off["gan"], off["narrow dcgan"])
+    distance = {
+        name: [abs(each - real) for each in metric_by_seed(recipe, "sharpness")] for name, recipe in pair.items()
+    }
+    sharpness_gains = paired_differences(distance["gan"], distance["narrow dcgan"])
     shipped = {"gan": recipes.GAN, "narrow dcgan": recipes.DCGAN_PLAIN}
     timed = [{name: seconds_per_epoch(recipe, seed) for name, recipe in shipped.items()} for seed in GAN_SEEDS]
     slower = [each["narrow dcgan"] / each["gan"] for each in timed]
-    long = zoo.pretrained("gan").history.rows[-1]
-    longer = [
-        cast(float, long["validation_fid"]) - history_column(DCGAN_LONG, seed, "validation_fid")[-1]
+    full_run = zoo.pretrained("gan").history.rows[-1]
+    gains_on_full_run = [
+        cast(float, full_run["validation_fid"]) - history_column(DCGAN_LONG, seed, "validation_fid")[-1]
         for seed in GAN_SEEDS
     ]
-    parts = {verdict_above(mean_interval(each)[1]) for each in (sharper, better, longer)}
+    parts = {verdict_above(mean_interval(each)[1]) for each in (sharpness_gains, fid_gains, gains_on_full_run)}
     parts.add(verdict_above(mean_interval(slower)[1], 1.0))
     table = rows(pair, "fid", "sharpness", "coverage")
     for row, name in zip(table, pair, strict=True):
@@ -137,7 +139,7 @@ def c12() -> Evidence:
         experiment=(
             f"gan and a narrow dcgan, {LONG_BUDGET}; {AGAINST}. Sharpness: steps between neighbouring pixels per amount of ink, {real:.2f} for "
             f"real digits, and the nearer to that the sharper, for specks are no sharpness. Effect: FID of gan after {GAN.epochs} epochs minus "
-            f"that of the narrow dcgan after as many; gan was not run to 150, but its full run to {long['epoch']}. Seconds: networks of full "
+            f"that of the narrow dcgan after as many; gan was not run to 150, but its full run to {full_run['epoch']}. Seconds: networks of full "
             "width, timed in turn on embedded digits."
         ),
         unit="FID",
@@ -145,11 +147,11 @@ def c12() -> Evidence:
         because=(
             f"after {DCGAN_LONG.epochs} epochs the narrow dcgan has a FID of {with_range(metric_by_seed(DCGAN_LONG, 'fid'), 0)} and gan one of "
             f"{with_range(metric_by_seed(GAN, 'fid'), 0)}; of 2,000 samples {with_range([history_column(DCGAN_LONG, seed, 'validation_fid')[-1] for seed in GAN_SEEDS], 0)} "
-            f"against {long['validation_fid']:.0f} of gan after {long['epoch']}. Sharpness is {with_range(metric_by_seed(DCGAN_LONG, 'sharpness'), 2)} against "
+            f"against {full_run['validation_fid']:.0f} of gan after {full_run['epoch']}. Sharpness is {with_range(metric_by_seed(DCGAN_LONG, 'sharpness'), 2)} against "
             f"{with_range(metric_by_seed(GAN, 'sharpness'), 2)}, and an epoch at full width takes {with_range(slower, 1)} times as long"
         ),
         seeds=len(GAN_SEEDS),
-        values=better,
+        values=fid_gains,
         table=table,
         details={"sharpness of real digits": real, "seconds an epoch": timed},
     )

@@ -114,17 +114,20 @@ def c11() -> Evidence:
         for metric_by_seed in ("real_sigmoid", "fake_sigmoid")
     )
     # D on both is a half where their difference and the distance of their mean from a half vanish
-    off = {name: [max(a - b, abs(a + b - 1)) for a, b in zip(real[name], fake[name], strict=True)] for name in arms}
-    near = [mean_interval(values)[1][1] < HALF_TOLERANCE for values in off.values()]
-    far = [mean_interval(values)[1][0] > HALF_TOLERANCE for values in off.values()]
-    long = {name: zoo.pretrained(name).history.rows[-1] for name in ("gan", "cgan", "dcgan", "cdcgan")}
-    apart = [
-        cast(float, row["real_sigmoid"]) - cast(float, row["fake_sigmoid"]) > HALF_TOLERANCE for row in long.values()
+    distance_from_half = {
+        name: [max(a - b, abs(a + b - 1)) for a, b in zip(real[name], fake[name], strict=True)] for name in arms
+    }
+    within_tolerance = [mean_interval(values)[1][1] < HALF_TOLERANCE for values in distance_from_half.values()]
+    beyond_tolerance = [mean_interval(values)[1][0] > HALF_TOLERANCE for values in distance_from_half.values()]
+    full_runs = {name: zoo.pretrained(name).history.rows[-1] for name in ("gan", "cgan", "dcgan", "cdcgan")}
+    full_runs_apart = [
+        cast(float, row["real_sigmoid"]) - cast(float, row["fake_sigmoid"]) > HALF_TOLERANCE
+        for row in full_runs.values()
     ]
-    said = [f"{fmean(real[name]):.2f} on real and {fmean(fake[name]):.2f} on fake images in {name}" for name in arms]
-    said_long = [
+    text = [f"{fmean(real[name]):.2f} on real and {fmean(fake[name]):.2f} on fake images in {name}" for name in arms]
+    text_of_full_runs = [
         f"{row['real_sigmoid']:.2f} and {row['fake_sigmoid']:.2f} in {name} after {row['epoch']}"
-        for name, row in long.items()
+        for name, row in full_runs.items()
     ]
     return Evidence(
         id="C11",
@@ -135,13 +138,17 @@ def c11() -> Evidence:
             f"of training digits and samples. Effect: the larger of D(real) - D(fake) and |D(real) + D(fake) - 1|, gan; up to {HALF_TOLERANCE} passes."
         ),
         unit="probability",
-        verdict="confirmed" if all(near) else "refuted" if all(far) and all(apart) else "depends",
+        verdict="confirmed"
+        if all(within_tolerance)
+        else "refuted"
+        if all(beyond_tolerance) and all(full_runs_apart)
+        else "depends",
         because=(
-            f"after {GAN.epochs} epochs it gives {', '.join(said)}; in the full runs, of one seed, {', '.join(said_long)} epochs"
+            f"after {GAN.epochs} epochs it gives {', '.join(text)}; in the full runs, of one seed, {', '.join(text_of_full_runs)} epochs"
         ),
         seeds=len(GAN_SEEDS),
         holds=(None, HALF_TOLERANCE),
-        values=off["gan"],
+        values=distance_from_half["gan"],
         table=[
             {"model": name, "D of real": with_range(real[name], 3), "D of fake": with_range(fake[name], 3)}
             for name in arms
@@ -168,16 +175,18 @@ def interpolated_samples(recipe: GANRecipe, seed: int, way: Callable[..., torch.
 def c13() -> Evidence:
     """Measure the steps of interpolations in latent space."""
     ways = {"linear": interpolate, "spherical": interpolate_spherical}
-    found = {
-        (name, way): [largest_steps(interpolated_samples(recipe, seed, go)) for seed in GAN_SEEDS]
+    steps_and_changes = {
+        (name, way): [largest_steps(interpolated_samples(recipe, seed, interpolation)) for seed in GAN_SEEDS]
         for name, recipe in {"gan": GAN, "narrow dcgan": DCGAN_LONG}.items()
-        for way, go in ways.items()
+        for way, interpolation in ways.items()
     }
-    steps = {key: [each[0] for each in values] for key, values in found.items()}
-    smooth = [mean_interval(values)[1][1] < SMOOTH_STEP for values in steps.values()]
-    rough = [mean_interval(values)[1][0] > JUMP_STEP for values in steps.values()]
+    steps = {key: [each[0] for each in values] for key, values in steps_and_changes.items()}
+    all_smooth = [mean_interval(values)[1][1] < SMOOTH_STEP for values in steps.values()]
+    all_jumps = [mean_interval(values)[1][0] > JUMP_STEP for values in steps.values()]
     digits = mnist("validation", "mnist")[: 2 * PAIRS].grey()
-    faded = largest_steps(interpolate(digits[:PAIRS].flatten(1), digits[PAIRS:].flatten(1)).view(-1, 1, 28, 28))[0]
+    of_cross_fade = largest_steps(
+        interpolate(digits[:PAIRS].flatten(1), digits[PAIRS:].flatten(1)).view(-1, 1, 28, 28)
+    )[0]
     return Evidence(
         id="C13",
         claim="Between two latents, in steps of 0.2, images change smoothly.",
@@ -185,10 +194,10 @@ def c13() -> Evidence:
         experiment=(
             f"gan and a narrow dcgan, {LONG_BUDGET}; {PAIRS} ways between random latents, linear and spherical, steps in the classifier's "
             "features. Effect: the longest of five steps over the distance of two samples, gan, linear; the cross-fade of two real digits has "
-            f"{faded:.2f}. Below {SMOOTH_STEP:g} counts as smooth, above {JUMP_STEP:g} as a jump."
+            f"{of_cross_fade:.2f}. Below {SMOOTH_STEP:g} counts as smooth, above {JUMP_STEP:g} as a jump."
         ),
         unit="distances of two samples",
-        verdict="confirmed" if all(smooth) else "refuted" if all(rough) else "depends",
+        verdict="confirmed" if all(all_smooth) else "refuted" if all(all_jumps) else "depends",
         because="the longest of the five steps is "
         + ", ".join(f"{fmean(values):.2f} in {name} ({way})" for (name, way), values in steps.items())
         + " of the distance of two samples",
@@ -202,7 +211,7 @@ def c13() -> Evidence:
                 "longest step": with_range([each[0] for each in values], 3),
                 "changes of the digit": with_range([each[1] for each in values], 2),
             }
-            for (name, way), values in found.items()
+            for (name, way), values in steps_and_changes.items()
         ],
     )
 
@@ -211,7 +220,7 @@ def c14() -> Evidence:
     """Correlate losses with quality along training."""
     signs = {"generator_loss": 1, "critic_loss": -1}  # a good generator has a low loss, and its critic a high one
     arms = {"gan": GAN, "narrow dcgan": DCGAN_LONG}
-    found = {
+    correlations = {
         (arm, loss): [
             float(
                 spearmanr(history_column(recipe, seed, loss), history_column(recipe, seed, "validation_fid")).statistic
@@ -221,7 +230,9 @@ def c14() -> Evidence:
         for arm, recipe in arms.items()
         for loss in signs
     }
-    ends = {key: sorted(signs[key[1]] * end for end in mean_interval(values)[1]) for key, values in found.items()}
+    ends = {
+        key: sorted(signs[key[1]] * end for end in mean_interval(values)[1]) for key, values in correlations.items()
+    }
     proxies = [all(ends[arm, loss][0] > PROXY_CORRELATION for arm in arms) for loss in signs]
     fails = [all(ends[arm, loss][1] < PROXY_CORRELATION for arm in arms) for loss in signs]
     return Evidence(
@@ -238,12 +249,12 @@ def c14() -> Evidence:
         because="rank correlation with FID is "
         + ", ".join(
             f"{with_interval(values, 2)} for the {loss.replace('_loss', '')}'s loss in {arm}"
-            for (arm, loss), values in found.items()
+            for (arm, loss), values in correlations.items()
         ),
         seeds=len(GAN_SEEDS),
         holds=(None, PROXY_CORRELATION),
-        values=found["narrow dcgan", "generator_loss"],
-        details={"rho": {f"{arm}, {loss}": values for (arm, loss), values in found.items()}},
+        values=correlations["narrow dcgan", "generator_loss"],
+        details={"rho": {f"{arm}, {loss}": values for (arm, loss), values in correlations.items()}},
     )
 
 

@@ -32,11 +32,11 @@ class Nats(NamedTuple):
 
 def c03() -> Evidence:
     """Compare the CVAE with the VAE: by the ELBO, as the report did, and by likelihoods of the same variables."""
-    found = {size: [_nats_of_seed(size, seed) for seed in SEEDS] for size in LATENTS}
-    narrow = found[2]
+    nats_by_size = {size: [_nats_of_seed(size, seed) for seed in SEEDS] for size in LATENTS}
+    narrow = nats_by_size[2]
     losses = [nats.loss for nats in narrow]
     effect, interval = mean_interval(losses)
-    fair = {size: [nats.fair for nats in found[size]] for size in LATENTS}
+    fair = {size: [nats.fair for nats in nats_by_size[size]] for size in LATENTS}
     better_fairly = mean_interval(fair[2])[1][0] > 0
     above_ln_10 = interval[0] > math.log(10)
     return Evidence(
@@ -61,7 +61,7 @@ def c03() -> Evidence:
         table=[
             {"latents": size}
             | {
-                title: with_interval([getattr(nats, name) for nats in found[size]])
+                title: with_interval([getattr(nats, name) for nats in nats_by_size[size]])
                 for title, name in (
                     ("ELBO: cvae minus vae", "loss"),
                     ("log p(x|y) minus log p(x)", "given"),
@@ -75,11 +75,11 @@ def c03() -> Evidence:
                 str(size): [
                     round(sum(column) / len(SEEDS), 4) for column in zip(*(n.by_digit for n in runs), strict=True)
                 ]
-                for size, runs in found.items()
+                for size, runs in nats_by_size.items()
             },
-            "fair": {str(size): [round(nats.fair, 4) for nats in runs] for size, runs in found.items()},
-            "given": {str(size): [round(nats.given, 4) for nats in runs] for size, runs in found.items()},
-            "loss": {str(size): [round(nats.loss, 4) for nats in runs] for size, runs in found.items()},
+            "fair": {str(size): [round(nats.fair, 4) for nats in runs] for size, runs in nats_by_size.items()},
+            "given": {str(size): [round(nats.given, 4) for nats in runs] for size, runs in nats_by_size.items()},
+            "loss": {str(size): [round(nats.loss, 4) for nats in runs] for size, runs in nats_by_size.items()},
         },
     )
 

@@ -65,27 +65,27 @@ ARMS = {
 
 def c05() -> Evidence:
     """Compare the blur of wider latents with independent pixels, and of an autoregressive decoder."""
-    validation, found = mnist("validation", "mnist"), dict[str, dict[str, list[float]]]()
+    validation, measures = mnist("validation", "mnist"), dict[str, dict[str, list[float]]]()
     for name, recipe in {"vae, 2 latents": NARROW, "vae, 20 latents": WIDE}.items():
         runs = [train(recipe, seed) for seed in FIVE]
         means = [
             run.model.sample(10_000, generator=Generator().manual_seed(s), mean=True) for s, run in enumerate(runs)
         ]
         draws = [run.model.sample(10_000, generator=Generator().manual_seed(s)) for s, run in enumerate(runs)]
-        found[name] = {
+        measures[name] = {
             "entropy": [round(pixel_entropy(each), 4) for each in means],
             "lonely": [round(isolated_ink(each), 4) for each in draws],
             "fid_draws": [round(fid(each, validation.binarised()), 4) for each in draws],
             "fid_means": [round(fid(each, validation.grey()), 4) for each in means],
         }
     pixels = [metrics_of_run(SHORT, seed) for seed in SEEDS]
-    found["pixel_vae, narrow"] = {
+    measures["pixel_vae, narrow"] = {
         "entropy": [round(marginal_entropy(train(SHORT, seed)), 4) for seed in SEEDS],
         "lonely": [each["lonely"] for each in pixels],
         "fid_draws": [each["fid"] for each in pixels],
     }
-    real, floor = isolated_ink(validation.binarised()), pixel_entropy(validation.grey())
-    narrow, wide, pixel_vae = found.values()
+    isolated_in_digits, entropy_of_digits = isolated_ink(validation.binarised()), pixel_entropy(validation.grey())
+    narrow, wide, pixel_vae = measures.values()
     falls = paired_differences(narrow["entropy"], wide["entropy"])
     effect, interval = mean_interval(falls)
     specks = mean_interval([a - b for a, b in zip(wide["lonely"], pixel_vae["lonely"], strict=False)])[1]
@@ -103,11 +103,11 @@ def c05() -> Evidence:
         unit="nats per image",
         verdict="confirmed" if interval[1] < 0 else "depends",
         because=(
-            f"two things are called blur. That probabilities are grey is {'mostly' if effect > 0.5 * (fmean(narrow['entropy']) - floor) else 'in part'} "
-            f"a matter of what z says: of their entropy beyond that of grey digits ({floor:.0f} nats) "
-            f"{effect / (fmean(narrow['entropy']) - floor):.0%} goes when only the latent widens. That draws speckle is a matter of "
+            f"two things are called blur. That probabilities are grey is {'mostly' if effect > 0.5 * (fmean(narrow['entropy']) - entropy_of_digits) else 'in part'} "
+            f"a matter of what z says: of their entropy beyond that of grey digits ({entropy_of_digits:.0f} nats) "
+            f"{effect / (fmean(narrow['entropy']) - entropy_of_digits):.0%} goes when only the latent widens. That draws speckle is a matter of "
             f"independence: {fmean(wide['lonely']):.1%} of the ink has no neighbour with 20 latents, {fmean(pixel_vae['lonely']):.1%} "
-            f"in draws of pixel_vae, {real:.1%} in digits"
+            f"in draws of pixel_vae, {isolated_in_digits:.1%} in digits"
             if interval[0] > 0 and specks[0] > 0
             else "neither the entropy as the latent widens nor the speckle as pixels hear of each other falls clearly in both"
         ),
@@ -123,30 +123,34 @@ def c05() -> Evidence:
                     "FID of draws": round(fmean(each["fid_draws"]), 1),
                     "FID of means": round(fmean(each["fid_means"]), 1) if "fid_means" in each else None,
                 }
-                for name, each in found.items()
+                for name, each in measures.items()
             ),
             {
                 "samples of": "digits of the validation set",
-                "entropy given z (nats per image)": round(floor, 1),
-                "ink without a neighbour": f"{real:.2%}",
+                "entropy given z (nats per image)": round(entropy_of_digits, 1),
+                "ink without a neighbour": f"{isolated_in_digits:.2%}",
                 "FID of draws": None,
                 "FID of means": None,
             },
         ],
-        details={**found, "entropy_digits": round(floor, 4), "lonely_ink_digits": round(real, 4)},
+        details={
+            **measures,
+            "entropy_digits": round(entropy_of_digits, 4),
+            "lonely_ink_digits": round(isolated_in_digits, 4),
+        },
     )
 
 
 def c08() -> Evidence:
     """Compare an autoregressive decoder with independent pixels, in nats and in isolated ink pixels."""
     arms = {"vae, 20 latents": WIDE, "pixel_vae, narrow": SHORT}
-    found = {name: [metrics_of_run(recipe, seed) for seed in SEEDS] for name, recipe in arms.items()}
-    theirs, ours = found.values()
-    leads = [b["elbo"] - a["elbo"] for a, b in zip(theirs, ours, strict=True)]
-    effect, interval = mean_interval(leads)
-    real = isolated_ink(mnist("validation", "mnist").binarised())
-    nearer = all(b["fid"] < a["fid"] for a, b in zip(theirs, ours, strict=True))
-    clean = all(each["lonely"] < 2 * real for each in ours)
+    metrics = {name: [metrics_of_run(recipe, seed) for seed in SEEDS] for name, recipe in arms.items()}
+    theirs, ours = metrics.values()
+    gains = [b["elbo"] - a["elbo"] for a, b in zip(theirs, ours, strict=True)]
+    effect, interval = mean_interval(gains)
+    isolated_in_digits = isolated_ink(mnist("validation", "mnist").binarised())
+    lower_fid = all(b["fid"] < a["fid"] for a, b in zip(theirs, ours, strict=True))
+    few_isolated = all(each["lonely"] < 2 * isolated_in_digits for each in ours)
     return Evidence(
         id="C08",
         claim="PixelVAE should be much better, and remove the blur.",
@@ -157,16 +161,20 @@ def c08() -> Evidence:
             "draws is lower in each seed, and the share of ink without a neighbour is below twice that of digits."
         ),
         unit="nats per image",
-        verdict="confirmed" if interval[0] > 0 and nearer and clean else "refuted" if interval[1] < 0 else "depends",
+        verdict="confirmed"
+        if interval[0] > 0 and lower_fid and few_isolated
+        else "refuted"
+        if interval[1] < 0
+        else "depends",
         because=(
             f"the ELBO is {effect:.1f} nats higher after a tenth of the epochs, "
-            f"FID of draws is {'lower in each seed' if nearer else 'not lower in each seed'}, "
+            f"FID of draws is {'lower in each seed' if lower_fid else 'not lower in each seed'}, "
             f"and {fmean([each['lonely'] for each in ours]):.2%} of the ink has no neighbour, against "
-            f"{fmean([each['lonely'] for each in theirs]):.2%} in draws of the VAE and {real:.2%} in digits. On a machine shared with other work an epoch of it took "
+            f"{fmean([each['lonely'] for each in theirs]):.2%} in draws of the VAE and {isolated_in_digits:.2%} in digits. On a machine shared with other work an epoch of it took "
             f"{fmean([each['seconds'] for each in ours]) / 2 / (fmean([each['seconds'] for each in theirs]) / 20):.0f} times as long"
         ),
         seeds=len(SEEDS),
-        values=leads,
+        values=gains,
         table=[
             {
                 "model": name,
@@ -178,30 +186,32 @@ def c08() -> Evidence:
                 "FID of draws": with_range([each["fid"] for each in runs]),
                 "ink without a neighbour": f"{fmean([each['lonely'] for each in runs]):.2%}",
             }
-            for name, runs in found.items()
+            for name, runs in metrics.items()
         ],
-        details={**found, "lonely_ink_digits": round(real, 4)},
+        details={**metrics, "lonely_ink_digits": round(isolated_in_digits, 4)},
     )
 
 
 def c09() -> Evidence:
     """Measure the time of sampling: sequentially, by wavefront, and all pixels at once."""
     count, passes = 256, 4
-    rows: dict[str, list[float]] = {"vae, all pixels at once": [], "along a front": [], "784 full passes": []}
+    seconds_by_way: dict[str, list[float]] = {"vae, all pixels at once": [], "along a front": [], "784 full passes": []}
     for seed in SEEDS:
         pixels, vae = (train(recipe, seed).model.decoder for recipe in (SHORT, WIDE))
         z, wide = torch.randn(count, SHORT.latent_dim), torch.randn(count, WIDE.latent_dim)
         decoder, x = cast(PixelDecoder, pixels), torch.zeros(count, 1, 28, 28)
         with torch.no_grad():
-            rows["vae, all pixels at once"].append(median_seconds(partial(vae.sample, wide), 20))
-            rows["along a front"].append(median_seconds(partial(decoder.sample, z), 3))
+            seconds_by_way["vae, all pixels at once"].append(median_seconds(partial(vae.sample, wide), 20))
+            seconds_by_way["along a front"].append(median_seconds(partial(decoder.sample, z), 3))
             # 784 of them are needed and take equally long
             one = median_seconds(partial(decoder, x, z), passes)
-        rows["784 full passes"].append(784 * one)
-    together, front, naive = ([each / count for each in found] for found in rows.values())
-    ratios = [b / a for a, b in zip(together, front, strict=True)]
+        seconds_by_way["784 full passes"].append(784 * one)
+    of_vae, of_front, of_full_passes = (
+        [each / count for each in seconds_by_seed] for seconds_by_seed in seconds_by_way.values()
+    )
+    ratios = [b / a for a, b in zip(of_vae, of_front, strict=True)]
     interval = mean_interval(ratios)[1]
-    gain = fmean([b / a for a, b in zip(front, naive, strict=True)])
+    mean_ratio = fmean([b / a for a, b in zip(of_front, of_full_passes, strict=True)])
     return Evidence(
         id="C09",
         claim="Autoregressive generation takes much more time.",
@@ -214,8 +224,8 @@ def c09() -> Evidence:
         unit="times as long as the VAE",
         verdict="confirmed" if interval[0] > 10 else "refuted" if interval[1] < 10 else "depends",
         because=(
-            f"drawn along a front an image takes {fmean(front) * 1e3:.1f} ms, by a full pass for each pixel {fmean(naive) * 1e3:,.0f} ms "
-            f"({gain:.0f} times as long, for the same pixels), and with all pixels at once {fmean(together) * 1e3:.3f} ms"
+            f"drawn along a front an image takes {fmean(of_front) * 1e3:.1f} ms, by a full pass for each pixel {fmean(of_full_passes) * 1e3:,.0f} ms "
+            f"({mean_ratio:.0f} times as long, for the same pixels), and with all pixels at once {fmean(of_vae) * 1e3:.3f} ms"
         ),
         seeds=len(SEEDS),
         holds=(10.0, None),
@@ -223,12 +233,16 @@ def c09() -> Evidence:
         table=[
             {
                 "drawing": name,
-                "ms an image": with_range([each / count * 1e3 for each in found], 3),
-                "images a second": with_range([count / each for each in found], 1),
+                "ms an image": with_range([each / count * 1e3 for each in seconds_by_seed], 3),
+                "images a second": with_range([count / each for each in seconds_by_seed], 1),
             }
-            for name, found in rows.items()
+            for name, seconds_by_seed in seconds_by_way.items()
         ],
-        details={"seconds_of_256": {name: [round(each, 5) for each in found] for name, found in rows.items()}},
+        details={
+            "seconds_of_256": {
+                name: [round(each, 5) for each in seconds_by_seed] for name, seconds_by_seed in seconds_by_way.items()
+            }
+        },
     )
 
 
@@ -311,12 +325,12 @@ def active_units(run: Run, digits: Any) -> float:
 def median_seconds(work: Callable[[], object], times: int) -> float:
     """Return the median seconds of a call, after a first call that is not measured."""
     work()
-    found = []
+    seconds = []
     for _ in range(times):
         started = time.perf_counter()
         work()
-        found.append(time.perf_counter() - started)
-    return median(found)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)
 
 
 def marginal_entropy(run: Run, latents: int = 50, draws: int = 200) -> float:

@@ -28,12 +28,17 @@ def t1() -> Evidence:
     """Compare the generator's gradients against the optimal discriminator with those of the JS divergence, and measure its jump."""
     p = torch.tensor([8, 4, 2, 1, 1], dtype=torch.float64) / 16
     q = p.flip(0)
-    a = q.log().requires_grad_()
-    free, best = a.softmax(0), toy.optimal_discriminator(p, q)  # q is differentiated, the discriminator is held fixed
-    of_js = torch.autograd.grad(2 * toy.jensen_shannon(p, free), a, retain_graph=True)[0]
+    logits = q.log().requires_grad_()
+    q_of_logits = logits.softmax(0)
+    scores = toy.optimal_discriminator(p, q)  # a constant: only q is differentiated
+    doubled_js = 2 * toy.jensen_shannon(p, q_of_logits)
+
+    def gradient_of(loss: Tensor) -> Tensor:
+        return torch.autograd.grad(loss, logits, retain_graph=True)[0]
+
     losses = {"log(1 - D)": objectives.generator_minimax, "-log D": objectives.generator_non_saturating}
-    off = {
-        name: float((torch.autograd.grad((free * loss(best)).sum(), a, retain_graph=True)[0] - of_js).abs().max())
+    differences = {
+        name: float((gradient_of((q_of_logits * loss(scores)).sum()) - gradient_of(doubled_js)).abs().max())
         for name, loss in losses.items()
     }
     distance = 1e-3
@@ -42,7 +47,9 @@ def t1() -> Evidence:
     jump = float(toy.jensen_shannon(points[0], points[1]))  # at any distance above 0; at 0 it is 0
     wide = [toy.gaussian_masses(grid, mean, 0.1) for mean in (0.0, distance)]
     smooth = float(toy.jensen_shannon(*wide))
-    parts = [each < TOLERANCE for each in off.values()] + [each > TOLERANCE ** (1 / 2) for each in (jump, smooth)]
+    parts = [each < TOLERANCE for each in differences.values()] + [
+        each > TOLERANCE ** (1 / 2) for each in (jump, smooth)
+    ]
     return Evidence(
         id="T1",
         claim="Against its best discriminator a GAN minimises the Jensen-Shannon divergence, which is not continuous.",
@@ -57,7 +64,7 @@ def t1() -> Evidence:
         unit="nats",
         verdict=verdict_of_parts(parts),
         because=(
-            f"gradients differ by {off['log(1 - D)']:.4f} from that of the divergence with log(1 - D), and by {off['-log D']:.2f} with -log D, the usual loss; the divergence of two "
+            f"gradients differ by {differences['log(1 - D)']:.4f} from that of the divergence with log(1 - D), and by {differences['-log D']:.2f} with -log D, the usual loss; the divergence of two "
             f"points jumps by ln 2 = {jump:.3f} as soon as they part, that of the Gaussians is {smooth:.0e} then"
         ),
         seeds=0,
@@ -65,8 +72,11 @@ def t1() -> Evidence:
         over="derivation",
         table=[
             *(
-                {"what": f"gradient of {name} against that of 2 JS, largest difference", "is": f"{off[name]:.4f}"}
-                for name in off
+                {
+                    "what": f"gradient of {name} against that of 2 JS, largest difference",
+                    "is": f"{differences[name]:.4f}",
+                }
+                for name in differences
             ),
             {"what": f"JS of two points {distance:g} apart, nats", "is": f"{jump:.4f}"},
             {"what": f"JS of two Gaussians of width 0.1, {distance:g} apart, nats", "is": f"{smooth:.1e}"},
@@ -136,31 +146,33 @@ def cpu_seconds(work: Callable[[], object], least: float = 0.2) -> float:
 def t4() -> Evidence:
     """Test three promises with and without their conditions, and measure the time of sampling."""
     names = ("vae", "gan", "dcgan", "pixel_vae")
-    draw = {
+    samplers = {
         name: partial(zoo.pretrained(name).model.sample, BATCH, generator=Generator().manual_seed(0)) for name in names
     }
-    for each in draw.values():
+    for each in samplers.values():
         each()  # a first call that is not measured, then in turn, since the machine's speed drifts
-    times = [{name: cpu_seconds(each) for name, each in draw.items()} for _ in range(ROUNDS)]
+    times = [{name: cpu_seconds(each) for name, each in samplers.items()} for _ in range(ROUNDS)]
     ratios = [each["pixel_vae"] / each["gan"] for each in times]
     interval = mean_interval(ratios)[1]
-    fast = interval[0] > MUCH_FASTER
+    much_slower = interval[0] > MUCH_FASTER
     p = torch.tensor([8, 4, 2, 1, 1], dtype=torch.float64) / 16
-    q, best = p.flip(0), toy.optimal_discriminator(p, p.flip(0))
+    q, scores = p.flip(0), toy.optimal_discriminator(p, p.flip(0))
 
-    def above(scores: Tensor) -> float:
+    def understatement(scores: Tensor) -> float:
         """Return by how much the value of a discriminator is below 2 JS, in nats."""
         paid = toy.expected_loss(objectives.discriminator_bce, scores, p, q)
         return float(paid - (math.log(4) - 2 * toy.jensen_shannon(p, q)))
 
-    tight, loose = above(best), above(best / 2)
+    of_best, of_half = understatement(scores), understatement(scores / 2)
     grid = torch.linspace(-8, 8, 16_001, dtype=torch.float64)
     truth, images = toy.gaussian_masses(grid, 0.0, 1.0), 1000
     drawn = torch.multinomial(truth, images, replacement=True, generator=Generator().manual_seed(0))
-    counted = torch.bincount(drawn, minlength=len(grid)).double() / images
-    found, memorised = (float(toy.jensen_shannon(each, each_q)) for each, each_q in ((truth, truth), (counted, truth)))
-    parts = [abs(tight) < TOLERANCE, loose < TOLERANCE, found < TOLERANCE, memorised < TOLERANCE, fast]
-    ms = {name: with_range([each[name] / BATCH * 1e3 for each in times], 3) for name in names}
+    empirical = torch.bincount(drawn, minlength=len(grid)).double() / images
+    found, js_of_images = (
+        float(toy.jensen_shannon(each, each_q)) for each, each_q in ((truth, truth), (empirical, truth))
+    )
+    parts = [abs(of_best) < TOLERANCE, of_half < TOLERANCE, found < TOLERANCE, js_of_images < TOLERANCE, much_slower]
+    milliseconds = {name: with_range([each[name] / BATCH * 1e3 for each in times], 3) for name in names}
     return Evidence(
         id="T4",
         claim="GANs need no bound, are consistent, and sample in parallel.",
@@ -173,8 +185,8 @@ def t4() -> Evidence:
         unit="times as long as the GAN",
         verdict=verdict_of_parts(parts),
         because=(
-            f"a discriminator half as sure as the best understates the divergence's double by {loose:.2f} nats, so that without the best one there is a bound, on the wrong side; of the true distribution the "
-            f"best discriminator finds {memorised:.2f} nats between it and {images:,} images, of at most ln 2 = {math.log(2):.2f}, so that it would rather have them learnt by heart; drawing in parallel holds without conditions, and for a "
+            f"a discriminator half as sure as the best understates the divergence's double by {of_half:.2f} nats, so that without the best one there is a bound, on the wrong side; of the true distribution the "
+            f"best discriminator finds {js_of_images:.2f} nats between it and {images:,} images, of at most ln 2 = {math.log(2):.2f}, so that it would rather have them learnt by heart; drawing in parallel holds without conditions, and for a "
             f"VAE too, which takes {fmean(each['vae'] / each['gan'] for each in times):.2f} times as long as the GAN"
         ),
         seeds=0,
@@ -184,17 +196,17 @@ def t4() -> Evidence:
         table=[
             {
                 "promise": "no bound: 2 JS is understated by, nats",
-                "with its condition": f"{abs(tight):.3f} (best discriminator)",
-                "without": f"{loose:.3f} (half as sure)",
+                "with its condition": f"{abs(of_best):.3f} (best discriminator)",
+                "without": f"{of_half:.3f} (half as sure)",
             },
             {
                 "promise": "consistent: JS of a perfect generator, nats",
                 "with its condition": f"{found:.3f} (all images)",
-                "without": f"{memorised:.3f} ({images:,} images)",
+                "without": f"{js_of_images:.3f} ({images:,} images)",
             },
             *(
                 {"promise": f"in parallel: ms an image, {name}", "with its condition": each, "without": None}
-                for name, each in ms.items()
+                for name, each in milliseconds.items()
             ),
         ],
         details={"seconds": times},

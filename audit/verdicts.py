@@ -65,14 +65,14 @@ def verdict(number: str) -> Shown:
     Returns:
         Markdown: the claim, the experiment, the effect with its interval, the verdict and its reason.
     """
-    found = claim(number)
-    low, high = found["interval"]
-    sure = f"95% interval {low:.2f} to {high:.2f} over {len(found['values'])} {found['over']}"
+    entry = claim(number)
+    low, high = entry["interval"]
+    interval = f"95% interval {low:.2f} to {high:.2f} over {len(entry['values'])} {entry['over']}"
     source = "ours, beside" if number.startswith("S") else "report,"
     return Shown(
-        f"**{number}** ({source} {found['section']}): *{found['claim']}*\n\n{found['experiment']}\n\n"
-        f"{found['effect']:.2f} {found['unit']}, {'computed' if found['over'] == 'derivation' else sure}.\n\n"
-        f"**{found['verdict'].capitalize()}**: {found['because']}."
+        f"**{number}** ({source} {entry['section']}): *{entry['claim']}*\n\n{entry['experiment']}\n\n"
+        f"{entry['effect']:.2f} {entry['unit']}, {'computed' if entry['over'] == 'derivation' else interval}.\n\n"
+        f"**{entry['verdict'].capitalize()}**: {entry['because']}."
     )
 
 
@@ -94,13 +94,13 @@ def parts() -> dict[str, list[str]]:
     Returns:
         Title to numbers, in the order of the chapters.
     """
-    found: dict[str, list[str]] = {}
-    seen: set[str] = set()
+    by_part: dict[str, list[str]] = {}
+    earlier: set[str] = set()
     for title, chapters in PARTS.items():
-        numbers = [number for chapter in chapters for number in CHAPTERS[chapter] if number not in seen]
-        found[title] = list(dict.fromkeys(numbers))
-        seen |= set(numbers)
-    return found
+        numbers = [number for chapter in chapters for number in CHAPTERS[chapter] if number not in earlier]
+        by_part[title] = list(dict.fromkeys(numbers))
+        earlier |= set(numbers)
+    return by_part
 
 
 def effects(numbers: Iterable[str]) -> dict[str, Any]:

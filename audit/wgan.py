@@ -153,16 +153,18 @@ def c21() -> Evidence:
 def c22() -> Evidence:
     """Correlate the critic's estimate of the distance with quality along training."""
     arms = {arm: recipe for arm, recipe in ARMS.items() if arm[0] != "the report's, MLPs"}
-    told = {
+    estimates = {
         arm: [train(recipe, seed).history.wasserstein_estimate() for seed in GAN_SEEDS] for arm, recipe in arms.items()
     }
     fids = {arm: [history_column(recipe, seed, "validation_fid") for seed in GAN_SEEDS] for arm, recipe in arms.items()}
-    found = {arm: [_rho(a, b) for a, b in zip(told[arm], fids[arm], strict=True)] for arm in arms}
-    changes = {arm: [_rho(_steps(a), _steps(b)) for a, b in zip(told[arm], fids[arm], strict=True)] for arm in arms}
-    clock = {arm: [_rho([-float(i) for i in range(len(b))], b) for b in fids[arm]] for arm in arms}
-    ends = {arm: mean_interval(values)[1] for arm, values in found.items()}
-    tells = all(low > PROXY_CORRELATION for low, _ in ends.values())
-    silent = all(high < PROXY_CORRELATION for _, high in ends.values())
+    correlations = {arm: [_rho(a, b) for a, b in zip(estimates[arm], fids[arm], strict=True)] for arm in arms}
+    changes = {
+        arm: [_rho(_steps(a), _steps(b)) for a, b in zip(estimates[arm], fids[arm], strict=True)] for arm in arms
+    }
+    epoch_and_fid = {arm: [_rho([-float(i) for i in range(len(b))], b) for b in fids[arm]] for arm in arms}
+    ends = {arm: mean_interval(values)[1] for arm, values in correlations.items()}
+    guides = all(low > PROXY_CORRELATION for low, _ in ends.values())
+    no_guide = all(high < PROXY_CORRELATION for _, high in ends.values())
     return Evidence(
         id="C22",
         claim="The loss of a WGAN stagnates after a few epochs, and says nothing.",
@@ -174,20 +176,20 @@ def c22() -> Evidence:
             "Stagnation is shown there and not judged."
         ),
         unit="Spearman's rho",
-        verdict="refuted" if tells else "confirmed" if silent else "depends",
-        because=f"the rank correlation of estimate and FID is {_listed({arm: with_range(each, 2) for arm, each in found.items()})}",
+        verdict="refuted" if guides else "confirmed" if no_guide else "depends",
+        because=f"the rank correlation of estimate and FID is {_listed({arm: with_range(each, 2) for arm, each in correlations.items()})}",
         seeds=len(GAN_SEEDS),
         holds=(None, PROXY_CORRELATION),
-        values=found[MAIN_ARM],
+        values=correlations[MAIN_ARM],
         table=[
             {
                 "setting": ", ".join(arm),
-                "estimate and FID": with_range(found[arm], 2),
+                "estimate and FID": with_range(correlations[arm], 2),
                 "their changes": with_range(changes[arm], 2),
-                "a clock and FID": with_range(clock[arm], 2),
-                "estimate, first epoch": with_range([each[0] for each in told[arm]], 4),
-                "middle": with_range([each[len(each) // 2] for each in told[arm]], 4),
-                "last": with_range([each[-1] for each in told[arm]], 4),
+                "a clock and FID": with_range(epoch_and_fid[arm], 2),
+                "estimate, first epoch": with_range([each[0] for each in estimates[arm]], 4),
+                "middle": with_range([each[len(each) // 2] for each in estimates[arm]], 4),
+                "last": with_range([each[-1] for each in estimates[arm]], 4),
             }
             for arm in arms
         ],
@@ -206,19 +208,19 @@ def _steps(values: list[float]) -> list[float]:
 
 def c23() -> Evidence:
     """Compare weight clipping with the gradient penalty."""
-    apart = {setting: fid_log_ratios(arms["clipping"], arms["penalty"]) for setting, arms in SETTINGS.items()}
+    log_ratios = {setting: fid_log_ratios(arms["clipping"], arms["penalty"]) for setting, arms in SETTINGS.items()}
     worse = {
         arm: verdict_above(mean_interval(differences(recipe, GANS[arm[0]], "fid"))[1]) for arm, recipe in ARMS.items()
     }
     parts = set()
-    for setting, values in apart.items():
-        where = side_of_factor(mean_interval(values)[1])
-        bad = [worse[setting, bound] for bound in SETTINGS[setting]]
+    for setting, values in log_ratios.items():
+        side = side_of_factor(mean_interval(values)[1])
+        against_gan = [worse[setting, bound] for bound in SETTINGS[setting]]
         parts.add(
             "confirmed"
-            if where == 0 and set(bad) == {"confirmed"}
+            if side == 0 and set(against_gan) == {"confirmed"}
             else "refuted"
-            if where in (1, -1) or "refuted" in bad
+            if side in (1, -1) or "refuted" in against_gan
             else "depends"
         )
     shown = MAIN_ARM[0]
@@ -234,12 +236,12 @@ def c23() -> Evidence:
         unit="ln of a ratio of FIDs",
         verdict=shared_verdict(cast(set[Verdict], parts)),
         because="FID with clipping over FID with the penalty is "
-        + ", ".join(f"{math.exp(fmean(values)):.2f} ({setting})" for setting, values in apart.items())
+        + ", ".join(f"{math.exp(fmean(values)):.2f} ({setting})" for setting, values in log_ratios.items())
         + "; of three runs each, lose digits: "
         + _listed({arm: str(sum(runs_that_lose_digits(recipe))) for arm, recipe in ARMS.items()}),
         seeds=len(GAN_SEEDS),
         holds=NO_LARGE_CHANGE,
-        values=apart[shown],
+        values=log_ratios[shown],
         table=[
             {"setting": setting}
             | {f"FID, {bound}": with_range(metric_by_seed(recipe, "fid"), 0) for bound, recipe in arms.items()}
@@ -251,9 +253,9 @@ def c23() -> Evidence:
 
 def c24() -> Evidence:
     """Count runs that collapsed."""
-    fallen = {arm: collapsed_runs(recipe) for arm, recipe in ARMS.items()}
-    nothing = {arm: sum(runs_that_lose_digits(recipe)) - sum(fallen[arm]) for arm, recipe in ARMS.items()}
-    trials = [each for runs in fallen.values() for each in runs]
+    collapsed_by_arm = {arm: collapsed_runs(recipe) for arm, recipe in ARMS.items()}
+    no_digits = {arm: sum(runs_that_lose_digits(recipe)) - sum(collapsed_by_arm[arm]) for arm, recipe in ARMS.items()}
+    trials = [each for runs in collapsed_by_arm.values() for each in runs]
     full = [name for name in FULL if is_collapsed(measure(zoo.pretrained(name), 0))]
     effect, interval = binomial_interval(trials)
     return Evidence(
@@ -268,11 +270,15 @@ def c24() -> Evidence:
         effect=effect,
         interval=interval,
         unit="share of the runs",
-        verdict="confirmed" if all(map(any, fallen.values())) else "depends" if any(trials) or full else "refuted",
-        because=f"of three runs each, collapse: {_listed({arm: str(sum(runs)) for arm, runs in fallen.items()})}"
+        verdict="confirmed"
+        if all(map(any, collapsed_by_arm.values()))
+        else "depends"
+        if any(trials) or full
+        else "refuted",
+        because=f"of three runs each, collapse: {_listed({arm: str(sum(runs)) for arm, runs in collapsed_by_arm.items()})}"
         + (
-            f"; lose digits without drawing any: {_listed({a: str(n) for a, n in nothing.items() if n})}"
-            if any(nothing.values())
+            f"; lose digits without drawing any: {_listed({a: str(n) for a, n in no_digits.items() if n})}"
+            if any(no_digits.values())
             else ""
         )
         + f"; of the full runs, one each, collapse: {', '.join(full) or 'none'}",
@@ -293,13 +299,13 @@ def c24() -> Evidence:
 def c25() -> Evidence:
     """Compare MLPs with convolutions."""
     pairs = {
-        (who, bound): (SETTINGS[f"{who}, MLPs"][bound], SETTINGS[f"{who}, convolutions"][bound])
-        for who in ("the report's", "this book's")
+        (source, bound): (SETTINGS[f"{source}, MLPs"][bound], SETTINGS[f"{source}, convolutions"][bound])
+        for source in ("the report's", "this book's")
         for bound in WGANS
     }
-    apart = {arm: fid_log_ratios(*pair) for arm, pair in pairs.items()}
+    log_ratios = {arm: fid_log_ratios(*pair) for arm, pair in pairs.items()}
     shown = ("this book's", "penalty")
-    sides = {side_of_factor(mean_interval(values)[1]) for values in apart.values()}
+    sides = {side_of_factor(mean_interval(values)[1]) for values in log_ratios.values()}
     return Evidence(
         id="C25",
         claim="For a WGAN it makes no difference whether the networks are MLPs or convolutions.",
@@ -311,10 +317,10 @@ def c25() -> Evidence:
         ),
         unit="ln of a ratio of FIDs",
         verdict="confirmed" if sides == {0} else "refuted" if sides <= {1, -1} else "depends",
-        because=f"FID with MLPs over FID with convolutions is {_listed({arm: f'{math.exp(fmean(each)):.2f}' for arm, each in apart.items()})}",
+        because=f"FID with MLPs over FID with convolutions is {_listed({arm: f'{math.exp(fmean(each)):.2f}' for arm, each in log_ratios.items()})}",
         seeds=len(GAN_SEEDS),
         holds=NO_LARGE_CHANGE,
-        values=apart[shown],
+        values=log_ratios[shown],
         table=with_steps(
             {
                 f"{', '.join(arm)}, {kind}": recipe

@@ -51,11 +51,11 @@ def search(text: str, words: list[Banned], python: bool) -> Iterator[tuple[int, 
 
 def docstrings(source: str) -> dict[int, str]:
     """Return the docstrings of a Python file, by the line where they begin."""
-    found = {}
+    by_line = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
-            found[node.body[0].lineno] = text
-    return found
+            by_line[node.body[0].lineno] = text
+    return by_line
 
 
 def evidence_lines(source: str) -> set[int]:

@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +22,7 @@ from audit.vae import border_lengths
 from gmlib import interpolate, mnist, parameters, pretrained, recipes, toy
 from gmlib.experiments.run import Run, networks_of
 from gmlib.metrics import extract, shipped_classifier
-from gmlib.models import MLPCritic, MLPGenerator
+from gmlib.models import MLPCritic
 from gmlib.objectives import NON_SATURATING, clip_weights_
 from gmlib.training import History
 
@@ -312,17 +311,6 @@ def test_ablations_of_the_dcgan_are_dcgans_but_for_one_decision(name):
         drawn = [p for p in network.parameters() if p.ndim > 1]
         assert all(p.std().item() == pytest.approx(0.02, rel=0.2) for p in drawn if p.numel() > 200)
         assert isinstance(network, type(plain))
-
-
-@pytest.mark.usefixtures("few_digits")
-def test_an_epoch_is_timed_step_by_step(monkeypatch):
-    """With a clock that advances by 0.5 at each call."""
-    clock = iter(range(1000))
-    monkeypatch.setattr("audit.dcgan.time", SimpleNamespace(perf_counter=lambda: 0.5 * next(clock)))
-    recipe = replace(
-        recipes.GAN, generator=partial(MLPGenerator, hidden=4), critic=partial(MLPCritic, hidden=4), batch_size=16
-    )
-    assert dcgan.seconds_per_epoch(recipe, 0) == pytest.approx(0.5 * 50_000 / 16)
 
 
 def features_of_few():
@@ -661,11 +649,3 @@ def test_promises_hold_only_under_their_conditions(monkeypatch):
     assert not bound["without"].startswith("0.000")
     assert consistent["with its condition"].startswith("0.000")
     assert not consistent["without"].startswith("0.000")
-
-
-def test_seconds_are_those_of_the_process(monkeypatch):
-    ticks = iter([0.0, 0.0, 0.1, 0.2, 0.3, 0.3])
-    monkeypatch.setattr(theory, "time", SimpleNamespace(process_time=lambda: next(ticks)))
-    done = []
-    assert theory.cpu_seconds(lambda: done.append(1), least=0.3) == pytest.approx(0.1)
-    assert len(done) == 3
