@@ -48,7 +48,7 @@ update: setup  ## run the chapters and store their outputs in the committed ones
 	$(BIN)/python book/build.py execute
 	$(BIN)/python book/build.py freeze
 
-lighthouse: setup  ## Lighthouse on the five heaviest pages; needs Node and a Chromium
+lighthouse: setup  ## Lighthouse on the five largest pages; needs Node and a Chromium
 	$(BIN)/python book/lighthouse.py
 
 bench: setup  ## speed: one table, and benchmarks/results.json; a quarter of an hour on an idle machine

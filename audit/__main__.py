@@ -13,7 +13,7 @@ from audit.pixel import c05, c08, c09, s02
 from audit.settings import s01
 from audit.theory import t1, t2, t4
 from audit.vae import c02, c06, c07
-from audit.verdicts import FOUND
+from audit.verdicts import RESULTS
 from audit.wgan import c21, c22, c23, c24, c25, c26, c27
 from gmlib.errors import InputError, nearest
 from gmlib.files import write_whole
@@ -28,14 +28,7 @@ CLAIMS = {
 
 
 def main(names: list[str]) -> int:
-    """Test the named claims; the others keep their entries.
-
-    Args:
-        names: such as "C02"; none means all.
-
-    Returns:
-        0, or 2 if a name is unknown or the data is missing.
-    """
+    """Test the named claims; the others keep their entries."""
     for name in names:
         if name not in CLAIMS:
             print(f"got claim {name!r}, expected one of {', '.join(CLAIMS)}{nearest(name, CLAIMS)}", file=sys.stderr)
@@ -48,9 +41,9 @@ def main(names: list[str]) -> int:
             return 2
         print(f"{name} {evidence.verdict}: {evidence.effect} {evidence.interval} {evidence.unit}; {evidence.because}")
         # read again each time: another process may have written meanwhile
-        found = {entry["id"]: entry for entry in json.loads(FOUND.read_text())} if FOUND.exists() else {}
-        found[name] = evidence.record()
-        write_whole(FOUND, json.dumps([found[key] for key in sorted(found)], indent=1) + "\n")
+        stored = {entry["id"]: entry for entry in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
+        stored[name] = evidence.record()
+        write_whole(RESULTS, json.dumps([stored[key] for key in sorted(stored)], indent=1) + "\n")
     return 0
 
 

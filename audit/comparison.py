@@ -13,63 +13,55 @@ from audit.evidence import (
     Verdict,
     mean_interval,
     rank_correlation,
-    spreads_apart,
+    shared_verdict,
+    spread_ratio,
     train,
+    verdict_above,
     with_range,
 )
-from audit.games import settle
-from audit.gan import DCGAN, DIGITS, GAN, GAN_SEEDS, SAMPLES, real_sharpness, sharpness, validation_features
+from audit.gan import (
+    DCGAN,
+    GAN,
+    GAN_SEEDS,
+    NUM_DIGITS,
+    SAMPLES,
+    classified,
+    real_sharpness,
+    sharpness,
+    validation_features,
+)
 from audit.pixel import WIDE
 from audit.vae import SHORT
 from audit.verdicts import claim
 from gmlib import parameters, recipes, zoo
 from gmlib.experiments.recipe import Recipe, VAERecipe
-from gmlib.metrics import digits_covered, extract, frechet_distance, shipped_classifier
+from gmlib.metrics import digits_covered, frechet_distance
 
 VAES: dict[str, Recipe] = {"vae, 2 latents": SHORT, "vae, 20 latents": WIDE}
 GANS: dict[str, Recipe] = {"gan": GAN, "narrow dcgan": DCGAN}
-STEPS = ("C01", "C08", "C12", "C25")  # claims that add one complication at a time, over seeds
+CLAIMS_OF_SINGLE_STEPS = ("C01", "C08", "C12", "C25")  # claims that add one complication at a time, over seeds
 
 
-class Seen(NamedTuple):
-    """Measures of the samples of one run."""
+class ImageMetrics(NamedTuple):
+    """Metrics of the samples of one run."""
 
     sharpness: float
     fid: float  # against grey digits
     digits: int
 
 
-def look(images: Tensor) -> Seen:
-    """Return the measures of samples.
-
-    Args:
-        images: `(n, 1, 28, 28)`.
-
-    Returns:
-        The measures, against validation digits.
-    """
+def measure_images(images: Tensor) -> ImageMetrics:
+    """Return the metrics of images against validation digits."""
     real, _, frequencies = validation_features()
-    classifier = shipped_classifier()
-    features = extract(images, classifier.features)
-    read = classifier.head(features).detach().argmax(1)
-    fid, digits = frechet_distance(features, real), digits_covered(read, frequencies)
-    return Seen(sharpness(images), fid, digits)
+    features, digits = classified(images)
+    return ImageMetrics(sharpness(images), frechet_distance(features, real), digits_covered(digits, frequencies))
 
 
 @cache
-def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
-    """Train a recipe with a seed, or load the finished run, and measure its samples.
-
-    Args:
-        recipe: what to train.
-        seed: of the run, and of the samples.
-        drawn: whether samples of a VAE are binary draws; otherwise they are its probabilities, as usually shown.
-
-    Returns:
-        The measures.
-    """
+def metrics_of_run(recipe: Recipe, seed: int, drawn: bool = False) -> ImageMetrics:
+    """Train a recipe, or load the run, and measure its samples; of a VAE its probabilities, or binary images if `drawn`."""
     mean = isinstance(recipe, VAERecipe) and not drawn
-    return look(
+    return measure_images(
         train(recipe, seed).model.sample(
             SAMPLES, generator=Generator().manual_seed(seed), **({"mean": True} if mean else {})
         )
@@ -79,21 +71,24 @@ def seen(recipe: Recipe, seed: int, drawn: bool = False) -> Seen:
 def c28() -> Evidence:
     """Compare GANs and VAEs by the sharpness of samples, and by the spread of FID over seeds."""
     real = real_sharpness()
-    found = {name: [seen(recipe, seed) for seed in FIVE] for name, recipe in VAES.items()}
-    found |= {name: [seen(recipe, seed) for seed in GAN_SEEDS] for name, recipe in GANS.items()}
-    draws = {f"{name}, drawn": [seen(recipe, seed, drawn=True) for seed in FIVE] for name, recipe in VAES.items()}
-    off = {name: [abs(each.sharpness - real) for each in runs] for name, runs in found.items()}
-    fids = {name: [math.log(each.fid) for each in runs] for name, runs in found.items()}
-    pairs = list(product(GANS, VAES))
-    sharper = {
-        (gan, vae): mean_interval([b - a for a, b in zip(off[gan], off[vae], strict=False)]) for gan, vae in pairs
+    metrics = {name: [metrics_of_run(recipe, seed) for seed in FIVE] for name, recipe in VAES.items()}
+    metrics |= {name: [metrics_of_run(recipe, seed) for seed in GAN_SEEDS] for name, recipe in GANS.items()}
+    of_draws = {
+        f"{name}, drawn": [metrics_of_run(recipe, seed, drawn=True) for seed in FIVE] for name, recipe in VAES.items()
     }
-    wider = {(gan, vae): spreads_apart(fids[gan], fids[vae]) for gan, vae in pairs}
-    parts = {settle(interval) for _, interval in sharper.values()}
-    parts |= {settle(interval, 1.0) for _, interval in wider.values()}
+    distance = {name: [abs(each.sharpness - real) for each in runs] for name, runs in metrics.items()}
+    log_fids = {name: [math.log(each.fid) for each in runs] for name, runs in metrics.items()}
+    pairs = list(product(GANS, VAES))
+    gains_in_sharpness = {
+        (gan, vae): mean_interval([b - a for a, b in zip(distance[gan], distance[vae], strict=False)])
+        for gan, vae in pairs
+    }
+    spread_ratios = {(gan, vae): spread_ratio(log_fids[gan], log_fids[vae]) for gan, vae in pairs}
+    parts = {verdict_above(interval) for _, interval in gains_in_sharpness.values()}
+    parts |= {verdict_above(interval, 1.0) for _, interval in spread_ratios.values()}
     shown = ("gan", "vae, 20 latents")
-    gains = [b - a for a, b in zip(off[shown[0]], off[shown[1]], strict=False)]
-    lost = {name: sum(each.digits < DIGITS for each in runs) for name, runs in found.items()}
+    gains = [b - a for a, b in zip(distance[shown[0]], distance[shown[1]], strict=False)]
+    runs_losing_digits = {name: sum(each.digits < NUM_DIGITS for each in runs) for name, runs in metrics.items()}
     return Evidence(
         id="C28",
         claim="GANs are sharper than VAEs, and less stable.",
@@ -103,28 +98,26 @@ def c28() -> Evidence:
             f"digits. Sharpness: steps between neighbouring pixels per amount of ink, the nearer to that of digits ({real:.2f}) the sharper. Stability: standard deviation over seeds of ln FID. Effect: by how much gan is nearer to "
             "the digits' sharpness than vae with 20 latents, over the seeds that both have. Confirmed if each GAN is clearly sharper than each VAE and its runs clearly farther apart. Settings in which GANs fail altogether: C16, C19."
         ),
-        effect=mean_interval(gains)[0],
-        interval=mean_interval(gains)[1],
         unit="steps per amount of ink",
-        verdict=parts.pop() if len(parts) == 1 else "depends",
+        verdict=shared_verdict(parts),
         because="; ".join(
-            f"{gan} against {vae}: sharper by {sharper[gan, vae][0]:+.2f} [{sharper[gan, vae][1][0]:+.2f}, {sharper[gan, vae][1][1]:+.2f}], spread over seeds "
-            f"{wider[gan, vae][0]:.1f} [{wider[gan, vae][1][0]:.1f}, {wider[gan, vae][1][1]:.1f}] times as wide"
+            f"{gan} against {vae}: sharper by {gains_in_sharpness[gan, vae][0]:+.2f} [{gains_in_sharpness[gan, vae][1][0]:+.2f}, {gains_in_sharpness[gan, vae][1][1]:+.2f}], spread over seeds "
+            f"{spread_ratios[gan, vae][0]:.1f} [{spread_ratios[gan, vae][1][0]:.1f}, {spread_ratios[gan, vae][1][1]:.1f}] times as wide"
             for gan, vae in pairs
         )
-        + f"; runs that lose digits: {', '.join(f'{n} of {len(found[name])} ({name})' for name, n in lost.items())}",
+        + f"; runs that lose digits: {', '.join(f'{n} of {len(metrics[name])} ({name})' for name, n in runs_losing_digits.items())}",
         seeds=len(GAN_SEEDS),
-        values=[round(gain, 4) for gain in gains],
+        values=gains,
         table=[
             *(
                 {
                     "samples of": name,
                     "seeds": len(runs),
                     "sharpness": with_range([each.sharpness for each in runs], 3),
-                    "FID": with_range([each.fid for each in runs], 0) if name in found else None,
-                    "runs that lose digits": lost.get(name),
+                    "FID": with_range([each.fid for each in runs], 0) if name in metrics else None,
+                    "runs that lose digits": runs_losing_digits.get(name),
                 }
-                for name, runs in (found | draws).items()
+                for name, runs in (metrics | of_draws).items()
             ),
             {
                 "samples of": "(digits)",
@@ -134,7 +127,7 @@ def c28() -> Evidence:
                 "runs that lose digits": None,
             },
         ],
-        details={name: [each._asdict() for each in runs] for name, runs in (found | draws).items()},
+        details={name: [each._asdict() for each in runs] for name, runs in (metrics | of_draws).items()},
     )
 
 
@@ -169,15 +162,15 @@ def c29() -> Evidence:
         (measure, cost): [(row[cost], row[measure]) for row in rows if cost in row and measure in row]
         for measure, cost in product(measures, costs)
     }
-    found = {key: rank_correlation(*zip(*each, strict=True)) for key, each in points.items()}
+    correlations = {key: rank_correlation(*zip(*each, strict=True)) for key, each in points.items()}
     shown = (measures[0], costs[0])
-    effect, interval = found[shown]
-    without = [
+    effect, interval = correlations[shown]
+    leaving_one_out = [
         rank_correlation(*zip(*(points[shown][:i] + points[shown][i + 1 :]), strict=True))[0]
         for i in range(len(points[shown]))
     ]
-    parts: set[Verdict] = {settle(interval) for _, interval in found.values()}
-    steps = {name: claim(name) for name in STEPS}
+    parts: set[Verdict] = {verdict_above(interval) for _, interval in correlations.values()}
+    steps = {name: claim(name) for name in CLAIMS_OF_SINGLE_STEPS}
     return Evidence(
         id="C29",
         claim="More complicated architectures gave better results.",
@@ -189,13 +182,15 @@ def c29() -> Evidence:
         effect=effect,
         interval=interval,
         unit="Spearman's rho",
-        verdict=parts.pop() if len(parts) == 1 else "depends",
+        verdict=shared_verdict(parts),
         because="the rank correlation is "
-        + ", ".join(f"{rho:+.2f} [{low:+.2f}, {high:+.2f}] ({m}, {c})" for (m, c), (rho, (low, high)) in found.items())
+        + ", ".join(
+            f"{rho:+.2f} [{low:+.2f}, {high:+.2f}] ({m}, {c})" for (m, c), (rho, (low, high)) in correlations.items()
+        )
         + ". One complication at a time, over seeds: "
         + "; ".join(f"{name}, {each['verdict']}" for name, each in steps.items()),
         seeds=1,
-        values=without,
+        values=leaving_one_out,
         over="models",
         table=[
             {
@@ -204,7 +199,7 @@ def c29() -> Evidence:
                 "models": len(points[measure, cost]),
                 "rank correlation": f"{rho:+.2f} [{low:+.2f}, {high:+.2f}]",
             }
-            for (measure, cost), (rho, (low, high)) in found.items()
+            for (measure, cost), (rho, (low, high)) in correlations.items()
         ],
         details={"models": rows},
     )

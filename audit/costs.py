@@ -6,7 +6,7 @@ from typing import Any
 
 from gmlib.errors import InputError
 
-MEASURED = Path("benchmarks") / "results.json"
+BENCHMARKS = Path("benchmarks") / "results.json"
 
 
 def measured_costs() -> dict[str, Any]:
@@ -20,6 +20,6 @@ def measured_costs() -> dict[str, Any]:
     """
     here = Path.cwd()
     for folder in (here, *here.parents, Path(__file__).parents[1]):
-        if (folder / MEASURED).is_file():
-            return json.loads((folder / MEASURED).read_text(encoding="utf-8"))
-    raise InputError(f"found no {MEASURED} in {here} or above it: start this chapter in a clone of the repository")
+        if (folder / BENCHMARKS).is_file():
+            return json.loads((folder / BENCHMARKS).read_text(encoding="utf-8"))
+    raise InputError(f"found no {BENCHMARKS} in {here} or above it: start this chapter in a clone of the repository")

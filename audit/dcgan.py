@@ -7,20 +7,28 @@ from typing import Any, cast
 
 from torch import nn
 
-from audit.evidence import Evidence, mean_interval, with_interval, with_range
-from audit.games import AGAINST, BUDGET, GAN_CRITIC_BN, LONG_BUDGET, NARROW, rows, settle
+from audit.evidence import (
+    Evidence,
+    mean_interval,
+    paired_differences,
+    shared_verdict,
+    verdict_above,
+    with_interval,
+    with_range,
+)
+from audit.games import AGAINST, BUDGET, GAN_CRITIC_BN, LONG_BUDGET, NARROW, rows
 from audit.gan import (
     DCGAN,
     DCGAN_LONG,
     GAN,
     GAN_SEEDS,
     WIDTH,
-    column,
     differences,
-    failed,
-    history,
-    like,
+    history_column,
+    metric_by_seed,
     real_sharpness,
+    runs_that_lose_digits,
+    shortened,
 )
 from gmlib import recipes, zoo
 from gmlib.experiments.fit import fit_profile
@@ -29,20 +37,14 @@ from gmlib.models import DCCritic, DCGenerator
 from gmlib.models.conv import normed
 from gmlib.models.dcgan import initialise
 
-DCGAN_CRITIC_BN = like(recipes.DCGAN_CRITIC_BN)
+DCGAN_CRITIC_BN = shortened(recipes.DCGAN_CRITIC_BN)
 
 
 class PoolingCritic(DCCritic):
     """The critic with max pooling where the DCGAN has strides."""
 
     def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
-        """Build the network.
-
-        Args:
-            num_classes: number of labels, 0 for none.
-            width: channels of the first hidden plane.
-            **_others: further settings of a recipe; not used.
-        """
+        """Build the network."""
         super().__init__(num_classes, width)
 
         def down(inputs: int, outputs: int) -> list[nn.Module]:
@@ -59,14 +61,7 @@ class UpsamplingGenerator(DCGenerator):
     """The generator with nearest-neighbour upsampling where the DCGAN has strides."""
 
     def __init__(self, latent_dim: int = 100, num_classes: int = 0, width: int = 64, **_others: Any) -> None:
-        """Build the network.
-
-        Args:
-            latent_dim: size of z.
-            num_classes: number of labels, 0 for none.
-            width: channels of the last hidden plane.
-            **_others: further settings of a recipe; not used.
-        """
+        """Build the network."""
         super().__init__(latent_dim, num_classes, width)
 
         def up(inputs: int, outputs: int, size: int) -> list[nn.Module]:
@@ -86,13 +81,7 @@ class ConnectedCritic(DCCritic):
     """The critic with a fully connected hidden layer of 256 on top of the convolutions."""
 
     def __init__(self, num_classes: int = 0, width: int = 32, **_others: Any) -> None:
-        """Build the network.
-
-        Args:
-            num_classes: number of labels, 0 for none.
-            width: channels of the first hidden plane.
-            **_others: further settings of a recipe; not used.
-        """
+        """Build the network."""
         super().__init__(num_classes, width)
         hidden = 4 * width * 16
         self.net = nn.Sequential(
@@ -102,16 +91,8 @@ class ConnectedCritic(DCCritic):
         initialise(self)
 
 
-def seconds_an_epoch(recipe: GANRecipe, seed: int) -> float:
-    """Measure the seconds of the training steps of an epoch, on the embedded digits.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-
-    Returns:
-        Seconds that 50,000 digits would take.
-    """
+def seconds_per_epoch(recipe: GANRecipe, seed: int) -> float:
+    """Return the seconds that the training steps of 50,000 digits would take, measured on the embedded digits."""
     times: list[float] = []
     fit_profile(replace(recipe, quick_epochs=1), "quick", seed, on_step=lambda _: times.append(time.perf_counter()))
     return (times[-1] - times[0]) / (len(times) - 1) * 50_000 / recipe.batch_size
@@ -129,20 +110,22 @@ ABLATIONS = {
 def c12() -> Evidence:
     """Compare DCGAN and GAN by sharpness, epochs and seconds."""
     pair = {"gan": GAN, "narrow dcgan": DCGAN_LONG}
-    better = differences(GAN, DCGAN_LONG, "fid")
+    fid_gains = differences(GAN, DCGAN_LONG, "fid")
     real = real_sharpness()
-    off = {name: [abs(each - real) for each in column(recipe, "sharpness")] for name, recipe in pair.items()}
-    sharper = [a - b for a, b in zip(off["gan"], off["narrow dcgan"], strict=True)]
+    distance = {
+        name: [abs(each - real) for each in metric_by_seed(recipe, "sharpness")] for name, recipe in pair.items()
+    }
+    sharpness_gains = paired_differences(distance["gan"], distance["narrow dcgan"])
     shipped = {"gan": recipes.GAN, "narrow dcgan": recipes.DCGAN_PLAIN}
-    timed = [{name: seconds_an_epoch(recipe, seed) for name, recipe in shipped.items()} for seed in GAN_SEEDS]
+    timed = [{name: seconds_per_epoch(recipe, seed) for name, recipe in shipped.items()} for seed in GAN_SEEDS]
     slower = [each["narrow dcgan"] / each["gan"] for each in timed]
-    long = zoo.pretrained("gan").history.rows[-1]
-    longer = [
-        cast(float, long["validation_fid"]) - history(DCGAN_LONG, seed, "validation_fid")[-1] for seed in GAN_SEEDS
+    full_run = zoo.pretrained("gan").history.rows[-1]
+    gains_on_full_run = [
+        cast(float, full_run["validation_fid"]) - history_column(DCGAN_LONG, seed, "validation_fid")[-1]
+        for seed in GAN_SEEDS
     ]
-    effect, interval = mean_interval(better)
-    parts = {settle(mean_interval(each)[1]) for each in (sharper, better, longer)}
-    parts.add(settle(mean_interval(slower)[1], 1.0))
+    parts = {verdict_above(mean_interval(each)[1]) for each in (sharpness_gains, fid_gains, gains_on_full_run)}
+    parts.add(verdict_above(mean_interval(slower)[1], 1.0))
     table = rows(pair, "fid", "sharpness", "coverage")
     for row, name in zip(table, pair, strict=True):
         row |= {
@@ -156,21 +139,19 @@ def c12() -> Evidence:
         experiment=(
             f"gan and a narrow dcgan, {LONG_BUDGET}; {AGAINST}. Sharpness: steps between neighbouring pixels per amount of ink, {real:.2f} for "
             f"real digits, and the nearer to that the sharper, for specks are no sharpness. Effect: FID of gan after {GAN.epochs} epochs minus "
-            f"that of the narrow dcgan after as many; gan was not run to 150, but its full run to {long['epoch']}. Seconds: networks of full "
+            f"that of the narrow dcgan after as many; gan was not run to 150, but its full run to {full_run['epoch']}. Seconds: networks of full "
             "width, timed in turn on embedded digits."
         ),
-        effect=effect,
-        interval=interval,
         unit="FID",
-        verdict=parts.pop() if len(parts) == 1 else "depends",
+        verdict=shared_verdict(parts),
         because=(
-            f"after {DCGAN_LONG.epochs} epochs the narrow dcgan has a FID of {with_range(column(DCGAN_LONG, 'fid'), 0)} and gan one of "
-            f"{with_range(column(GAN, 'fid'), 0)}; of 2,000 samples {with_range([history(DCGAN_LONG, seed, 'validation_fid')[-1] for seed in GAN_SEEDS], 0)} "
-            f"against {long['validation_fid']:.0f} of gan after {long['epoch']}. Sharpness is {with_range(column(DCGAN_LONG, 'sharpness'), 2)} against "
-            f"{with_range(column(GAN, 'sharpness'), 2)}, and an epoch at full width takes {with_range(slower, 1)} times as long"
+            f"after {DCGAN_LONG.epochs} epochs the narrow dcgan has a FID of {with_range(metric_by_seed(DCGAN_LONG, 'fid'), 0)} and gan one of "
+            f"{with_range(metric_by_seed(GAN, 'fid'), 0)}; of 2,000 samples {with_range([history_column(DCGAN_LONG, seed, 'validation_fid')[-1] for seed in GAN_SEEDS], 0)} "
+            f"against {full_run['validation_fid']:.0f} of gan after {full_run['epoch']}. Sharpness is {with_range(metric_by_seed(DCGAN_LONG, 'sharpness'), 2)} against "
+            f"{with_range(metric_by_seed(GAN, 'sharpness'), 2)}, and an epoch at full width takes {with_range(slower, 1)} times as long"
         ),
         seeds=len(GAN_SEEDS),
-        values=[round(value, 4) for value in better],
+        values=fid_gains,
         table=table,
         details={"sharpness of real digits": real, "seconds an epoch": timed},
     )
@@ -180,9 +161,10 @@ def c19() -> Evidence:
     """Compare GANs with and without batch norm in the critic."""
     pairs = {"gan": (GAN_CRITIC_BN, GAN), "narrow dcgan": (DCGAN_CRITIC_BN, DCGAN)}
     worse = {name: differences(*pair, "fid") for name, pair in pairs.items()}
-    lost = {name: sum(failed(pair[0])) - sum(failed(pair[1])) for name, pair in pairs.items()}
-    effect, interval = mean_interval(worse["narrow dcgan"])
-    verdicts = {settle(mean_interval(values)[1]) for values in worse.values()}
+    lost = {
+        name: sum(runs_that_lose_digits(pair[0])) - sum(runs_that_lose_digits(pair[1])) for name, pair in pairs.items()
+    }
+    verdicts = {verdict_above(mean_interval(values)[1]) for values in worse.values()}
     stable = max(lost.values()) <= 0  # a FID that is equally higher in every seed is not instability
     arms = {
         "gan": GAN,
@@ -199,18 +181,16 @@ def c19() -> Evidence:
             "through the norm apart. Effect: FID with the norm minus FID without, narrow dcgan. Confirmed if FID rises in both pairs, and "
             "more runs lose digits."
         ),
-        effect=effect,
-        interval=interval,
         unit="FID",
-        verdict="depends" if len(verdicts) > 1 or (verdicts == {"confirmed"} and stable) else verdicts.pop(),
+        verdict="depends" if verdicts == {"confirmed"} and stable else shared_verdict(verdicts),
         because="with batch norm in the critic, "
         + ", ".join(
-            f"FID changes by {with_interval(worse[name], 0)} in {name} and {sum(failed(ours))} of {len(GAN_SEEDS)} runs lose digits "
-            f"({sum(failed(theirs))} without)"
+            f"FID changes by {with_interval(worse[name], 0)} in {name} and {sum(runs_that_lose_digits(ours))} of {len(GAN_SEEDS)} runs lose digits "
+            f"({sum(runs_that_lose_digits(theirs))} without)"
             for name, (ours, theirs) in pairs.items()
         ),
         seeds=len(GAN_SEEDS),
-        values=[round(value, 4) for value in worse["narrow dcgan"]],
+        values=worse["narrow dcgan"],
         table=rows(arms, "fid", "coverage", "digits", "largest"),
     )
 
@@ -218,9 +198,8 @@ def c19() -> Evidence:
 def c20() -> Evidence:
     """Compare the DCGAN with its three ablations."""
     worse = {name: differences(recipe, DCGAN, "fid") for name, recipe in ABLATIONS.items()}
-    verdicts = {name: settle(mean_interval(values)[1]) for name, values in worse.items()}
+    verdicts = {name: verdict_above(mean_interval(values)[1]) for name, values in worse.items()}
     name = max(worse, key=lambda name: mean_interval(worse[name])[0])
-    effect, interval = mean_interval(worse[name])
     return Evidence(
         id="C20",
         claim="Strides, no fully connected layer on top, and batch norm avoid poor results and collapse.",
@@ -229,17 +208,15 @@ def c20() -> Evidence:
             f"a narrow dcgan and three ablations: {DCGAN.epochs} epochs of 50,000 digits, {NARROW} for all; {AGAINST}. Effect: FID without the "
             f"decision whose loss costs most ({name}) minus that of the narrow dcgan."
         ),
-        effect=effect,
-        interval=interval,
         unit="FID",
-        verdict=next(iter(verdicts.values())) if len(set(verdicts.values())) == 1 else "depends",
+        verdict=shared_verdict(verdicts.values()),
         because=f"after {DCGAN.epochs} epochs "
         + ", ".join(
-            f"FID changes by {with_interval(values, 0)} with {name} ({sum(failed(ABLATIONS[name]))} of {len(GAN_SEEDS)} runs lose digits)"
+            f"FID changes by {with_interval(values, 0)} with {name} ({sum(runs_that_lose_digits(ABLATIONS[name]))} of {len(GAN_SEEDS)} runs lose digits)"
             for name, values in worse.items()
         ),
         seeds=len(GAN_SEEDS),
-        values=[round(value, 4) for value in worse[name]],
+        values=worse[name],
         table=rows({"narrow dcgan": DCGAN, **ABLATIONS}, "fid", "coverage", "digits", "largest"),
         details={"verdicts": verdicts},
     )

@@ -13,13 +13,7 @@ from gmlib.experiments.recipe import Recipe
 
 @dataclass(frozen=True)
 class Departure:
-    """One difference of a recipe from the report.
-
-    Args:
-        what: the setting that differs, a key of `OURS`.
-        theirs: its value in the report.
-        why: our reason.
-    """
+    """One difference of a recipe from the report."""
 
     what: str
     theirs: str

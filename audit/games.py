@@ -7,81 +7,71 @@ from statistics import fmean
 from typing import Any, cast
 
 import torch
-from scipy.stats import binomtest, spearmanr
+from scipy.stats import spearmanr
 from torch import Generator
 
-from audit.evidence import Evidence, Verdict, mean_interval, shares_apart, train, with_interval, with_range
+from audit.evidence import (
+    Evidence,
+    binomial_interval,
+    mean_interval,
+    paired_log_ratios,
+    share_difference,
+    shared_verdict,
+    train,
+    verdict_above,
+    with_interval,
+    with_range,
+)
 from audit.gan import (
     DCGAN,
     DCGAN_LONG,
     GAN,
     GAN_SEEDS,
-    PREVAILS,
-    ROUGH,
+    PREVAILING_SHARE,
+    SHARPNESS_FACTOR,
     WGANS,
     WGANS_OF_THE_REPORT,
     WIDTH,
-    column,
+    classified,
     differences,
-    failed,
-    history,
+    fid_log_ratios,
+    history_column,
     is_digits,
-    judged,
-    like,
+    metric_by_seed,
+    metrics_by_seed,
+    runs_that_lose_digits,
+    shortened,
 )
 from gmlib import interpolate, interpolate_spherical, mnist, recipes, zoo
 from gmlib.experiments.recipe import GANRecipe
-from gmlib.metrics import extract, shipped_classifier
 
-CGAN, CDCGAN = like(recipes.CGAN), like(recipes.CDCGAN)
-GAN_MINIMAX, GAN_CRITIC_BN = like(recipes.GAN_MINIMAX), like(recipes.GAN_CRITIC_BN)
+CGAN, CDCGAN = shortened(recipes.CGAN), shortened(recipes.CDCGAN)
+GAN_MINIMAX, GAN_CRITIC_BN = shortened(recipes.GAN_MINIMAX), shortened(recipes.GAN_CRITIC_BN)
 SCHEDULES = {
     "1 : 1": GAN,
-    "2 : 1": like(recipes.GAN, n_critic=2),
-    "5 : 1": like(recipes.GAN, n_critic=5),
-    "1 : 2": like(recipes.GAN, n_generator=2),
+    "2 : 1": shortened(recipes.GAN, n_critic=2),
+    "5 : 1": shortened(recipes.GAN, n_critic=5),
+    "1 : 2": shortened(recipes.GAN, n_generator=2),
 }
 NARROW = f"convolutional networks {WIDTH} channels wide, without penalty, at a rate of {DCGAN.lr:g} falling to 0"
 MLP_BUDGET = f"{GAN.epochs} epochs of 50,000 digits"
 BUDGET = f"{MLP_BUDGET}; {DCGAN.epochs} for the {NARROW}"
 LONG_BUDGET = f"{MLP_BUDGET} ({NARROW})"
 AGAINST = "10,000 samples against 10,000 validation digits"
-HALF = 0.1  # how far from a half D may be
-PROXY = 0.8  # rank correlation from which a loss counts as a proxy
-MUCH = 1.25  # factor in FID from which a change counts as large
-WITHIN = (-math.log(MUCH), math.log(MUCH))  # of ln ratios: no large change
+HALF_TOLERANCE = 0.1  # how far from a half D may be
+PROXY_CORRELATION = 0.8  # rank correlation from which a loss counts as a proxy
+LARGE_FACTOR = 1.25  # factor in FID from which a change counts as large
+NO_LARGE_CHANGE = (-math.log(LARGE_FACTOR), math.log(LARGE_FACTOR))  # of ln ratios: no large change
 PAIRS = 200
-SMOOTH, JUMP = 0.5, 1.0  # of the distance of two samples: what counts as a small step, and as a jump
-
-
-def settle(interval: tuple[float, float], threshold: float = 0.0) -> Verdict:
-    """Return the verdict on the claim that an effect is above a threshold.
-
-    Args:
-        interval: low and high.
-        threshold: the smallest effect for which the claim holds.
-
-    Returns:
-        "confirmed" if the interval is above the threshold, "refuted" if it is below, "depends" if it contains it.
-    """
-    low, high = interval
-    return "confirmed" if low > threshold else "refuted" if high < threshold else "depends"
+SMOOTH_STEP, JUMP_STEP = 0.5, 1.0  # of the distance of two samples: what counts as a small step, and as a jump
 
 
 def rows(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
-    """Return measures of several recipes as rows of a table.
-
-    Args:
-        arms: name to recipe.
-        *names: fields of `Judged`.
-
-    Returns:
-        A row per recipe, with the mean, the least and the largest of its seeds.
-    """
+    """Return metrics of several recipes as rows of a table: mean, least and largest over the seeds."""
     digits = {"fid": 0, "digits": 1, "coverage": 2}
     return [
         {"model": arm}
-        | {name.replace("_", " "): with_range(column(recipe, name), digits.get(name, 3)) for name in names}
+        | {name.replace("_", " "): with_range(metric_by_seed(recipe, name), digits.get(name, 3)) for name in names}
         for arm, recipe in arms.items()
     ]
 
@@ -89,29 +79,26 @@ def rows(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
 def c10() -> Evidence:
     """Compare the generator's loss of the first epoch with that of the last."""
     losses = {
-        name: [history(recipe, seed, "generator_loss") for seed in GAN_SEEDS]
+        name: [history_column(recipe, seed, "generator_loss") for seed in GAN_SEEDS]
         for name, recipe in {"gan": GAN, "narrow dcgan": DCGAN_LONG}.items()
     }
     falls = {name: [each[0] - each[-1] for each in runs] for name, runs in losses.items()}
     peaks = {name: [1 + each.index(max(each)) for each in runs] for name, runs in losses.items()}
-    effect, interval = mean_interval(falls["gan"])
-    verdicts = {settle(mean_interval(each)[1]) for each in falls.values()}
+    verdicts = {verdict_above(mean_interval(each)[1]) for each in falls.values()}
     return Evidence(
         id="C10",
         claim="The generator's loss starts high and falls with the epochs.",
         section="4.2.1, fig. 8",
         experiment=f"gan and a narrow dcgan, {LONG_BUDGET}. Effect: generator's loss, mean of the first epoch minus mean of the last, gan.",
-        effect=effect,
-        interval=interval,
         unit="nats",
-        verdict=verdicts.pop() if len(verdicts) == 1 else "depends",
+        verdict=shared_verdict(verdicts),
         because="from the first epoch to the last, -log D(G(z)) loses "
         + ", and ".join(
             f"{with_interval(falls[name], 2)} nats in {name}, where it is highest in epoch {' or '.join(map(str, sorted(set(at))))}"
             for name, at in peaks.items()
         ),
         seeds=len(GAN_SEEDS),
-        values=[round(fall, 4) for fall in falls["gan"]],
+        values=falls["gan"],
         details={"falls": falls, "epoch of the peak": peaks},
     )
 
@@ -120,20 +107,27 @@ def c11() -> Evidence:
     """Measure the discriminator's probabilities at the end of training."""
     arms = {"gan": GAN, "cgan": CGAN, "narrow dcgan": DCGAN_LONG}
     real, fake = (
-        {name: [history(recipe, seed, column)[-1] for seed in GAN_SEEDS] for name, recipe in arms.items()}
-        for column in ("real_sigmoid", "fake_sigmoid")
+        {
+            name: [history_column(recipe, seed, metric_by_seed)[-1] for seed in GAN_SEEDS]
+            for name, recipe in arms.items()
+        }
+        for metric_by_seed in ("real_sigmoid", "fake_sigmoid")
     )
     # D on both is a half where their difference and the distance of their mean from a half vanish
-    off = {name: [max(a - b, abs(a + b - 1)) for a, b in zip(real[name], fake[name], strict=True)] for name in arms}
-    effect, interval = mean_interval(off["gan"])
-    near = [mean_interval(values)[1][1] < HALF for values in off.values()]
-    far = [mean_interval(values)[1][0] > HALF for values in off.values()]
-    long = {name: zoo.pretrained(name).history.rows[-1] for name in ("gan", "cgan", "dcgan", "cdcgan")}
-    apart = [cast(float, row["real_sigmoid"]) - cast(float, row["fake_sigmoid"]) > HALF for row in long.values()]
-    said = [f"{fmean(real[name]):.2f} on real and {fmean(fake[name]):.2f} on fake images in {name}" for name in arms]
-    said_long = [
+    distance_from_half = {
+        name: [max(a - b, abs(a + b - 1)) for a, b in zip(real[name], fake[name], strict=True)] for name in arms
+    }
+    within_tolerance = [mean_interval(values)[1][1] < HALF_TOLERANCE for values in distance_from_half.values()]
+    beyond_tolerance = [mean_interval(values)[1][0] > HALF_TOLERANCE for values in distance_from_half.values()]
+    full_runs = {name: zoo.pretrained(name).history.rows[-1] for name in ("gan", "cgan", "dcgan", "cdcgan")}
+    full_runs_apart = [
+        cast(float, row["real_sigmoid"]) - cast(float, row["fake_sigmoid"]) > HALF_TOLERANCE
+        for row in full_runs.values()
+    ]
+    text = [f"{fmean(real[name]):.2f} on real and {fmean(fake[name]):.2f} on fake images in {name}" for name in arms]
+    text_of_full_runs = [
         f"{row['real_sigmoid']:.2f} and {row['fake_sigmoid']:.2f} in {name} after {row['epoch']}"
-        for name, row in long.items()
+        for name, row in full_runs.items()
     ]
     return Evidence(
         id="C11",
@@ -141,18 +135,20 @@ def c11() -> Evidence:
         section="3.2",
         experiment=(
             f"gan, cgan and a narrow dcgan, {LONG_BUDGET}; mean sigmoid of the discriminator's scores over the last epoch, as it trains, "
-            f"of training digits and samples. Effect: the larger of D(real) - D(fake) and |D(real) + D(fake) - 1|, gan; up to {HALF} passes."
+            f"of training digits and samples. Effect: the larger of D(real) - D(fake) and |D(real) + D(fake) - 1|, gan; up to {HALF_TOLERANCE} passes."
         ),
-        effect=effect,
-        interval=interval,
         unit="probability",
-        verdict="confirmed" if all(near) else "refuted" if all(far) and all(apart) else "depends",
+        verdict="confirmed"
+        if all(within_tolerance)
+        else "refuted"
+        if all(beyond_tolerance) and all(full_runs_apart)
+        else "depends",
         because=(
-            f"after {GAN.epochs} epochs it gives {', '.join(said)}; in the full runs, of one seed, {', '.join(said_long)} epochs"
+            f"after {GAN.epochs} epochs it gives {', '.join(text)}; in the full runs, of one seed, {', '.join(text_of_full_runs)} epochs"
         ),
         seeds=len(GAN_SEEDS),
-        holds=(None, HALF),
-        values=[round(value, 4) for value in off["gan"]],
+        holds=(None, HALF_TOLERANCE),
+        values=distance_from_half["gan"],
         table=[
             {"model": name, "D of real": with_range(real[name], 3), "D of fake": with_range(fake[name], 3)}
             for name in arms
@@ -162,36 +158,15 @@ def c11() -> Evidence:
 
 
 def largest_steps(images: torch.Tensor) -> tuple[float, float]:
-    """Measure the largest step in the classifier's features along interpolations.
-
-    Args:
-        images: `PAIRS` ways of as many images each, one after the other, `(n, 1, 28, 28)`; the ends of each are random.
-
-    Returns:
-        The longest step of a way over the distance of two ends, and changes of the digit that is read; means over the
-        ways. A straight and even way of five steps has 0.2, images that have nothing to do with each other above 1.
-    """
-    classifier = shipped_classifier()
-    features = extract(images, classifier.features)
-    with torch.inference_mode():
-        read = classifier.head(features).argmax(1).unflatten(0, (PAIRS, -1))
-    along = features.unflatten(0, (PAIRS, -1))
-    longest = along.diff(dim=1).norm(dim=2).max(1).values.mean()
-    apart = (along[:, 0] - along[:, -1]).norm(dim=1).mean()
-    return float(longest / apart), float((read.diff(dim=1) != 0).sum(1).float().mean())
+    """Return the largest step in features over the distance of the ends, and the changes of digit: means over interpolations."""
+    features, digits = (each.unflatten(0, (PAIRS, -1)) for each in classified(images))
+    longest = features.diff(dim=1).norm(dim=2).max(1).values.mean()
+    distance = (features[:, 0] - features[:, -1]).norm(dim=1).mean()
+    return float(longest / distance), float((digits.diff(dim=1) != 0).sum(1).float().mean())
 
 
-def walk(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torch.Tensor:
-    """Return samples along interpolations between random latents.
-
-    Args:
-        recipe: what to train.
-        seed: of the run and of the latents.
-        way: `interpolate` or `interpolate_spherical`.
-
-    Returns:
-        Images `(6 PAIRS, 1, 28, 28)`, way after way.
-    """
+def interpolated_samples(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """Return samples along interpolations between random latents."""
     run = train(recipe, seed)
     ends = torch.randn(2, PAIRS, run.model.latent_dim, generator=Generator().manual_seed(seed))
     return run.model.decode(way(ends[0], ends[1]))
@@ -200,17 +175,18 @@ def walk(recipe: GANRecipe, seed: int, way: Callable[..., torch.Tensor]) -> torc
 def c13() -> Evidence:
     """Measure the steps of interpolations in latent space."""
     ways = {"linear": interpolate, "spherical": interpolate_spherical}
-    found = {
-        (name, way): [largest_steps(walk(recipe, seed, go)) for seed in GAN_SEEDS]
+    steps_and_changes = {
+        (name, way): [largest_steps(interpolated_samples(recipe, seed, interpolation)) for seed in GAN_SEEDS]
         for name, recipe in {"gan": GAN, "narrow dcgan": DCGAN_LONG}.items()
-        for way, go in ways.items()
+        for way, interpolation in ways.items()
     }
-    steps = {key: [each[0] for each in values] for key, values in found.items()}
-    effect, interval = mean_interval(steps["gan", "linear"])
-    smooth = [mean_interval(values)[1][1] < SMOOTH for values in steps.values()]
-    rough = [mean_interval(values)[1][0] > JUMP for values in steps.values()]
+    steps = {key: [each[0] for each in values] for key, values in steps_and_changes.items()}
+    all_smooth = [mean_interval(values)[1][1] < SMOOTH_STEP for values in steps.values()]
+    all_jumps = [mean_interval(values)[1][0] > JUMP_STEP for values in steps.values()]
     digits = mnist("validation", "mnist")[: 2 * PAIRS].grey()
-    faded = largest_steps(interpolate(digits[:PAIRS].flatten(1), digits[PAIRS:].flatten(1)).view(-1, 1, 28, 28))[0]
+    of_cross_fade = largest_steps(
+        interpolate(digits[:PAIRS].flatten(1), digits[PAIRS:].flatten(1)).view(-1, 1, 28, 28)
+    )[0]
     return Evidence(
         id="C13",
         claim="Between two latents, in steps of 0.2, images change smoothly.",
@@ -218,18 +194,16 @@ def c13() -> Evidence:
         experiment=(
             f"gan and a narrow dcgan, {LONG_BUDGET}; {PAIRS} ways between random latents, linear and spherical, steps in the classifier's "
             "features. Effect: the longest of five steps over the distance of two samples, gan, linear; the cross-fade of two real digits has "
-            f"{faded:.2f}. Below {SMOOTH:g} counts as smooth, above {JUMP:g} as a jump."
+            f"{of_cross_fade:.2f}. Below {SMOOTH_STEP:g} counts as smooth, above {JUMP_STEP:g} as a jump."
         ),
-        effect=effect,
-        interval=interval,
         unit="distances of two samples",
-        verdict="confirmed" if all(smooth) else "refuted" if all(rough) else "depends",
+        verdict="confirmed" if all(all_smooth) else "refuted" if all(all_jumps) else "depends",
         because="the longest of the five steps is "
         + ", ".join(f"{fmean(values):.2f} in {name} ({way})" for (name, way), values in steps.items())
         + " of the distance of two samples",
         seeds=len(GAN_SEEDS),
-        holds=(None, SMOOTH),
-        values=[round(value, 4) for value in steps["gan", "linear"]],
+        holds=(None, SMOOTH_STEP),
+        values=steps["gan", "linear"],
         table=[
             {
                 "model": name,
@@ -237,7 +211,7 @@ def c13() -> Evidence:
                 "longest step": with_range([each[0] for each in values], 3),
                 "changes of the digit": with_range([each[1] for each in values], 2),
             }
-            for (name, way), values in found.items()
+            for (name, way), values in steps_and_changes.items()
         ],
     )
 
@@ -246,40 +220,41 @@ def c14() -> Evidence:
     """Correlate losses with quality along training."""
     signs = {"generator_loss": 1, "critic_loss": -1}  # a good generator has a low loss, and its critic a high one
     arms = {"gan": GAN, "narrow dcgan": DCGAN_LONG}
-    found = {
+    correlations = {
         (arm, loss): [
-            float(spearmanr(history(recipe, seed, loss), history(recipe, seed, "validation_fid")).statistic)
+            float(
+                spearmanr(history_column(recipe, seed, loss), history_column(recipe, seed, "validation_fid")).statistic
+            )
             for seed in GAN_SEEDS
         ]
         for arm, recipe in arms.items()
         for loss in signs
     }
-    ends = {key: sorted(signs[key[1]] * end for end in mean_interval(values)[1]) for key, values in found.items()}
-    proxies = [all(ends[arm, loss][0] > PROXY for arm in arms) for loss in signs]
-    fails = [all(ends[arm, loss][1] < PROXY for arm in arms) for loss in signs]
-    effect, interval = mean_interval(found["narrow dcgan", "generator_loss"])
+    ends = {
+        key: sorted(signs[key[1]] * end for end in mean_interval(values)[1]) for key, values in correlations.items()
+    }
+    proxies = [all(ends[arm, loss][0] > PROXY_CORRELATION for arm in arms) for loss in signs]
+    fails = [all(ends[arm, loss][1] < PROXY_CORRELATION for arm in arms) for loss in signs]
     return Evidence(
         id="C14",
         claim="The losses are no proxy for the quality of the samples.",
         section="4.2.1",
         experiment=(
             f"gan and a narrow dcgan, {LONG_BUDGET}; rank correlation of each loss with the FID of 2,000 samples over the epochs. Effect: that "
-            f"of the generator's loss, narrow dcgan. A proxy has at least {PROXY:g}, the critic's loss at most -{PROXY:g}. Confirmed if both losses "
+            f"of the generator's loss, narrow dcgan. A proxy has at least {PROXY_CORRELATION:g}, the critic's loss at most -{PROXY_CORRELATION:g}. Confirmed if both losses "
             "fail in both networks, refuted if one of them is a proxy in both."
         ),
-        effect=effect,
-        interval=interval,
         unit="Spearman's rho",
         verdict="refuted" if any(proxies) else "confirmed" if all(fails) else "depends",
         because="rank correlation with FID is "
         + ", ".join(
             f"{with_interval(values, 2)} for the {loss.replace('_loss', '')}'s loss in {arm}"
-            for (arm, loss), values in found.items()
+            for (arm, loss), values in correlations.items()
         ),
         seeds=len(GAN_SEEDS),
-        holds=(None, PROXY),
-        values=[round(value, 4) for value in found["narrow dcgan", "generator_loss"]],
-        details={"rho": {f"{arm}, {loss}": values for (arm, loss), values in found.items()}},
+        holds=(None, PROXY_CORRELATION),
+        values=correlations["narrow dcgan", "generator_loss"],
+        details={"rho": {f"{arm}, {loss}": values for (arm, loss), values in correlations.items()}},
     )
 
 
@@ -294,26 +269,31 @@ def c15() -> Evidence:
         **{f"the report's wgan, {bound}": recipe for bound, recipe in WGANS_OF_THE_REPORT.items()},
         **{f"narrow wgan, {bound}": recipe for bound, recipe in WGANS.items()},
     }
-    trials = {name: [(each.largest, each.sharpness) for each in judged(recipe)] for name, recipe in arms.items()}
-    prevails = {name: [share > PREVAILS and is_digits(edges) for share, edges in each] for name, each in trials.items()}
+    trials = {
+        name: [(each.largest, each.sharpness) for each in metrics_by_seed(recipe)] for name, recipe in arms.items()
+    }
+    prevails = {
+        name: [share > PREVAILING_SHARE and is_digits(sharpness_of_samples) for share, sharpness_of_samples in each]
+        for name, each in trials.items()
+    }
     one_sided = {name: sum(each) for name, each in prevails.items()}
     count, number = sum(one_sided.values()), sum(map(len, trials.values()))
-    ends = binomtest(count, number).proportion_ci(0.95)
+    effect, interval = binomial_interval([one for each in prevails.values() for one in each])
     where = [f"{name} ({n})" for name, n in one_sided.items() if n]
     return Evidence(
         id="C15",
         claim="In some trials one digit prevails.",
         section="4.2.1",
         experiment=(
-            f"{len(arms)} unconditional settings, {BUDGET}; WGANs as in C21, of chapter 9; digits read in 10,000 samples. A digit prevails with more than {PREVAILS:.0%} of "
-            f"them, if they are digits: within a factor of {ROUGH} of the edges of real ones. Effect: share of the trials in which one does, "
+            f"{len(arms)} unconditional settings, {BUDGET}; WGANs as in C21, of chapter 9; digits read in 10,000 samples. A digit prevails with more than {PREVAILING_SHARE:.0%} of "
+            f"them, if they are digits: within a factor of {SHARPNESS_FACTOR} of the edges of real ones. Effect: share of the trials in which one does, "
             "with its binomial interval, as if all settings were alike. No trial can refute it."
         ),
-        effect=round(count / number, 4),
-        interval=(round(float(ends.low), 4), round(float(ends.high), 4)),
+        effect=effect,
+        interval=interval,
         unit="share of the trials",
         verdict="confirmed" if count else "depends",
-        because=f"one digit has more than {PREVAILS:.0%} of the samples in {count} of {number} trials"
+        because=f"one digit has more than {PREVAILING_SHARE:.0%} of the samples in {count} of {number} trials"
         + (f": {', '.join(where)}" if where else ""),
         seeds=len(GAN_SEEDS),
         over="runs",
@@ -325,7 +305,7 @@ def c15() -> Evidence:
 
 def c16() -> Evidence:
     """Compare the two losses of the generator."""
-    effect, interval = shares_apart(failed(GAN_MINIMAX), failed(GAN))
+    effect, interval = share_difference(runs_that_lose_digits(GAN_MINIMAX), runs_that_lose_digits(GAN))
     arms = {"log(1 - D)": GAN_MINIMAX, "-log D": GAN}
     return Evidence(
         id="C16",
@@ -338,14 +318,17 @@ def c16() -> Evidence:
         effect=effect,
         interval=interval,
         unit="share of the runs",
-        verdict=settle(interval),
+        verdict=verdict_above(interval),
         because="; ".join(
-            f"with {name}, {sum(failed(recipe))} of {len(GAN_SEEDS)} runs fail, and FID is {_listed(column(recipe, 'fid'))}"
+            f"with {name}, {sum(runs_that_lose_digits(recipe))} of {len(GAN_SEEDS)} runs fail, and FID is {_listed(metric_by_seed(recipe, 'fid'))}"
             for name, recipe in arms.items()
         ),
         seeds=len(GAN_SEEDS),
         over="pairs of runs",
-        values=[float(a) - float(b) for a, b in zip(failed(GAN_MINIMAX), failed(GAN), strict=True)],
+        values=[
+            float(a) - float(b)
+            for a, b in zip(runs_that_lose_digits(GAN_MINIMAX), runs_that_lose_digits(GAN), strict=True)
+        ],
         table=rows({"gan": GAN, "gan_minimax": GAN_MINIMAX}, "fid", "coverage", "digits", "histogram_kl", "largest"),
     )
 
@@ -356,48 +339,40 @@ def _listed(values: list[float]) -> str:
 
 
 def fid_after(recipe: GANRecipe, seed: int, steps: int) -> float:
-    """Return the FID of a run after a number of generator steps.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-        steps: of the generator.
-
-    Returns:
-        FID of 2,000 samples after the first epoch that reaches this number of steps.
-    """
-    done = accumulate(history(recipe, seed, "generator_steps"))
+    """Return the FID of a run after a number of generator steps."""
+    done = accumulate(history_column(recipe, seed, "generator_steps"))
     epoch = next(i for i, count in enumerate(done) if count >= steps)
-    return history(recipe, seed, "validation_fid")[epoch]
+    return history_column(recipe, seed, "validation_fid")[epoch]
 
 
 def c17() -> Evidence:
     """Compare schedules of critic and generator steps."""
-    total = {name: int(sum(history(recipe, GAN_SEEDS[0], "generator_steps"))) for name, recipe in SCHEDULES.items()}
+    total = {
+        name: int(sum(history_column(recipe, GAN_SEEDS[0], "generator_steps"))) for name, recipe in SCHEDULES.items()
+    }
     others = [name for name in SCHEDULES if SCHEDULES[name] is not GAN]
     images, steps, table = {}, {}, []
     for name in others:
         recipe, same = SCHEDULES[name], min(total[name], total["1 : 1"])
         ours, theirs = ([fid_after(each, seed, same) for seed in GAN_SEEDS] for each in (recipe, GAN))
-        images[name] = [math.log(a / b) for a, b in zip(column(recipe, "fid"), column(GAN, "fid"), strict=True)]
-        steps[name] = [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
+        images[name] = fid_log_ratios(recipe, GAN)
+        steps[name] = paired_log_ratios(ours, theirs)
         table.append(
             {
                 "critic : generator": name,
-                "FID": with_range(column(recipe, "fid"), 0),
-                "that of 1 : 1": with_range(column(GAN, "fid"), 0),
+                "FID": with_range(metric_by_seed(recipe, "fid"), 0),
+                "that of 1 : 1": with_range(metric_by_seed(GAN, "fid"), 0),
                 "at as many generator steps": same,
                 "FID of 2,000": with_range(ours, 0),
                 "that of 1 : 1 then": with_range(theirs, 0),
             }
         )
-    sides = {  # 1 above the factor, -1 below it, 0 within, None across its border
-        (clock, name): side(mean_interval(values)[1])
+    sides = {
+        (clock, name): side_of_factor(mean_interval(values)[1])
         for clock, each in (("images", images), ("steps", steps))
         for name, values in each.items()
     }
     name = max(others, key=lambda name: abs(fmean(images[name])))
-    effect, interval = mean_interval(images[name])
     same_way = [sides["images", name] for name in others if sides["images", name] == sides["steps", name]]
     return Evidence(
         id="C17",
@@ -405,13 +380,15 @@ def c17() -> Evidence:
         section="4.2.1",
         experiment=(
             f"gan with 1 : 1, 2 : 1, 5 : 1 and 1 : 2 critic to generator steps, {MLP_BUDGET}, the same images for all critics; {AGAINST}. "
-            f"Effect: ln of the FID of {name} over that of 1 : 1, the schedule with the largest. Beyond a factor of {MUCH} counts as much; "
+            f"Effect: ln of the FID of {name} over that of 1 : 1, the schedule with the largest. Beyond a factor of {LARGE_FACTOR} counts as much; "
             "refuted if some schedule is beyond it on the same side after as many images and after as many generator steps."
         ),
-        effect=effect,
-        interval=interval,
         unit="ln of a ratio of FIDs",
-        verdict="confirmed" if all(side == 0 for side in sides.values()) else "refuted" if any(same_way) else "depends",
+        verdict="confirmed"
+        if all(side_of_factor == 0 for side_of_factor in sides.values())
+        else "refuted"
+        if any(same_way)
+        else "depends",
         because="FID over that of 1 : 1 is "
         + ", ".join(
             f"{math.exp(fmean(images[name])):.2f} with {name} after as many images and {math.exp(fmean(steps[name])):.2f} after as many "
@@ -419,22 +396,15 @@ def c17() -> Evidence:
             for name in others
         ),
         seeds=len(GAN_SEEDS),
-        holds=WITHIN,
-        values=[round(value, 4) for value in images[name]],
+        holds=NO_LARGE_CHANGE,
+        values=images[name],
         table=table,
     )
 
 
-def side(interval: tuple[float, float]) -> int | None:
-    """Return where an interval of ln ratios lies relative to the factor `MUCH`.
-
-    Args:
-        interval: low and high, of ln of a ratio.
-
-    Returns:
-        1 above the factor `MUCH`, -1 below its inverse, 0 between them, None across a border.
-    """
-    low, high, much = *interval, math.log(MUCH)
+def side_of_factor(interval: tuple[float, float]) -> int | None:
+    """Return where an interval of ln ratios lies relative to the factor `LARGE_FACTOR`: 1 above it, -1 below its inverse, 0 between them, None across a border."""
+    low, high, much = *interval, math.log(LARGE_FACTOR)
     return 1 if low > much else -1 if high < -much else 0 if -much < low and high < much else None
 
 
@@ -443,8 +413,7 @@ def c18() -> Evidence:
     pairs = {"cgan": (CGAN, GAN), "narrow cdcgan": (CDCGAN, DCGAN)}
     covered = {name: differences(*pair, "coverage") for name, pair in pairs.items()}
     gains = {name: [-value for value in differences(*pair, "histogram_kl")] for name, pair in pairs.items()}
-    effect, interval = mean_interval(covered["cgan"])
-    verdicts = {settle(mean_interval(values)[1]) for values in (*gains.values(), *covered.values())}
+    verdicts = {verdict_above(mean_interval(values)[1]) for values in (*gains.values(), *covered.values())}
     arms = {"gan": GAN, "cgan": CGAN, "narrow dcgan": DCGAN, "narrow cdcgan": CDCGAN}
     return Evidence(
         id="C18",
@@ -454,16 +423,14 @@ def c18() -> Evidence:
             f"cgan against gan and a narrow cdcgan against a narrow dcgan, {BUDGET}; {AGAINST}, with the labels of these. Effect: coverage, "
             "cgan minus gan. Confirmed if coverage and the KL of the digit histogram gain in both pairs."
         ),
-        effect=effect,
-        interval=interval,
         unit="share of the validation digits",
-        verdict=verdicts.pop() if len(verdicts) == 1 else "depends",
+        verdict=shared_verdict(verdicts),
         because=(
             f"coverage of the validation digits changes by {with_interval(covered['cgan'], 2)} with labels in gan and by "
             f"{with_interval(covered['narrow cdcgan'], 2)} in the narrow dcgan, after as many epochs; the histogram's KL falls by "
             f"{with_interval(gains['cgan'], 3)} and {with_interval(gains['narrow cdcgan'], 3)} nats, but labels are told"
         ),
         seeds=len(GAN_SEEDS),
-        values=[round(value, 4) for value in covered["cgan"]],
+        values=covered["cgan"],
         table=rows(arms, "fid", "coverage", "histogram_kl", "digits", "accuracy"),
     )

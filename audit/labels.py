@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import replace
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from audit.evidence import SEEDS, Evidence, final_elbo, mean_interval, train, with_interval
+from audit.evidence import SEEDS, Evidence, final_elbo, mean_interval, paired_differences, train, with_interval
 from audit.pixel import pixel_entropy
 from audit.vae import SHORT
 from gmlib import mnist, recipes
@@ -31,12 +32,13 @@ class Nats(NamedTuple):
 
 def c03() -> Evidence:
     """Compare the CVAE with the VAE: by the ELBO, as the report did, and by likelihoods of the same variables."""
-    found = {size: [_nats(size, seed) for seed in SEEDS] for size in LATENTS}
-    narrow = found[2]
-    effect, interval = mean_interval([nats.loss for nats in narrow])
-    fair = {size: [nats.fair for nats in found[size]] for size in LATENTS}
-    fairly = mean_interval(fair[2])[1][0] > 0
-    beyond = interval[0] > math.log(10)
+    nats_by_size = {size: [_nats_of_seed(size, seed) for seed in SEEDS] for size in LATENTS}
+    narrow = nats_by_size[2]
+    losses = [nats.loss for nats in narrow]
+    effect, interval = mean_interval(losses)
+    fair = {size: [nats.fair for nats in nats_by_size[size]] for size in LATENTS}
+    better_fairly = mean_interval(fair[2])[1][0] > 0
+    above_ln_10 = interval[0] > math.log(10)
     return Evidence(
         id="C03",
         claim="Conditioning on the label lowers the VAE's loss.",
@@ -46,22 +48,20 @@ def c03() -> Evidence:
             f"bounds log p(x|y). Likelihoods: {DRAWS:,} draws an image and label, {DIGITS:,} validation digits. Fair: log of the mean of "
             "p(x|y) over the ten labels, against log p(x) of vae. Effect: ELBO of cvae minus ELBO of vae, 2 latents."
         ),
-        effect=effect,
-        interval=interval,
         unit="nats per image",
-        verdict="refuted" if interval[1] < 0 else "confirmed" if interval[0] > 0 and fairly else "depends",
+        verdict="refuted" if interval[1] < 0 else "confirmed" if interval[0] > 0 and better_fairly else "depends",
         because=(
-            f"with two latents the loss falls by {effect:.1f} nats, {'far more' if beyond else 'not clearly more'} than the "
-            f"ln 10 = {math.log(10):.2f} that a label can tell about an image{': it serves as a third latent' if beyond else ''}. "
-            f"As a model of the image alone, with the label summed out, cvae is {_ahead(fair[2])} with 2 latents, and "
-            f"{_ahead(fair[20])} with 20"
+            f"with two latents the loss falls by {effect:.1f} nats, {'far more' if above_ln_10 else 'not clearly more'} than the "
+            f"ln 10 = {math.log(10):.2f} that a label can tell about an image{': it serves as a third latent' if above_ln_10 else ''}. "
+            f"As a model of the image alone, with the label summed out, cvae is {_comparison(fair[2])} with 2 latents, and "
+            f"{_comparison(fair[20])} with 20"
         ),
         seeds=len(SEEDS),
-        values=[round(nats.loss, 4) for nats in narrow],
+        values=losses,
         table=[
             {"latents": size}
             | {
-                title: with_interval([getattr(nats, name) for nats in found[size]])
+                title: with_interval([getattr(nats, name) for nats in nats_by_size[size]])
                 for title, name in (
                     ("ELBO: cvae minus vae", "loss"),
                     ("log p(x|y) minus log p(x)", "given"),
@@ -75,11 +75,11 @@ def c03() -> Evidence:
                 str(size): [
                     round(sum(column) / len(SEEDS), 4) for column in zip(*(n.by_digit for n in runs), strict=True)
                 ]
-                for size, runs in found.items()
+                for size, runs in nats_by_size.items()
             },
-            "fair": {str(size): [round(nats.fair, 4) for nats in runs] for size, runs in found.items()},
-            "given": {str(size): [round(nats.given, 4) for nats in runs] for size, runs in found.items()},
-            "loss": {str(size): [round(nats.loss, 4) for nats in runs] for size, runs in found.items()},
+            "fair": {str(size): [round(nats.fair, 4) for nats in runs] for size, runs in nats_by_size.items()},
+            "given": {str(size): [round(nats.given, 4) for nats in runs] for size, runs in nats_by_size.items()},
+            "loss": {str(size): [round(nats.loss, 4) for nats in runs] for size, runs in nats_by_size.items()},
         },
     )
 
@@ -88,29 +88,25 @@ def c04() -> Evidence:
     """Compare the brightness of strokes and the entropy of pixels."""
     digits = mnist("train", "mnist")
     frequencies = digits.require_labels().bincount().double()
-    bright: dict[str, list[float]] = {}
-    unsure: dict[str, list[float]] = {}
+    brightness: dict[str, list[float]] = {}
+    entropy: dict[str, list[float]] = {}
     for size in LATENTS:
         for name, recipe in (("vae", SHORT), ("cvae", SHORT_CVAE)):
             key = f"{name}, {size} latents"
-            bright[key], unsure[key] = [], []
+            brightness[key], entropy[key] = [], []
             for seed in SEEDS:
                 run = train(replace(recipe, latent_dim=size), seed)
-                asked = frequencies.multinomial(10_000, replacement=True, generator=stream(seed, "labels"))
-                labels = asked if name == "cvae" else None
+                drawn = frequencies.multinomial(10_000, replacement=True, generator=stream(seed, "labels"))
+                labels = drawn if name == "cvae" else None
                 means = run.model.sample(10_000, labels, generator=Generator().manual_seed(seed), mean=True)
-                bright[key].append(stroke_brightness(means))
-                unsure[key].append(pixel_entropy(means))
+                brightness[key].append(stroke_brightness(means))
+                entropy[key].append(pixel_entropy(means))
     gains = {
-        size: [
-            ours - plain
-            for ours, plain in zip(bright[f"cvae, {size} latents"], bright[f"vae, {size} latents"], strict=True)
-        ]
+        size: paired_differences(brightness[f"cvae, {size} latents"], brightness[f"vae, {size} latents"])
         for size in LATENTS
     }
-    effect, interval = mean_interval(gains[2])
-    falls = [plain - ours for ours, plain in zip(unsure["cvae, 2 latents"], unsure["vae, 2 latents"], strict=True)]
-    fall, (least, _) = mean_interval(falls)
+    interval = mean_interval(gains[2])[1]
+    fall, (least, _) = mean_interval(paired_differences(entropy["vae, 2 latents"], entropy["cvae, 2 latents"]))
     grey = mnist("validation", "mnist").grey()
     always = all(mean_interval(values)[1][0] > 0 for values in gains.values())
     return Evidence(
@@ -121,26 +117,24 @@ def c04() -> Evidence:
             "vae and cvae with 2 and with 20 latents, 20 epochs of 50,000 digits; 10,000 probability maps from the prior, labels as often as in "
             "training. Brightness of strokes: the mean probability at the pixels that get ink, Σp²/Σp. Effect: cvae minus vae, 2 latents."
         ),
-        effect=effect,
-        interval=interval,
         unit="probability of ink",
         verdict="refuted" if interval[1] < 0 else "confirmed" if always else "depends",
         because=(
-            f"with two latents the pixels that get ink have a probability of {_mean(bright['cvae, 2 latents']):.2f} against "
-            f"{_mean(bright['vae, 2 latents']):.2f}, "
+            f"with two latents the pixels that get ink have a probability of {fmean(brightness['cvae, 2 latents']):.2f} against "
+            f"{fmean(brightness['vae, 2 latents']):.2f}, "
             + ("since a decoder that is told the digit is less unsure: " if least > 0 else "though ")
             + f"the entropy of its pixels falls by {fall:.0f} nats; "
             f"with 20 latents the difference is {with_interval(gains[20], 3)}"
         ),
         seeds=len(SEEDS),
-        values=[round(gain, 4) for gain in gains[2]],
+        values=gains[2],
         table=[
             {
                 "probability maps of": key,
-                "brightness of strokes": round(_mean(bright[key]), 3),
-                "entropy (nats per image)": round(_mean(unsure[key]), 1),
+                "brightness of strokes": round(fmean(brightness[key]), 3),
+                "entropy (nats per image)": round(fmean(entropy[key]), 1),
             }
-            for key in bright
+            for key in brightness
         ]
         + [
             {
@@ -150,8 +144,8 @@ def c04() -> Evidence:
             }
         ],
         details={
-            "brightness": {key: [round(value, 4) for value in values] for key, values in bright.items()},
-            "entropy": {key: [round(value, 4) for value in values] for key, values in unsure.items()},
+            "brightness": {key: [round(value, 4) for value in values] for key, values in brightness.items()},
+            "entropy": {key: [round(value, 4) for value in values] for key, values in entropy.items()},
         },
     )
 
@@ -162,39 +156,30 @@ def stroke_brightness(probabilities: Tensor) -> float:
     $$\frac{\sum_i p_i^2}{\sum_i p_i}$$
 
     It is 1 where every pixel is certain, and needs no threshold between stroke and background.
-
-    Args:
-        probabilities: `(n, 1, 28, 28)` in [0, 1], not all 0.
-
-    Returns:
-        Over all pixels of all images, between 0 and 1.
     """
     p = probabilities.double()
     return float((p**2).sum() / p.sum())
 
 
-def _nats(latent_dim: int, seed: int) -> Nats:
-    """Measure one pair of runs."""
+def _nats_of_seed(latent_dim: int, seed: int) -> Nats:
+    """Train a VAE and a CVAE, and return the differences of their likelihoods."""
     vae, cvae = (train(replace(recipe, latent_dim=latent_dim), seed) for recipe in (SHORT, SHORT_CVAE))
     digits = mnist("validation", "mnist")[:DIGITS]
     x, rows = digits.binarised(), torch.arange(DIGITS)
-    alone = log_likelihood(vae.model, x, samples=DRAWS).double()
+    of_vae = log_likelihood(vae.model, x, samples=DRAWS).double()
     by_label = log_likelihood_by_label(cvae.model, x, DRAWS).double()
     given = by_label[digits.require_labels(), rows]
-    gain = given - alone
+    gain = given - of_vae
     return Nats(
         loss=final_elbo(cvae) - final_elbo(vae),
         given=gain.mean().item(),
-        fair=(sum_out_labels(by_label) - alone).mean().item(),
+        fair=(sum_out_labels(by_label) - of_vae).mean().item(),
         by_digit=[gain[digits.require_labels() == digit].mean().item() for digit in range(10)],
     )
 
 
-def _ahead(values: list[float]) -> str:
+def _comparison(values: list[float]) -> str:
+    """Return a difference in words and numbers, such as "ahead (+1.2 nats [+0.8, +1.6])"."""
     _, (low, high) = mean_interval(values)
     word = "ahead" if low > 0 else "behind" if high < 0 else "level"
     return f"{word} ({with_interval(values).replace(' ', ' nats ', 1)})"
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

@@ -27,15 +27,15 @@ SETTINGS = {
 def c02() -> Evidence:
     """Compare 2 epochs with batch norm and 15 epochs without it, in four settings."""
     details: dict[str, Any] = {}
-    leads = {}
+    gains = {}
     for name, parent in SETTINGS.items():
         curves = {}
         for batch_norm in (True, False):
             recipe = replace(parent, batch_norm=batch_norm)
             runs = [train(recipe, seed) for seed in SEEDS]
             curves[batch_norm] = [[_finite(e) for e in run.history.column("validation_elbo")] for run in runs]
-        leads[name] = [with_bn[1] - without[-1] for with_bn, without in zip(curves[True], curves[False], strict=True)]
-        mean, interval = mean_interval(leads[name])
+        gains[name] = [with_bn[1] - without[-1] for with_bn, without in zip(curves[True], curves[False], strict=True)]
+        mean, interval = mean_interval(gains[name])
         reached = [
             next((epoch for epoch, value in enumerate(with_bn, 1) if value >= without[-1]), None)
             for with_bn, without in zip(curves[True], curves[False], strict=True)
@@ -48,7 +48,7 @@ def c02() -> Evidence:
             "epochs_bn_needs": reached,
         }
     report = "Adam 0.01"
-    effect, interval = mean_interval(leads[report])
+    interval = mean_interval(gains[report])[1]
     confirmed = interval[0] >= 0
     always = all(entry["interval"][0] >= 0 for entry in details.values())
     sooner = [epoch for epoch in details[report]["epochs_bn_needs"] if epoch is not None]
@@ -62,8 +62,6 @@ def c02() -> Evidence:
             "1e-2 and 1e-3; ELBO on 10,000 validation digits. Effect: ELBO with batch norm after 2 epochs minus "
             f"ELBO without after 15, at the report's {report}."
         ),
-        effect=effect,
-        interval=interval,
         unit="nats per image",
         verdict="confirmed" if confirmed else "refuted" if never else "depends",
         because=(
@@ -77,7 +75,7 @@ def c02() -> Evidence:
             )
         ),
         seeds=len(SEEDS),
-        values=[round(lead, 4) for lead in leads[report]],
+        values=gains[report],
         table=[row for name, found in details.items() for row in _c02_rows(name, found)],
         details=details,
     )
@@ -108,7 +106,8 @@ def c06() -> Evidence:
             posterior_means(run.model, reference), reference.require_labels(), posterior_means(run.model, test)
         )
         values.append(_accuracy(votes, test.require_labels()))
-    effect, interval = mean_interval([value - linear for value in values])
+    gains = [value - linear for value in values]
+    interval = mean_interval(gains)[1]
     pixels = _accuracy(pixel_votes(), test.require_labels())
     return Evidence(
         id="C06",
@@ -118,8 +117,6 @@ def c06() -> Evidence:
             "vae, 20 epochs of 50,000 digits; 10,000 test digits classified by their 10 nearest training digits in the plane of "
             "posterior means. Effect: accuracy above that of the same vote in the plane of the first two principal components."
         ),
-        effect=effect,
-        interval=interval,
         unit="share of digits",
         verdict="confirmed" if interval[0] > 0 else "refuted",
         because=(
@@ -128,7 +125,7 @@ def c06() -> Evidence:
             f"always saying the most frequent digit {chance:.0%}"
         ),
         seeds=len(SEEDS),
-        values=[round(value - linear, 4) for value in values],
+        values=gains,
         table=[
             {"vote of the 10 nearest in": "the latent plane", "test digits right": f"{sum(values) / len(values):.1%}"},
             {"vote of the 10 nearest in": "the first two principal components", "test digits right": f"{linear:.1%}"},
@@ -148,17 +145,18 @@ def c07() -> Evidence:
     """Correlate the lengths of borders in the latent plane with the similarity of digits."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     pairs = list(combinations(range(10), 2))
-    alike = likeness(classifier_votes(), test.require_labels())
-    in_pixels = likeness(pixel_votes(), test.require_labels())
-    values, borders, with_pixels = [], [], []
+    alike = pair_similarity(classifier_votes(), test.require_labels())
+    in_pixels = pair_similarity(pixel_votes(), test.require_labels())
+    values: list[float] = []
+    with_pixels: list[float] = []
+    borders = []
     for seed in SEEDS:
         border = border_lengths(posterior_means(train(SHORT, seed).model, reference), reference.require_labels())
         borders.append({pair: int(border[pair] + border[pair[::-1]]) for pair in pairs})
-        rho = spearmanr([borders[-1][pair] for pair in pairs], [alike[pair] for pair in pairs]).statistic
-        values.append(round(float(rho), 4))
-        rho = spearmanr([borders[-1][pair] for pair in pairs], [in_pixels[pair] for pair in pairs]).statistic
-        with_pixels.append(round(float(rho), 4))
-    effect, interval = mean_interval(values)
+        for similarity, correlations in ((alike, values), (in_pixels, with_pixels)):
+            rho = spearmanr([borders[-1][pair] for pair in pairs], [similarity[pair] for pair in pairs]).statistic
+            correlations.append(round(float(rho), 4))
+    interval = mean_interval(values)[1]
     by_alike = sorted(pairs, key=lambda pair: -alike[pair])
     named: dict[str, Any] = {
         f"{a} and {b}": {
@@ -180,8 +178,6 @@ def c07() -> Evidence:
             "digit classifier gives one digit where it sees the other, over 10,000 test digits. Effect: Spearman's "
             "correlation over the 45 pairs."
         ),
-        effect=effect,
-        interval=interval,
         unit="rank correlation",
         verdict=("confirmed" if examples_hold else "depends") if interval[0] > 0 else "refuted",
         because=(
@@ -213,18 +209,7 @@ def c07() -> Evidence:
 
 
 def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int = 10, chunk: int = 500) -> Tensor:
-    """Return the votes of the k nearest neighbours, by Euclidean distance.
-
-    Args:
-        reference: points `(m, d)`.
-        labels: their digits `(m,)`.
-        queries: points `(n, d)`.
-        k: how many neighbours vote.
-        chunk: queries at a time.
-
-    Returns:
-        Share of each digit among the neighbours, `(n, 10)`.
-    """
+    """Return the votes of the k nearest neighbours, by Euclidean distance."""
     votes = []
     norms = (reference**2).sum(1)
     for query in queries.split(chunk):
@@ -235,45 +220,25 @@ def neighbour_votes(reference: Tensor, labels: Tensor, queries: Tensor, k: int =
 
 @functools.cache
 def pixel_votes() -> Tensor:
-    """Return the votes of the nearest training digits of each test digit, in raw pixels.
-
-    Returns:
-        Share of each digit, `(10000, 10)`.
-    """
+    """Return the votes of the nearest training digits of each test digit, in raw pixels."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     return neighbour_votes(reference.grey().flatten(1), reference.require_labels(), test.grey().flatten(1))
 
 
 @torch.inference_mode()
 def classifier_votes() -> Tensor:
-    """Return the probabilities of the shipped classifier for each test digit.
-
-    Returns:
-        Probabilities, `(10000, 10)`.
-    """
+    """Return the probabilities of the shipped classifier for each test digit."""
     return extract(mnist("test", "mnist").grey(), shipped_classifier()).softmax(1).double()
 
 
-def likeness(votes: Tensor, labels: Tensor) -> dict[tuple[int, int], float]:
-    """Return the similarity of each pair of digits: the mean vote for each among images of the other.
-
-    Args:
-        votes: votes of each image, `(n, 10)`.
-        labels: labels of the images, `(n,)`.
-
-    Returns:
-        Pair of digits to the sum of both mean votes.
-    """
+def pair_similarity(votes: Tensor, labels: Tensor) -> dict[tuple[int, int], float]:
+    """Return the similarity of each pair of digits: the mean vote for each among images of the other."""
     mixed = torch.stack([votes[labels == digit].mean(0) for digit in range(10)])
     return {(a, b): float(mixed[a, b] + mixed[b, a]) for a, b in combinations(range(10), 2)}
 
 
 def linear_plane_votes() -> Tensor:
-    """Return the votes of the nearest training digits of each test digit, in the plane of a principal component analysis.
-
-    Returns:
-        Share of each digit, `(10000, 10)`, in the plane of the first two principal components of binarised digits.
-    """
+    """Return the votes of the nearest training digits of each test digit, in the plane of a principal component analysis."""
     reference, test = mnist("train", "mnist"), mnist("test", "mnist")
     x, y = reference.binarised().flatten(1), test.binarised().flatten(1)
     axes = torch.linalg.eigh(torch.cov(x.T))[1][:, -2:]
@@ -281,16 +246,7 @@ def linear_plane_votes() -> Tensor:
 
 
 def border_lengths(reference: Tensor, labels: Tensor, cells: int = 200) -> Tensor:
-    """Return the lengths of borders between digits in the latent plane, cut into cells of equal prior mass.
-
-    Args:
-        reference: posterior means `(m, 2)`.
-        labels: their digits `(m,)`.
-        cells: cells along each axis.
-
-    Returns:
-        Neighbouring cells of digits a and b, `(10, 10)`, each border counted once, at (a, b) or at (b, a).
-    """
+    """Return the lengths of borders between digits in the latent plane, cut into cells of equal prior mass."""
     uniform = (torch.arange(cells) + 0.5) / cells
     axis = math.sqrt(2) * torch.erfinv(2 * uniform - 1)
     digit = neighbour_votes(reference, labels, torch.cartesian_prod(axis, axis)).argmax(1).reshape(cells, cells)
@@ -301,12 +257,15 @@ def border_lengths(reference: Tensor, labels: Tensor, cells: int = 200) -> Tenso
 
 
 def _accuracy(votes: Tensor, labels: Tensor) -> float:
+    """Return the share of images whose digit has the most votes."""
     return round(float((votes.argmax(1) == labels).double().mean()), 4)
 
 
 def _finite(value: float | None) -> float:
+    """Return a value of a history; minus infinity where it is missing or not finite."""
     return -math.inf if value is None or not math.isfinite(value) else value
 
 
 def _mean_at(curves: list[list[float]], epochs: tuple[int, ...]) -> list[float]:
+    """Return the mean over runs at some epochs, counted from 0."""
     return [round(sum(curve[epoch] for curve in curves) / len(curves), 2) for epoch in epochs]

@@ -8,9 +8,9 @@ from typing import Any
 from gmlib.display import Shown
 from gmlib.errors import InputError, one_line
 
-FOUND = Path(__file__).with_name("claims.json")  # what `python -m audit` writes
+RESULTS = Path(__file__).with_name("claims.json")  # what `python -m audit` writes
 
-HERE = "12-claims"  # the chapter that shows them all
+ALL_CLAIMS = "12-claims"  # the chapter that shows them all
 # S01 and S02 are claims of our own
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "02-vae": ("C02", "C05", "C06", "C07"),
@@ -23,13 +23,13 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
     "09-wgan": ("C21", "C22", "C23", "C25", "C26", "C27"),
     "10-mode-collapse": ("T3", "C15", "C24"),
     "11-comparison": ("S01",),
-    HERE: ("C28", "C29", "T4"),
+    ALL_CLAIMS: ("C28", "C29", "T4"),
 }
 PARTS = {
     "I Likelihood": ("02-vae", "03-conv-vae", "04-conditional-vae", "05-pixel-vae"),
     "II Games": ("06-minimax", "07-gan", "08-dcgan"),
     "II Critics, collapse": ("09-wgan", "10-mode-collapse"),
-    "III Evidence": ("11-comparison", HERE),
+    "III Evidence": ("11-comparison", ALL_CLAIMS),
 }
 
 
@@ -46,10 +46,10 @@ def claim(number: str) -> dict[str, Any]:
         InputError: if the claim was not tested yet, or the file is missing or damaged.
     """
     try:
-        tested = {entry["id"]: entry for entry in json.loads(FOUND.read_text())}
+        tested = {entry["id"]: entry for entry in json.loads(RESULTS.read_text())}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"cannot read {FOUND} ({one_line(error)}), expected the claims that were tested: test them again with make claims"
+            f"cannot read {RESULTS} ({one_line(error)}), expected the claims that were tested: test them again with make claims"
         ) from error
     if number not in tested:
         raise InputError(f"got claim {number!r}, expected one that was tested ({', '.join(tested)}): run make claims")
@@ -65,14 +65,14 @@ def verdict(number: str) -> Shown:
     Returns:
         Markdown: the claim, the experiment, the effect with its interval, the verdict and its reason.
     """
-    found = claim(number)
-    low, high = found["interval"]
-    sure = f"95% interval {low:.2f} to {high:.2f} over {len(found['values'])} {found['over']}"
+    entry = claim(number)
+    low, high = entry["interval"]
+    interval = f"95% interval {low:.2f} to {high:.2f} over {len(entry['values'])} {entry['over']}"
     source = "ours, beside" if number.startswith("S") else "report,"
     return Shown(
-        f"**{number}** ({source} {found['section']}): *{found['claim']}*\n\n{found['experiment']}\n\n"
-        f"{found['effect']:.2f} {found['unit']}, {'computed' if found['over'] == 'derivation' else sure}.\n\n"
-        f"**{found['verdict'].capitalize()}**: {found['because']}."
+        f"**{number}** ({source} {entry['section']}): *{entry['claim']}*\n\n{entry['experiment']}\n\n"
+        f"{entry['effect']:.2f} {entry['unit']}, {'computed' if entry['over'] == 'derivation' else interval}.\n\n"
+        f"**{entry['verdict'].capitalize()}**: {entry['because']}."
     )
 
 
@@ -94,13 +94,13 @@ def parts() -> dict[str, list[str]]:
     Returns:
         Title to numbers, in the order of the chapters.
     """
-    found: dict[str, list[str]] = {}
-    seen: set[str] = set()
+    by_part: dict[str, list[str]] = {}
+    earlier: set[str] = set()
     for title, chapters in PARTS.items():
-        numbers = [number for chapter in chapters for number in CHAPTERS[chapter] if number not in seen]
-        found[title] = list(dict.fromkeys(numbers))
-        seen |= set(numbers)
-    return found
+        numbers = [number for chapter in chapters for number in CHAPTERS[chapter] if number not in earlier]
+        by_part[title] = list(dict.fromkeys(numbers))
+        earlier |= set(numbers)
+    return by_part
 
 
 def effects(numbers: Iterable[str]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def listed(numbers: Iterable[str]) -> Shown:
     """
     pieces = []
     for number in numbers:
-        links = [f"[chapter {int(name[:2])}]({name}.ipynb)" for name in chapters_of(number) if name != HERE]
+        links = [f"[chapter {int(name[:2])}]({name}.ipynb)" for name in chapters_of(number) if name != ALL_CLAIMS]
         pieces.append(verdict(number).markdown + (f" Discussed in {' and '.join(links)}." if links else ""))
     return Shown("\n\n---\n\n".join(pieces))
 

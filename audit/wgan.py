@@ -8,29 +8,48 @@ from statistics import fmean
 from typing import Any, cast
 
 import torch
-from scipy.stats import binomtest, spearmanr
+from scipy.stats import spearmanr
 from torch import Tensor
 
-from audit.evidence import Evidence, Verdict, mean_interval, train, with_interval, with_range
-from audit.games import AGAINST, MUCH, PROXY, WITHIN, fid_after, rows, settle, side
+from audit.evidence import (
+    Evidence,
+    Verdict,
+    binomial_interval,
+    mean_interval,
+    shared_verdict,
+    train,
+    verdict_above,
+    with_interval,
+    with_range,
+)
+from audit.games import (
+    AGAINST,
+    LARGE_FACTOR,
+    NO_LARGE_CHANGE,
+    PROXY_CORRELATION,
+    fid_after,
+    rows,
+    side_of_factor,
+)
 from audit.gan import (
     DCGAN,
     GAN,
     GAN_SEEDS,
-    ROUGH,
-    SHORT,
+    SHARPNESS_FACTOR,
+    WGAN_EPOCHS,
     WGANS,
     WGANS_MLP,
     WGANS_OF_THE_REPORT,
     WGANS_OF_THE_REPORT_MLP,
     WIDTH,
-    collapsed,
-    column,
+    collapsed_runs,
     differences,
-    failed,
-    fell,
-    history,
+    fid_log_ratios,
+    history_column,
+    is_collapsed,
     measure,
+    metric_by_seed,
+    runs_that_lose_digits,
 )
 from gmlib import mnist, recipes, zoo
 from gmlib.experiments.fit import training_loop
@@ -38,8 +57,8 @@ from gmlib.experiments.recipe import GANRecipe
 from gmlib.objectives import NON_SATURATING
 from gmlib.training import layer_gradients
 
-LOWER = 0.25  # of the report's rate
-TINY = 0.1  # of the GAN's gradients
+LOWER_RATE_FACTOR = 0.25  # of the report's rate
+TINY_RATIO = 0.1  # of the GAN's gradients
 ADAMS_EPS = 1e-8
 SETTINGS: dict[str, dict[str, GANRecipe]] = {
     "the report's, convolutions": WGANS_OF_THE_REPORT,
@@ -55,20 +74,20 @@ GANS: dict[str, GANRecipe] = {
     "the report's, MLPs": replace(
         WGANS_OF_THE_REPORT_MLP["clipping"], name="gan as the report's", objective=NON_SATURATING
     ),
-    "this book's, convolutions": replace(DCGAN, epochs=SHORT),
-    "this book's, MLPs": replace(GAN, epochs=SHORT),
+    "this book's, convolutions": replace(DCGAN, epochs=WGAN_EPOCHS),
+    "this book's, MLPs": replace(GAN, epochs=WGAN_EPOCHS),
 }
 ARMS = {(setting, bound): recipe for setting, arms in SETTINGS.items() for bound, recipe in arms.items()}
 TRAINED = (
     f"the report's setting, as far as it is known (Adam at 2e-4, a step of each, batch norm in the critic, dropout in that of MLPs), for {WGANS_OF_THE_REPORT['clipping'].epochs} "
     f"epochs of 50,000 digits ({WGANS_OF_THE_REPORT_MLP['clipping'].epochs} for MLPs); this book's (its recipes, which differ in optimiser, rate, critic steps and batch "
-    f"norm too) for {SHORT}; convolutions {WIDTH} channels wide"
+    f"norm too) for {WGAN_EPOCHS}; convolutions {WIDTH} channels wide"
 )
 CHANGES: dict[str, dict[str, Any]] = {
     "as it was": {},
     "no batch norm": {"critic_norm": None},
-    "a lower rate": {"lr": LOWER * recipes.WGAN_REPORT.lr},
-    "both": {"critic_norm": None, "lr": LOWER * recipes.WGAN_REPORT.lr},
+    "a lower rate": {"lr": LOWER_RATE_FACTOR * recipes.WGAN_REPORT.lr},
+    "both": {"critic_norm": None, "lr": LOWER_RATE_FACTOR * recipes.WGAN_REPORT.lr},
 }
 # constraint on the critic, and the change to the report's setting: every change with clipping, the norm only with the penalty
 FACTORIAL = {
@@ -77,12 +96,7 @@ FACTORIAL = {
     for change in (CHANGES if bound == "clipping" else ("as it was", "no batch norm"))
 }
 FULL = ("wgan_report", "wgan_gp_report", "wgan", "wgan_gp", "wgan_mlp", "wgan_gp_mlp")  # longer and wider, one run each
-SHOWN = ("this book's, convolutions", "penalty")
-
-
-def _alike(verdicts: set[Verdict]) -> Verdict:
-    """Return the verdict that all parts share, or "depends"."""
-    return next(iter(verdicts)) if len(verdicts) == 1 else "depends"
+MAIN_ARM = ("this book's, convolutions", "penalty")
 
 
 def _listed(values: dict[tuple[str, str], str]) -> str:
@@ -91,44 +105,16 @@ def _listed(values: dict[tuple[str, str], str]) -> str:
 
 
 def generator_steps(recipe: GANRecipe) -> int:
-    """Return the number of generator steps of a run.
-
-    Args:
-        recipe: what to train.
-
-    Returns:
-        The number of steps.
-    """
-    return int(sum(history(recipe, GAN_SEEDS[0], "generator_steps")))
+    """Return the number of generator steps of a run."""
+    return int(sum(history_column(recipe, GAN_SEEDS[0], "generator_steps")))
 
 
 def with_steps(arms: dict[str, GANRecipe], *names: str) -> list[dict[str, Any]]:
-    """Return measures and costs of several recipes as rows of a table.
-
-    Args:
-        arms: name to recipe.
-        *names: fields of `Judged`.
-
-    Returns:
-        A row per recipe.
-    """
+    """Return metrics, epochs and generator steps of several recipes as rows of a table."""
     table = rows(arms, *names)
     for row, recipe in zip(table, arms.values(), strict=True):
         row |= {"epochs": recipe.epochs, "generator steps": generator_steps(recipe)}
     return table
-
-
-def ln_ratios(ours: GANRecipe, theirs: GANRecipe) -> list[float]:
-    """Return the log ratios of FID between two recipes, seed by seed.
-
-    Args:
-        ours: one recipe.
-        theirs: the other.
-
-    Returns:
-        ln of our FID over theirs, a number per seed.
-    """
-    return [math.log(a / b) for a, b in zip(column(ours, "fid"), column(theirs, "fid"), strict=True)]
 
 
 def c21() -> Evidence:
@@ -138,7 +124,6 @@ def c21() -> Evidence:
         gan, same = GANS[setting], min(generator_steps(recipe), generator_steps(GANS[setting]))
         images[setting, bound] = differences(recipe, gan, "fid")
         steps[setting, bound] = [fid_after(recipe, seed, same) - fid_after(gan, seed, same) for seed in GAN_SEEDS]
-    effect, interval = mean_interval(images[SHOWN])
     everyone = {f"GAN of {setting}": gan for setting, gan in GANS.items()}
     everyone |= {f"{setting}, {bound}": recipe for (setting, bound), recipe in ARMS.items()}
     return Evidence(
@@ -148,19 +133,19 @@ def c21() -> Evidence:
         experiment=(
             f"{TRAINED}. Each against a GAN of its networks after as many images: in the report's setting with all else the same, in this book's gan and a narrow "
             f"dcgan without penalty; {AGAINST}. Where a WGAN takes five critic steps its generator takes a fifth of the steps, so that FID of 2,000 samples is "
-            f"compared after as many generator steps too. Effect: FID of the WGAN minus FID of the GAN after as many images, {', '.join(SHOWN)}. Confirmed if no "
+            f"compared after as many generator steps too. Effect: FID of the WGAN minus FID of the GAN after as many images, {', '.join(MAIN_ARM)}. Confirmed if no "
             "arm is better by either clock, and all are worse; refuted if all are better by both."
         ),
-        effect=effect,
-        interval=interval,
         unit="FID",
-        verdict=_alike({settle(mean_interval(each)[1]) for clock in (images, steps) for each in clock.values()}),
+        verdict=shared_verdict(
+            {verdict_above(mean_interval(each)[1]) for clock in (images, steps) for each in clock.values()}
+        ),
         because=(
             f"after as many images FID changes by {_listed({arm: with_interval(each, 0) for arm, each in images.items()})}; after as many generator steps by "
             f"{_listed({arm: with_interval(each, 0) for arm, each in steps.items()})}"
         ),
         seeds=len(GAN_SEEDS),
-        values=[round(value, 4) for value in images[SHOWN]],
+        values=images[MAIN_ARM],
         table=with_steps(everyone, "fid", "coverage", "digits"),
     )
 
@@ -168,44 +153,43 @@ def c21() -> Evidence:
 def c22() -> Evidence:
     """Correlate the critic's estimate of the distance with quality along training."""
     arms = {arm: recipe for arm, recipe in ARMS.items() if arm[0] != "the report's, MLPs"}
-    told = {
+    estimates = {
         arm: [train(recipe, seed).history.wasserstein_estimate() for seed in GAN_SEEDS] for arm, recipe in arms.items()
     }
-    fids = {arm: [history(recipe, seed, "validation_fid") for seed in GAN_SEEDS] for arm, recipe in arms.items()}
-    found = {arm: [_rho(a, b) for a, b in zip(told[arm], fids[arm], strict=True)] for arm in arms}
-    changes = {arm: [_rho(_steps(a), _steps(b)) for a, b in zip(told[arm], fids[arm], strict=True)] for arm in arms}
-    clock = {arm: [_rho([-float(i) for i in range(len(b))], b) for b in fids[arm]] for arm in arms}
-    ends = {arm: mean_interval(values)[1] for arm, values in found.items()}
-    effect, interval = mean_interval(found[SHOWN])
-    tells = all(low > PROXY for low, _ in ends.values())
-    silent = all(high < PROXY for _, high in ends.values())
+    fids = {arm: [history_column(recipe, seed, "validation_fid") for seed in GAN_SEEDS] for arm, recipe in arms.items()}
+    correlations = {arm: [_rho(a, b) for a, b in zip(estimates[arm], fids[arm], strict=True)] for arm in arms}
+    changes = {
+        arm: [_rho(_steps(a), _steps(b)) for a, b in zip(estimates[arm], fids[arm], strict=True)] for arm in arms
+    }
+    epoch_and_fid = {arm: [_rho([-float(i) for i in range(len(b))], b) for b in fids[arm]] for arm in arms}
+    ends = {arm: mean_interval(values)[1] for arm, values in correlations.items()}
+    guides = all(low > PROXY_CORRELATION for low, _ in ends.values())
+    no_guide = all(high < PROXY_CORRELATION for _, high in ends.values())
     return Evidence(
         id="C22",
         claim="The loss of a WGAN stagnates after a few epochs, and says nothing.",
         section="4.2.2, fig. 11",
         experiment=(
             f"{TRAINED}; the report's MLPs left out. Rank correlation, over the epochs, of the critic's estimate (mean score of images minus that of samples) with the "
-            f"FID of 2,000 samples. Effect: {', '.join(SHOWN)}. From {PROXY:g} on in every setting the estimate counts as a guide, below it in every setting the claim "
+            f"FID of 2,000 samples. Effect: {', '.join(MAIN_ARM)}. From {PROXY_CORRELATION:g} on in every setting the estimate counts as a guide, below it in every setting the claim "
             "holds. Whatever falls along with FID correlates, a clock too; so the table has the clock's correlation, and that of the changes from epoch to epoch. "
             "Stagnation is shown there and not judged."
         ),
-        effect=effect,
-        interval=interval,
         unit="Spearman's rho",
-        verdict="refuted" if tells else "confirmed" if silent else "depends",
-        because=f"the rank correlation of estimate and FID is {_listed({arm: with_range(each, 2) for arm, each in found.items()})}",
+        verdict="refuted" if guides else "confirmed" if no_guide else "depends",
+        because=f"the rank correlation of estimate and FID is {_listed({arm: with_range(each, 2) for arm, each in correlations.items()})}",
         seeds=len(GAN_SEEDS),
-        holds=(None, PROXY),
-        values=[round(value, 4) for value in found[SHOWN]],
+        holds=(None, PROXY_CORRELATION),
+        values=correlations[MAIN_ARM],
         table=[
             {
                 "setting": ", ".join(arm),
-                "estimate and FID": with_range(found[arm], 2),
+                "estimate and FID": with_range(correlations[arm], 2),
                 "their changes": with_range(changes[arm], 2),
-                "a clock and FID": with_range(clock[arm], 2),
-                "estimate, first epoch": with_range([each[0] for each in told[arm]], 4),
-                "middle": with_range([each[len(each) // 2] for each in told[arm]], 4),
-                "last": with_range([each[-1] for each in told[arm]], 4),
+                "a clock and FID": with_range(epoch_and_fid[arm], 2),
+                "estimate, first epoch": with_range([each[0] for each in estimates[arm]], 4),
+                "middle": with_range([each[len(each) // 2] for each in estimates[arm]], 4),
+                "last": with_range([each[-1] for each in estimates[arm]], 4),
             }
             for arm in arms
         ],
@@ -224,45 +208,44 @@ def _steps(values: list[float]) -> list[float]:
 
 def c23() -> Evidence:
     """Compare weight clipping with the gradient penalty."""
-    apart = {setting: ln_ratios(arms["clipping"], arms["penalty"]) for setting, arms in SETTINGS.items()}
-    worse = {arm: settle(mean_interval(differences(recipe, GANS[arm[0]], "fid"))[1]) for arm, recipe in ARMS.items()}
+    log_ratios = {setting: fid_log_ratios(arms["clipping"], arms["penalty"]) for setting, arms in SETTINGS.items()}
+    worse = {
+        arm: verdict_above(mean_interval(differences(recipe, GANS[arm[0]], "fid"))[1]) for arm, recipe in ARMS.items()
+    }
     parts = set()
-    for setting, values in apart.items():
-        where = side(mean_interval(values)[1])
-        bad = [worse[setting, bound] for bound in SETTINGS[setting]]
+    for setting, values in log_ratios.items():
+        side = side_of_factor(mean_interval(values)[1])
+        against_gan = [worse[setting, bound] for bound in SETTINGS[setting]]
         parts.add(
             "confirmed"
-            if where == 0 and set(bad) == {"confirmed"}
+            if side == 0 and set(against_gan) == {"confirmed"}
             else "refuted"
-            if where in (1, -1) or "refuted" in bad
+            if side in (1, -1) or "refuted" in against_gan
             else "depends"
         )
-    shown = SHOWN[0]
-    effect, interval = mean_interval(apart[shown])
+    shown = MAIN_ARM[0]
     return Evidence(
         id="C23",
         claim="Clipping and penalty fail alike.",
         section="4.2.2",
         experiment=(
-            f"{TRAINED}; {AGAINST}. Effect: ln of the FID with clipping over that with the penalty, {shown}. Within a factor of {MUCH} they are alike, and they fail if both "
+            f"{TRAINED}; {AGAINST}. Effect: ln of the FID with clipping over that with the penalty, {shown}. Within a factor of {LARGE_FACTOR} they are alike, and they fail if both "
             "are worse than the GAN of C21 after as many images; a setting speaks against the claim if they are farther apart than that, or one is better than the GAN. "
             "In the report's setting the bound is the only difference, in this book's the recipes differ in more."
         ),
-        effect=effect,
-        interval=interval,
         unit="ln of a ratio of FIDs",
-        verdict=_alike(cast(set[Verdict], parts)),
+        verdict=shared_verdict(cast(set[Verdict], parts)),
         because="FID with clipping over FID with the penalty is "
-        + ", ".join(f"{math.exp(fmean(values)):.2f} ({setting})" for setting, values in apart.items())
+        + ", ".join(f"{math.exp(fmean(values)):.2f} ({setting})" for setting, values in log_ratios.items())
         + "; of three runs each, lose digits: "
-        + _listed({arm: str(sum(failed(recipe))) for arm, recipe in ARMS.items()}),
+        + _listed({arm: str(sum(runs_that_lose_digits(recipe))) for arm, recipe in ARMS.items()}),
         seeds=len(GAN_SEEDS),
-        holds=WITHIN,
-        values=[round(value, 4) for value in apart[shown]],
+        holds=NO_LARGE_CHANGE,
+        values=log_ratios[shown],
         table=[
             {"setting": setting}
-            | {f"FID, {bound}": with_range(column(recipe, "fid"), 0) for bound, recipe in arms.items()}
-            | {"FID, GAN": with_range(column(GANS[setting], "fid"), 0)}
+            | {f"FID, {bound}": with_range(metric_by_seed(recipe, "fid"), 0) for bound, recipe in arms.items()}
+            | {"FID, GAN": with_range(metric_by_seed(GANS[setting], "fid"), 0)}
             for setting, arms in SETTINGS.items()
         ],
     )
@@ -270,28 +253,32 @@ def c23() -> Evidence:
 
 def c24() -> Evidence:
     """Count runs that collapsed."""
-    fallen = {arm: collapsed(recipe) for arm, recipe in ARMS.items()}
-    nothing = {arm: sum(failed(recipe)) - sum(fallen[arm]) for arm, recipe in ARMS.items()}
-    trials = [each for runs in fallen.values() for each in runs]
-    full = [name for name in FULL if fell(measure(zoo.pretrained(name), 0))]
-    ends = binomtest(sum(trials), len(trials)).proportion_ci(0.95)
+    collapsed_by_arm = {arm: collapsed_runs(recipe) for arm, recipe in ARMS.items()}
+    no_digits = {arm: sum(runs_that_lose_digits(recipe)) - sum(collapsed_by_arm[arm]) for arm, recipe in ARMS.items()}
+    trials = [each for runs in collapsed_by_arm.values() for each in runs]
+    full = [name for name in FULL if is_collapsed(measure(zoo.pretrained(name), 0))]
+    effect, interval = binomial_interval(trials)
     return Evidence(
         id="C24",
         claim="A WGAN collapses.",
         section="4.2.2, fig. 12",
         experiment=(
             f"{TRAINED}; digits read in 10,000 samples. A run collapses if some digit comes less than a tenth as often as it should while the samples are digits: within a "
-            f"factor of {ROUGH} of the edges of real ones, neither specks nor grey. Effect: share of all runs that do, with its binomial interval, as if all settings were "
+            f"factor of {SHARPNESS_FACTOR} of the edges of real ones, neither specks nor grey. Effect: share of all runs that do, with its binomial interval, as if all settings were "
             "alike. Confirmed if some run does in every setting, refuted if none in any, nor any of the full runs, which train longer. Stacked digits: chapter 10."
         ),
-        effect=round(sum(trials) / len(trials), 4),
-        interval=(round(float(ends.low), 4), round(float(ends.high), 4)),
+        effect=effect,
+        interval=interval,
         unit="share of the runs",
-        verdict="confirmed" if all(map(any, fallen.values())) else "depends" if any(trials) or full else "refuted",
-        because=f"of three runs each, collapse: {_listed({arm: str(sum(runs)) for arm, runs in fallen.items()})}"
+        verdict="confirmed"
+        if all(map(any, collapsed_by_arm.values()))
+        else "depends"
+        if any(trials) or full
+        else "refuted",
+        because=f"of three runs each, collapse: {_listed({arm: str(sum(runs)) for arm, runs in collapsed_by_arm.items()})}"
         + (
-            f"; lose digits without drawing any: {_listed({a: str(n) for a, n in nothing.items() if n})}"
-            if any(nothing.values())
+            f"; lose digits without drawing any: {_listed({a: str(n) for a, n in no_digits.items() if n})}"
+            if any(no_digits.values())
             else ""
         )
         + f"; of the full runs, one each, collapse: {', '.join(full) or 'none'}",
@@ -312,31 +299,28 @@ def c24() -> Evidence:
 def c25() -> Evidence:
     """Compare MLPs with convolutions."""
     pairs = {
-        (who, bound): (SETTINGS[f"{who}, MLPs"][bound], SETTINGS[f"{who}, convolutions"][bound])
-        for who in ("the report's", "this book's")
+        (source, bound): (SETTINGS[f"{source}, MLPs"][bound], SETTINGS[f"{source}, convolutions"][bound])
+        for source in ("the report's", "this book's")
         for bound in WGANS
     }
-    apart = {arm: ln_ratios(*pair) for arm, pair in pairs.items()}
+    log_ratios = {arm: fid_log_ratios(*pair) for arm, pair in pairs.items()}
     shown = ("this book's", "penalty")
-    effect, interval = mean_interval(apart[shown])
-    sides = {side(mean_interval(values)[1]) for values in apart.values()}
+    sides = {side_of_factor(mean_interval(values)[1]) for values in log_ratios.values()}
     return Evidence(
         id="C25",
         claim="For a WGAN it makes no difference whether the networks are MLPs or convolutions.",
         section="4.2.2",
         experiment=(
             f"{TRAINED}, in the report's setting so that the generators of a pair take as many steps; {AGAINST}. Effect: ln of the FID of MLPs over that of convolutions, {', '.join(shown)}. "
-            f"Within a factor of {MUCH} counts as no difference. Recipes are compared as they are: in this book's, MLPs and convolutions differ in rate, bound, "
+            f"Within a factor of {LARGE_FACTOR} counts as no difference. Recipes are compared as they are: in this book's, MLPs and convolutions differ in rate, bound, "
             "norms and critic steps too; in the report's, in batch size and dropout."
         ),
-        effect=effect,
-        interval=interval,
         unit="ln of a ratio of FIDs",
         verdict="confirmed" if sides == {0} else "refuted" if sides <= {1, -1} else "depends",
-        because=f"FID with MLPs over FID with convolutions is {_listed({arm: f'{math.exp(fmean(each)):.2f}' for arm, each in apart.items()})}",
+        because=f"FID with MLPs over FID with convolutions is {_listed({arm: f'{math.exp(fmean(each)):.2f}' for arm, each in log_ratios.items()})}",
         seeds=len(GAN_SEEDS),
-        holds=WITHIN,
-        values=[round(value, 4) for value in apart[shown]],
+        holds=NO_LARGE_CHANGE,
+        values=log_ratios[shown],
         table=with_steps(
             {
                 f"{', '.join(arm)}, {kind}": recipe
@@ -350,18 +334,10 @@ def c25() -> Evidence:
 
 
 def generator_gradients(recipe: GANRecipe, seed: int) -> Tensor:
-    """Return the gradients of a generator at the end of a run.
-
-    Args:
-        recipe: what to train.
-        seed: of the run.
-
-    Returns:
-        Gradients of all weights for ten batches, without an optimiser step, as one vector.
-    """
-    still = replace(recipe, n_critic=1, warmup=False)
+    """Return the gradients of all weights of a generator at the end of a run, of ten batches, as one vector."""
+    one_step_each = replace(recipe, n_critic=1, warmup=False)
     model = copy.deepcopy(train(recipe, seed).model)
-    loop = training_loop(still, model, mnist("train", "mnist")[: 10 * recipe.batch_size], seed)
+    loop = training_loop(one_step_each, model, mnist("train", "mnist")[: 10 * recipe.batch_size], seed)
     return torch.cat(list(layer_gradients(loop)["generator"].values()))
 
 
@@ -384,9 +360,9 @@ def c26() -> Evidence:
         for name, values in sizes.items()
         if name != beside
     }
-    sides = {name: settle(mean_interval(values)[1], math.log10(TINY)) for name, values in against.items()}
-    tiny = {name: side == "refuted" for name, side in sides.items()}
-    large = {name: side == "confirmed" for name, side in sides.items()}
+    sides = {name: verdict_above(mean_interval(values)[1], math.log10(TINY_RATIO)) for name, values in against.items()}
+    tiny = {name: side_of_factor == "refuted" for name, side_of_factor in sides.items()}
+    large = {name: side_of_factor == "confirmed" for name, side_of_factor in sides.items()}
     parts: set[Verdict] = set()
     for bound in WGANS_OF_THE_REPORT:
         normed, plain = f"{bound}, batch norm", f"{bound}, no batch norm"
@@ -395,7 +371,6 @@ def c26() -> Evidence:
             "confirmed" if through else "refuted" if large[normed] or (tiny[normed] and tiny[plain]) else "depends"
         )
     shown = "clipping, batch norm"
-    effect, interval = mean_interval(against[shown])
     return Evidence(
         id="C26",
         claim="The generator's gradients are tiny, perhaps through batch norm.",
@@ -403,18 +378,16 @@ def c26() -> Evidence:
         experiment=(
             f"the report's setting, convolutions {WIDTH} channels wide, {arms[beside].epochs} epochs, with batch norm in the critic and without; root mean square of the "
             "gradients of the averaged generator at the end, and of a GAN that differs in its objective alone. Effect: the decimal logarithm of their ratio, "
-            f"{shown}. Below {TINY:g} counts as tiny. For a bound the claim holds if they are tiny with the norm and not without; it fails if they are not tiny, or "
+            f"{shown}. Below {TINY_RATIO:g} counts as tiny. For a bound the claim holds if they are tiny with the norm and not without; it fails if they are not tiny, or "
             f"tiny without it too. Adam divides by the size: it takes no notice until a gradient comes near its epsilon, {ADAMS_EPS:g}."
         ),
-        effect=effect,
-        interval=interval,
         unit="powers of ten",
-        verdict=_alike(parts),
+        verdict=shared_verdict(parts),
         because="the generator's gradients are "
         + ", ".join(f"{10 ** fmean(values):.2g} times those of the GAN ({name})" for name, values in against.items()),
         seeds=len(GAN_SEEDS),
-        holds=(None, math.log10(TINY)),
-        values=[round(value, 4) for value in against[shown]],
+        holds=(None, math.log10(TINY_RATIO)),
+        values=against[shown],
         table=[
             {
                 "setting": name,
@@ -436,31 +409,28 @@ def c27() -> Evidence:
         "both": ("as it was", "both"),
     }
     gains = {
-        (bound, what): ln_ratios(FACTORIAL[bound, before], FACTORIAL[bound, after])
+        (bound, what): fid_log_ratios(FACTORIAL[bound, before], FACTORIAL[bound, after])
         for bound in WGANS_OF_THE_REPORT
         for what, (before, after) in asked.items()
         if {(bound, before), (bound, after)} <= FACTORIAL.keys()
     }
-    better = {key: settle(mean_interval(values)[1]) for key, values in gains.items()}
+    better = {key: verdict_above(mean_interval(values)[1]) for key, values in gains.items()}
     parts = {verdict for (_, what), verdict in better.items() if what.startswith("the norm away")}
-    effect, interval = mean_interval(gains["clipping", "the norm away"])
     return Evidence(
         id="C27",
         claim="Batch norm keeps the critic from learning; without it, and with a lower rate, it learns.",
         section="4.2.2",
         experiment=(
             f"the report's setting, convolutions {WIDTH} channels wide, {WGANS_OF_THE_REPORT['clipping'].epochs} epochs; without batch norm in the critic; under clipping "
-            f"also with {LOWER:g} of the rate (for as many epochs), and with both; {AGAINST}. That the critic learns is judged by what its generator learns. Effect: ln of the FID with the norm over the FID "
+            f"also with {LOWER_RATE_FACTOR:g} of the rate (for as many epochs), and with both; {AGAINST}. That the critic learns is judged by what its generator learns. Effect: ln of the FID with the norm over the FID "
             "without, clipping; above 0 the norm does harm. Confirmed if FID falls without the norm at both rates under clipping and under the penalty, refuted if it rises in all three."
         ),
-        effect=effect,
-        interval=interval,
         unit="ln of a ratio of FIDs",
-        verdict=_alike(parts),
+        verdict=shared_verdict(parts),
         because="FID is divided by "
         + ", ".join(f"{math.exp(fmean(values)):.2f} ({bound}, {what})" for (bound, what), values in gains.items()),
         seeds=len(GAN_SEEDS),
-        values=[round(value, 4) for value in gains["clipping", "the norm away"]],
+        values=gains["clipping", "the norm away"],
         table=rows(
             {", ".join(key): recipe for key, recipe in FACTORIAL.items()}, "fid", "coverage", "digits", "sharpness"
         ),

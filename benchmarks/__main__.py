@@ -1,9 +1,9 @@
-"""Measure what things cost, print one table, and write `benchmarks/results.json`.
+"""Measure speed, print tables, and write `benchmarks/results.json`.
 
 python -m benchmarks                    everything, about a quarter of an hour: make bench
 python -m benchmarks sampling growth    these sections; printed, not written
 python -m benchmarks vae dcgan          training of these recipes
-python -m benchmarks --seconds 0.02 --rounds 1 …    rough and quick
+python -m benchmarks --seconds 0.02 --rounds 1 …    quick, with large errors
 """
 
 import argparse
@@ -35,14 +35,7 @@ SECTIONS: dict[str, Callable[[Effort], object]] = {
 
 
 def chosen(names: list[str]) -> dict[str, Callable[[Effort], object]]:
-    """Find what was asked for.
-
-    Args:
-        names: sections and recipes; none means all sections.
-
-    Returns:
-        Sections; "training" of the named recipes, where there are any.
-    """
+    """Return the measurements of the named sections and recipes; of all sections if there are no names."""
     if unknown := [name for name in names if name not in {*SECTIONS, *recipes.ALL}]:
         sys.exit(f"got {', '.join(unknown)}, expected some of {', '.join([*SECTIONS, *recipes.ALL])}")
     found = {name: measure for name, measure in SECTIONS.items() if name in names or not names}
@@ -52,15 +45,11 @@ def chosen(names: list[str]) -> dict[str, Callable[[Effort], object]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure.
-
-    Args:
-        arguments: those of the command line, unless given.
-    """
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="sections or recipes")
-    parser.add_argument("--seconds", type=float, default=Effort.seconds, help="a measurement")
-    parser.add_argument("--rounds", type=int, default=Effort.rounds, help="measurements of each thing")
+    parser.add_argument("--seconds", type=float, default=Effort.seconds, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=Effort.rounds, help="number of repeated measurements")
     options = parser.parse_args(arguments)
     about, results, started = machine.about(), {}, time.perf_counter()
     for name, measure in chosen(options.names).items():

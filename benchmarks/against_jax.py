@@ -1,4 +1,4 @@
-"""The MLP VAE and GAN against JAX, the fastest that there is in float32 on a CPU. Optional: `pip install 'gmlib[bench]'`."""
+"""Speed of training the MLP VAE and GAN against JAX. Optional: `pip install 'gmlib[bench]'`."""
 
 from typing import cast
 
@@ -12,15 +12,7 @@ NAMES = ("vae", "gan")
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Train both in turn.
-
-    Args:
-        effort: how long.
-
-    Returns:
-        A row a recipe: images per second here and in JAX, and how many times JAX's; then the same in bfloat16. Where JAX is
-        missing, None, and under "why" the reason.
-    """
+    """Return images per second of both recipes here (float32, then bfloat16) and in JAX, and their ratios."""
     try:
         from benchmarks import jax_loops
     except ImportError:

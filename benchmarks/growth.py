@@ -1,4 +1,4 @@
-"""How training and drawing grow: with the batch, with depth, with the amount of data."""
+"""Speed of training and sampling by batch size, depth and number of digits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,46 +22,20 @@ DIGITS = (500, 1000, 2000, 4000, 8000, 16_000)
 
 
 def point(effort: Effort, x: int, loops: Mapping[str, Advance], batch_size: int, steps: int = 1) -> dict[str, float]:
-    """Train here and as usual, in turn.
-
-    Args:
-        effort: how long.
-        x: place on the axis.
-        loops: name of each line to what trains.
-        batch_size: images a step.
-        steps: of an epoch, where whole ones are timed.
-
-    Returns:
-        The place, and images per second of each line.
-    """
+    """Return images per second of several loops at one place x of an axis."""
     rates = effort.rates(loops, batch_size, multiple=steps)
     return {"x": x, **{name: median(values) for name, values in rates.items()}}
 
 
 def lines(points: list[dict[str, float]]) -> Lines:
-    """Put the points of a plot together.
-
-    Args:
-        points: each with its place, "x", and the same lines.
-
-    Returns:
-        Each line's x and y.
-    """
+    """Return x and y of each line of a plot, from its points."""
     columns = {name: [each[name] for each in points] for name in points[0]}
     xs = columns.pop("x")
     return {name: (xs, ys) for name, ys in columns.items()}
 
 
 def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Lines:
-    """Train variants of a recipe.
-
-    Args:
-        effort: how long.
-        at: place on the axis to the recipe there.
-
-    Returns:
-        Images per second, here and as usual.
-    """
+    """Return the speed of variants of a recipe, in gmlib and in a tutorial loop."""
     return lines(
         [
             point(effort, x, {"here": ours(recipe), "usual loop": usual(recipe)}, recipe.batch_size)
@@ -71,16 +45,7 @@ def by_recipe(effort: Effort, at: Mapping[int, Recipe]) -> Lines:
 
 
 def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -> Lines:
-    """Train for whole epochs of ever more digits.
-
-    Args:
-        effort: how long.
-        recipe: what is trained.
-        sizes: numbers of digits.
-
-    Returns:
-        Images per second, here and as usual.
-    """
+    """Return the speed of whole epochs by number of digits."""
     points = []
     for size in sizes:
         train, batch_size = digits()[:size], recipe.batch_size
@@ -93,15 +58,7 @@ def by_digits(effort: Effort, recipe: Recipe, sizes: tuple[int, ...] = DIGITS) -
 
 
 def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Lines:
-    """Draw 16 images from ever deeper stacks of pixels.
-
-    Args:
-        effort: how often.
-        depths: maps of each of the two stacks.
-
-    Returns:
-        Seconds along a front, and by full passes.
-    """
+    """Return the seconds of drawing 16 images by depth of a PixelCNN, with the fast sampler and with full passes."""
     points = []
     for depth in depths:
         recipe = replace(recipes.PIXEL_CNN, pixelcnn=partial(GatedPixelCNN, channels=32, layers=depth))
@@ -111,14 +68,7 @@ def by_maps(effort: Effort, depths: tuple[int, ...] = MAPS) -> Lines:
 
 
 def measure(effort: Effort) -> dict[str, Lines]:
-    """Measure all of it, in fewer rounds than elsewhere.
-
-    Args:
-        effort: how long.
-
-    Returns:
-        Title of each plot to its lines.
-    """
+    """Return the lines of all plots, from at most three rounds."""
     effort = replace(effort, rounds=min(effort.rounds, 3))
     vae, dcgan = recipes.VAE, recipes.DCGAN_PLAIN
     return {

@@ -1,7 +1,7 @@
-"""The MLP VAE and GAN in JAX: the same networks, taken over layer by layer, and all steps of a call in one compiled scan.
+"""The MLP VAE and GAN in JAX: the same networks with the same initial weights; all steps of a call are one compiled scan.
 
-As fast as it gets: data on the device, no Python between steps, random bits from the fastest generator, and batch norm
-without running statistics.
+For speed: data on the device, no Python between steps, JAX's fastest random generator, and batch norm without running
+statistics.
 """
 
 import math
@@ -20,18 +20,8 @@ Kinds = tuple[tuple[str, float], ...]  # of the layers, each with the one number
 Weights = list[dict[str, Any]]
 
 
-def take_over(network: nn.Module) -> tuple[Kinds, Weights]:
-    """Take over a network of linear layers.
-
-    Args:
-        network: in PyTorch.
-
-    Returns:
-        The kinds of its layers in order, and their weights.
-
-    Raises:
-        ValueError: if it has a layer of another kind.
-    """
+def layers_and_weights(network: nn.Module) -> tuple[Kinds, Weights]:
+    """Return the kinds of a network's layers in order, and their weights."""
     kinds: list[tuple[str, float]] = []
     weights: Weights = []
     for module in network.modules():
@@ -54,17 +44,7 @@ def take_over(network: nn.Module) -> tuple[Kinds, Weights]:
 
 
 def apply(kinds: Kinds, weights: Weights, h: Any, key: Any = None) -> Any:
-    """Compute a network, as in training.
-
-    Args:
-        kinds: of its layers.
-        weights: theirs.
-        h: what goes in, `(b, f)`.
-        key: for dropout; None drops nothing.
-
-    Returns:
-        What comes out.
-    """
+    """Return the output of a network in training mode; without a key, nothing is dropped."""
     for (kind, number), own in zip(kinds, weights, strict=True):
         if kind == "linear":
             h = h @ own["weight"].T + own.get("bias", 0.0)
@@ -81,19 +61,7 @@ def apply(kinds: Kinds, weights: Weights, h: Any, key: Any = None) -> Any:
 
 
 def adam(tree: Any, gradients: Any, moments: Any, step: Any, lr: float, betas: tuple[float, float]) -> tuple[Any, Any]:
-    """Take a step of Adam.
-
-    Args:
-        tree: of weights.
-        gradients: of the same form.
-        moments: first and second ones, each of the same form.
-        step: how many there were.
-        lr: learning rate.
-        betas: of both moments.
-
-    Returns:
-        Weights and moments.
-    """
+    """Return weights and moments after a step of Adam."""
     (a, b), (mean, square) = betas, moments
     mean = jax.tree.map(lambda m, g: a * m + (1 - a) * g, mean, gradients)
     square = jax.tree.map(lambda v, g: b * v + (1 - b) * g * g, square, gradients)
@@ -103,17 +71,7 @@ def adam(tree: Any, gradients: Any, moments: Any, step: Any, lr: float, betas: t
 
 
 def negative_elbo(kinds: dict[str, Kinds], weights: dict[str, Weights], x: Any, eps: Any) -> Any:
-    """Return a VAE's loss.
-
-    Args:
-        kinds: of the layers of "encoder" and "decoder".
-        weights: theirs.
-        x: binary images `(b, 784)`.
-        eps: noise `(b, latent_dim)`.
-
-    Returns:
-        Minus the ELBO, in nats per image, the mean over the batch.
-    """
+    """Return a VAE's loss: minus the ELBO, in nats per image."""
     mu, logvar = jnp.split(apply(kinds["encoder"], weights["encoder"], x), 2, 1)
     logits = apply(kinds["decoder"], weights["decoder"], mu + jnp.exp(0.5 * logvar) * eps)
     kl = 0.5 * (mu**2 + jnp.exp(logvar) - 1 - logvar).sum(1)
@@ -121,17 +79,9 @@ def negative_elbo(kinds: dict[str, Kinds], weights: dict[str, Weights], x: Any, 
 
 
 def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
-    """Train a recipe's VAE in JAX.
-
-    Args:
-        recipe: an MLP with one draw of z.
-        train: digits.
-
-    Returns:
-        What trains so many steps more, in one call of compiled code a number of steps.
-    """
+    """Return the training of a recipe's VAE in JAX."""
     network = recipe.build()
-    parts = {"encoder": take_over(network.encoder), "decoder": take_over(network.decoder.logits)}
+    parts = {"encoder": layers_and_weights(network.encoder), "decoder": layers_and_weights(network.decoder.logits)}
     kinds = {name: part[0] for name, part in parts.items()}
     images, batch = jnp.asarray(train.images.flatten(1).numpy()), recipe.batch_size
 
@@ -148,17 +98,9 @@ def vae(recipe: VAERecipe, train: ImageDataset) -> Advance:
 
 
 def gan(recipe: GANRecipe, train: ImageDataset) -> Advance:
-    """Train a recipe's GAN in JAX, with an average of the generator.
-
-    Args:
-        recipe: MLPs with the loss that does not saturate, a step of each.
-        train: digits.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Return the training of a recipe's GAN in JAX, with an average of the generator's weights."""
     networks = networks_of(recipe.build())
-    (g, generator), (d, critic) = take_over(networks["generator"]), take_over(networks["critic"])
+    (g, generator), (d, critic) = layers_and_weights(networks["generator"]), layers_and_weights(networks["critic"])
     images, batch, betas = jnp.asarray(train.images.flatten(1).numpy()), recipe.batch_size, recipe.betas or (0.9, 0.999)
     softplus = jax.nn.softplus
 
@@ -192,7 +134,7 @@ def gan(recipe: GANRecipe, train: ImageDataset) -> Advance:
 
 
 def _scanned(step: Any, weights: Any, count: int, batch: int, moments: Any = None) -> Advance:
-    """Run many steps in one call; each number of steps is compiled at its first."""
+    """Return a function that runs many steps in one call; each number of steps is compiled once."""
     moments = moments or (jax.tree.map(jnp.zeros_like, weights), jax.tree.map(jnp.zeros_like, weights))
     carry = (weights, moments, jax.random.key(0, impl="unsafe_rbg"), 0)
     run = jax.jit(lambda carry, index: jax.lax.scan(step, carry, index), donate_argnums=0)

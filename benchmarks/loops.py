@@ -1,4 +1,4 @@
-"""Training as gmlib does it, some steps at a time."""
+"""Training as gmlib does it, a given number of steps per call."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,47 +13,25 @@ from gmlib.training import StopTraining
 from gmlib.training.checkpoint import train_in
 from gmlib.training.state import State
 
-ENDLESS = 10**6  # epochs: more than any measurement sees
+ENDLESS = 10**6  # epochs: no measurement reaches them
 
 
 @cache
 def digits(copies: int = 10) -> ImageDataset:
-    """Return the embedded training digits several times over, for epochs as long as those of a full run.
-
-    Args:
-        copies: how many times.
-
-    Returns:
-        4,000 digits a copy.
-    """
+    """Return the embedded training digits several times over, for epochs as long as those of a full run."""
     once = mnist("train")
     return ImageDataset(
         once.images.repeat(copies, 1, 1, 1), once.require_labels().repeat(copies), once.classes, once.name
     )
 
 
-def multiple(recipe: Recipe) -> int:
-    """Return the number of critic steps per generator step.
-
-    Args:
-        recipe: what is trained.
-
-    Returns:
-        Their number; 1 for a VAE.
-    """
+def critic_steps(recipe: Recipe) -> int:
+    """Return the number of critic steps per generator step."""
     return recipe.n_critic if isinstance(recipe, GANRecipe) else 1
 
 
 def begin(recipe: Recipe, train: ImageDataset | None = None) -> Callable[..., State]:
-    """Return the loop of a recipe with fresh networks.
-
-    Args:
-        recipe: what is trained.
-        train: digits to train on; None takes `digits`.
-
-    Returns:
-        `fit_vae` or the like, with all that the recipe says about it.
-    """
+    """Return the loop of a recipe with fresh networks."""
     return training_loop(recipe, recipe.build(), digits() if train is None else train, 0)
 
 
@@ -64,17 +42,7 @@ def ours(
     bfloat16: bool = False,
     then: Callable[[State], object] = lambda state: None,
 ) -> Advance:
-    """Train a recipe as `gmlib.experiments.fit` does, some steps at a time.
-
-    Args:
-        recipe: what is trained. The critic's warm-up is left out, which belongs to the beginning of a long run.
-        loop: its loop; None takes `begin`.
-        bfloat16: whether networks compute in bfloat16.
-        then: called after each step.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Return the training of a recipe as `gmlib.experiments.fit` does it, without the critic's warm-up."""
     recipe = replace(recipe, warmup=False) if isinstance(recipe, GANRecipe) else recipe
     train = loop or begin(recipe)
     states: list[State] = []
@@ -83,7 +51,7 @@ def ours(
         last = steps + (states[0].step if states else 0)
 
         def on_start(state: State) -> None:
-            if states:  # go on where the call before stopped
+            if states:  # continue after the last step of the previous call
                 state.__dict__ = states[0].__dict__
             states[:] = [state]
 

@@ -1,4 +1,4 @@
-"""What the machine can do: its peak in a product of matrices, and the share of it that training reaches."""
+"""The machine of the measurements, its peak speed, and the number of operations of training."""
 
 import os
 import platform
@@ -12,22 +12,17 @@ from typing import ClassVar
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.loops import multiple, ours
+from benchmarks.loops import critic_steps, ours
 from benchmarks.timing import Effort, Row, clock
 from gmlib.experiments.recipe import Recipe
 from gmlib.experiments.run import versions
 
-SIZE = 2048  # rows and columns: products this large do nothing but multiply and add
-QUIET = 1.5  # load average above which others work on the machine too
+SIZE = 2048  # rows and columns of the matrices: so large that the time of anything but the product is negligible
+IDLE_LOAD = 1.5  # above this load average the machine is shared with other work
 
 
 def about() -> Row:
-    """Return what the measurements were made on.
-
-    Returns:
-        Date, machine in neutral words, threads, versions, load average at the start, and whether that means that the
-        machine was shared.
-    """
+    """Return the date, the machine, threads, versions, and whether the machine is shared with other work."""
     with_jax = {"jax": version("jax")} if find_spec("jax") else {}
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
     return {
@@ -36,79 +31,40 @@ def about() -> Row:
         "threads": torch.get_num_threads(),
         "versions": versions() | with_jax,
         "load": load,
-        "shared": load > QUIET,
+        "shared": load > IDLE_LOAD,
     }
 
 
 @cache
 def _matrices(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return two matrices of random numbers."""
     return torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
 
 
 def product_rate(dtype: torch.dtype) -> float:
-    """Multiply two matrices.
-
-    Args:
-        dtype: of their numbers.
-
-    Returns:
-        Floating-point operations per second.
-    """
+    """Return the floating-point operations per second of a matrix product."""
     a, b = _matrices(dtype)
     return 2 * SIZE**3 / clock(lambda: a @ b)
 
 
 def measure(effort: Effort) -> dict[str, int]:
-    """Measure the machine's peak: the best of several products.
-
-    Args:
-        effort: how often.
-
-    Returns:
-        Kind of number to GFLOP/s.
-    """
+    """Return the machine's peak in GFLOP/s: the best of several matrix products."""
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     found = effort.in_turn({name: lambda kind=kind: product_rate(kind) for name, kind in kinds.items()})  # type: ignore[misc]
     return {name: round(max(values) / 1e9) for name, values in found.items()}
 
 
 class _NoTracker(nullcontext):
-    """In the place of what tells modules apart, which a gradient of a gradient does not go with."""
+    """A module tracker that does nothing: PyTorch's own fails with second derivatives."""
 
     parents: ClassVar[set[str]] = {"Global"}
 
 
-def flops_an_image(recipe: Recipe) -> float:
-    """Count the work of training: products of matrices and convolutions, forwards and backwards.
-
-    Args:
-        recipe: what is trained.
-
-    Returns:
-        Floating-point operations an image, over a whole round of the game.
-    """
-    advance, steps = ours(recipe), multiple(recipe)
+def flops_per_image(recipe: Recipe) -> float:
+    """Return the floating-point operations of training per image: matrix products and convolutions, forward and backward."""
+    advance, steps = ours(recipe), critic_steps(recipe)
     counter = FlopCounterMode(display=False)
     counter.mod_tracker = _NoTracker()  # type: ignore[assignment]
     with counter:
         advance(steps)
     return counter.get_total_flops() / (steps * recipe.batch_size)
-
-
-def share(flops: float, images_per_second: float, peak: float) -> float:
-    """Return the share of the machine's peak that training reaches.
-
-    Args:
-        flops: operations an image.
-        images_per_second: how many are trained on.
-        peak: operations per second that the machine can do.
-
-    Returns:
-        From 0 to 1.
-
-    Raises:
-        ValueError: if the peak is not positive.
-    """
-    if not peak > 0:
-        raise ValueError(f"got a peak of {peak:g} operations per second, expected a number above 0: measure it first")
-    return flops * images_per_second / peak

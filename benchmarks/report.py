@@ -1,4 +1,4 @@
-"""The table: what `results.json` holds, and for what it lacks a dash and the reason."""
+"""The tables of `results.json`; a missing value is a dash with the reason below."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,27 +21,13 @@ NOT_YET = "not measured: the recipe is newer than the results; make bench"
 
 
 def training_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for every recipe, in the order of the catalogue.
-
-    Args:
-        rows: those that were measured.
-
-    Returns:
-        A row a recipe as there are now; of one that is missing only its name and, under "why", the reason.
-    """
+    """Return a row for every recipe, in the order of the catalogue."""
     found = {row["recipe"]: row for row in rows}
     return [found.get(name, {"recipe": name, "why": NOT_YET}) for name in recipes.ALL]
 
 
-def laid_out(rows: list[dict[str, Any]]) -> str:
-    """Lay out rows, with the reasons of what is missing below.
-
-    Args:
-        rows: of a section; "why" is no column.
-
-    Returns:
-        A Markdown table with a dash for each missing value, and a line a reason.
-    """
+def table_with_reasons(rows: list[dict[str, Any]]) -> str:
+    """Return rows as a table, and below it the reasons for missing values."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if "why" in row:
@@ -51,14 +37,7 @@ def laid_out(rows: list[dict[str, Any]]) -> str:
 
 
 def report(results: Results) -> str:
-    """Write all tables.
-
-    Args:
-        results: all of `results.json`, or some of its sections.
-
-    Returns:
-        Markdown.
-    """
+    """Return all tables as Markdown."""
     parts = []
     if about := results.get("about"):
         shared = ", shared with other work" if about["shared"] else ""
@@ -68,7 +47,7 @@ def report(results: Results) -> str:
     for name, title in SECTIONS.items():
         if name in results:
             rows = training_rows(results[name]) if name == "training" and "about" in results else results[name]
-            parts.append(f"## {title}\n\n{laid_out(rows)}")
+            parts.append(f"## {title}\n\n{table_with_reasons(rows)}")
     if found := results.get("agreement"):
         parts.append("Both ways of drawing: " + ", ".join(f"{name} {value:g}" for name, value in found.items()))
     for title, lines in results.get("growth", {}).items():

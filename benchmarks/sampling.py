@@ -1,4 +1,4 @@
-"""Drawing: how fast each model does it; and pixel by pixel along a front against a full pass for each, the same images."""
+"""Speed of sampling from each model; and of PixelCNNs by the fast sampler and by a full pass per pixel, for the same images."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -18,27 +18,13 @@ PASSES = {16: 20, 256: 3}  # images to the number of full passes that are timed,
 
 
 def decoders() -> dict[str, PixelDecoder]:
-    """Return the decoders to sample from.
-
-    Returns:
-        A plain stack and those that ship.
-    """
+    """Return the decoders to sample from."""
     shipped = {name: cast(PixelDecoder, zoo.pretrained(name).model.decoder) for name in ("pixel_vae", "pixel_cnn")}
     return {"plain_stack": cast(PixelDecoder, PLAIN.build().eval().decoder), **shipped}
 
 
 def compare(effort: Effort, decoder: PixelDecoder, count: int, passes: int) -> dict[str, float]:
-    """Draw images both ways.
-
-    Args:
-        effort: how often.
-        decoder: what draws.
-        count: images at once.
-        passes: of the naive way, how many are timed.
-
-    Returns:
-        Seconds of both, and the ratio over the rounds.
-    """
+    """Return the seconds of the fast sampler and of full passes, and their ratio."""
     z, u = torch.randn(count, decoder.latent_dim), torch.rand(count, 1, 28, 28)
 
     @torch.no_grad()
@@ -64,14 +50,7 @@ def compare(effort: Effort, decoder: PixelDecoder, count: int, passes: int) -> d
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Draw from every network, few images and many.
-
-    Args:
-        effort: how often.
-
-    Returns:
-        A row a network and number of images.
-    """
+    """Return the speed of both samplers for every network, with few images and with many."""
     return [
         {"network": name, "images": count, **compare(effort, decoder, count, passes)}
         for name, decoder in decoders().items()
@@ -80,15 +59,7 @@ def measure(effort: Effort) -> list[Row]:
 
 
 def agreement(seeds: int = 8) -> Row:
-    """Draw with the shipped pixel_vae both ways, an image a seed, and explain each pixel that differs.
-
-    Args:
-        seeds: how many.
-
-    Returns:
-        How many pixels were drawn; how many images differ; the largest error of a probability, and how many uniform
-        numbers are as near to theirs: a pixel can only differ there.
-    """
+    """Return how many images of the two samplers differ, and how many uniform numbers are within rounding error of a probability."""
     decoder = decoders()["pixel_vae"]
     generators = [Generator().manual_seed(seed) for seed in range(seeds)]
     z = torch.cat([torch.randn(1, decoder.latent_dim, generator=each) for each in generators])
@@ -107,15 +78,7 @@ def agreement(seeds: int = 8) -> Row:
 
 
 def speed(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row]:
-    """Draw images at once from each model that ships.
-
-    Args:
-        effort: how often.
-        names: of recipes.
-
-    Returns:
-        A row a recipe: images per second, the median of the rounds; without a shipped model None, and the reason.
-    """
+    """Return the images per second of each shipped model."""
     labels, rows = torch.arange(IMAGES) % 10, list[Row]()
     for name in names:
         if not zoo.is_shipped(name):

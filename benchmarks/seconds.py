@@ -1,4 +1,4 @@
-"""What a reader waits for: start-up, evaluation, and the chapters."""
+"""Seconds of start-up, evaluation, and the chapters."""
 
 import json
 import statistics
@@ -21,27 +21,14 @@ SAMPLES = 10_000
 
 
 def import_seconds(statement: str, after: str = "pass", times: int = 5) -> float:
-    """Time a statement in a fresh Python.
-
-    Args:
-        statement: such as "import gmlib".
-        after: what ran before it, untimed.
-        times: how often.
-
-    Returns:
-        Median in seconds, with the files warm on disk.
-    """
+    """Return the median seconds of a statement in a new Python process."""
     code = f"import time; {after}; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     runs = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(times + 1)]
     return statistics.median(runs[1:])
 
 
 def evaluation() -> dict[str, Callable[[], object]]:
-    """Prepare an evaluation.
-
-    Returns:
-        Name of each part to what does it.
-    """
+    """Return the parts of an evaluation, as functions to be timed."""
     run, test, generator = zoo.pretrained("vae"), mnist("test"), Generator().manual_seed(0)
     grey, noise = digits(3)[:SAMPLES].grey(), stream(0, "jitter")  # so that no two of the repeated digits are the same
     real, others = ((grey + 0.02 * torch.rand(grey.shape, generator=noise)).clamp(0, 1) for _ in range(2))
@@ -56,14 +43,7 @@ def evaluation() -> dict[str, Callable[[], object]]:
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Time start-up and evaluation.
-
-    Args:
-        effort: how often start-up is timed; the evaluation is timed once.
-
-    Returns:
-        A row each.
-    """
+    """Return the seconds of start-up and evaluation."""
     found = {
         "import torch": import_seconds("import torch", times=effort.rounds),
         "import gmlib beyond it": import_seconds("import gmlib", after="import torch", times=effort.rounds),
@@ -73,11 +53,7 @@ def measure(effort: Effort) -> list[Row]:
 
 
 def chapters() -> list[Row]:
-    """Look up how long the chapters took when they were last run for the book.
-
-    Returns:
-        A row a chapter.
-    """
+    """Return the seconds of each chapter in the last run for the book."""
     return [
         {"chapter": name, "seconds": chapter.get("seconds")}
         for name, chapter in json.loads(STATUS.read_text())["chapters"].items()

@@ -1,38 +1,23 @@
-"""Measuring in turn: a machine whose speed drifts is fair to all, and ratios hold where seconds do not."""
+"""Alternating measurements: if the machine's speed drifts, ratios within a round are still valid."""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-Advance = Callable[[int], object]  # trains so many steps
+Advance = Callable[[int], object]  # trains this number of steps
 Row = dict[str, object]  # of a table
 
 
 def clock(work: Callable[[], object]) -> float:
-    """Time a piece of work.
-
-    Args:
-        work: what to do, once.
-
-    Returns:
-        Seconds.
-    """
+    """Return the seconds of a call."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def spread(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
-    """Compare two things that were measured in turn.
-
-    Args:
-        a: rates of the one, a round each.
-        b: rates of the other, in the same rounds.
-
-    Returns:
-        Median of a/b over the rounds, its lowest and its highest.
-    """
+    """Return the median, lowest and highest ratio of two measurements, round by round."""
     ratios = [x / y for x, y in zip(a, b, strict=True)]
     found = {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
     return {name: round(value, 2) for name, value in found.items()}
@@ -40,52 +25,23 @@ def spread(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each thing is measured: the whole bench takes a quarter of an hour with these.
-
-    Args:
-        seconds: about how long one measurement lasts.
-        rounds: measurements of each thing.
-    """
+    """Seconds of one measurement and number of rounds; with the defaults `make bench` takes a quarter of an hour."""
 
     seconds: float = 0.3
     rounds: int = 5
 
     def steps(self, advance: Advance, multiple: int = 1) -> int:
-        """Choose how many steps make a measurement.
-
-        Args:
-            advance: trains; it is warmed up.
-            multiple: steps of a round of a game, which are not to be cut.
-
-        Returns:
-            A multiple of `multiple`.
-        """
+        """Return the number of steps of one measurement: a multiple of `multiple`."""
         advance(multiple)
         return multiple * max(1, round(self.seconds / clock(lambda: advance(multiple))))
 
     def in_turn(self, measurements: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-        """Measure several things alternately.
-
-        Args:
-            measurements: name of each to what measures it once.
-
-        Returns:
-            Name of each to its values, a round each, after one round that warms up.
-        """
+        """Return one value per round of each measurement, after a round that is not counted."""
         rounds = [{name: measure() for name, measure in measurements.items()} for _ in range(self.rounds + 1)]
         return {name: [each[name] for each in rounds[1:]] for name in measurements}
 
     def rates(self, loops: Mapping[str, Advance], batch_size: int, multiple: int = 1) -> dict[str, list[float]]:
-        """Train in several ways, in turn: as many steps of each.
-
-        Args:
-            loops: name of each way to what trains; the first sets the number of steps.
-            batch_size: images a step.
-            multiple: steps of a round of a game.
-
-        Returns:
-            Name of each to its images per second, a round each.
-        """
+        """Return images per second of several loops, one value per round; all train the same number of steps."""
         steps = self.steps(next(iter(loops.values())), multiple)
 
         def rate(advance: Advance) -> Callable[[], float]:
@@ -95,12 +51,5 @@ class Effort:
 
 
 def median(values: Sequence[float]) -> int:
-    """Return the median of some rates.
-
-    Args:
-        values: a round each.
-
-    Returns:
-        Rounded to a whole number.
-    """
+    """Return the median of rates, rounded."""
     return round(statistics.median(values))

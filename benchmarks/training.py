@@ -1,4 +1,4 @@
-"""Every recipe against the usual loop on the same networks, and its share of what the machine can do."""
+"""Speed of training every recipe, against a tutorial loop on the same networks and against the machine's peak."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,40 +6,23 @@ from collections.abc import Sequence
 import torch
 from tqdm import tqdm
 
-from benchmarks.loops import multiple, ours
-from benchmarks.machine import flops_an_image, product_rate, share
+from benchmarks.loops import critic_steps, ours
+from benchmarks.machine import flops_per_image, product_rate
 from benchmarks.timing import Effort, Row, clock, median, spread
 from benchmarks.usual import usual
 from gmlib import recipes
 
 
 def measure(effort: Effort, names: Sequence[str] = tuple(recipes.ALL)) -> list[Row]:
-    """Train recipes, the usual loop, and recipes in bfloat16, in turn with products of matrices.
-
-    Args:
-        effort: how long.
-        names: of recipes.
-
-    Returns:
-        A row a recipe: images per second; how many times that of the usual loop; the same in bfloat16; work an image; and
-        the shares of the machine's peak, each taken within a round.
-    """
+    """Return the speed of each recipe here (float32 and bfloat16) and in the tutorial loop, and its share of the peak."""
     return [measure_one(effort, name) for name in tqdm(names, unit="recipe", leave=False, disable=None)]
 
 
 def measure_one(effort: Effort, name: str) -> Row:
-    """Train one recipe.
-
-    Args:
-        effort: how long.
-        name: of the recipe.
-
-    Returns:
-        Its row.
-    """
+    """Return the row of one recipe."""
     recipe = recipes.by_name(name)
     loops = {"here": ours(recipe), "usual": usual(recipe), "bfloat16": ours(recipe, bfloat16=True)}
-    steps = effort.steps(loops["here"], multiple(recipe))
+    steps = effort.steps(loops["here"], critic_steps(recipe))
     found = effort.in_turn(
         {
             "here": lambda: steps * recipe.batch_size / clock(lambda: loops["here"](steps)),
@@ -49,10 +32,13 @@ def measure_one(effort: Effort, name: str) -> Row:
             "bfloat16 peak": lambda: product_rate(torch.bfloat16),
         }
     )
-    flops = flops_an_image(recipe)
+    flops = flops_per_image(recipe)
     shares = {
         kind: round(
-            statistics.median(share(flops, *pair) for pair in zip(found[way], found[f"{kind} peak"], strict=True)), 3
+            statistics.median(
+                flops * rate / peak for rate, peak in zip(found[way], found[f"{kind} peak"], strict=True)
+            ),
+            3,
         )
         for kind, way in (("float32", "here"), ("bfloat16", "bfloat16"))
     }

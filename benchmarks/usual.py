@@ -1,7 +1,7 @@
-"""Training as tutorials do it, on the same networks: what there is to be faster than.
+"""Training as tutorials write it, on the same networks: the baseline of the speed measurements.
 
 A DataLoader that makes a tensor of each image, optimisers with their defaults, real and fake images in separate passes,
-gradients that nobody needs, an average that is kept parameter by parameter, and `.item()` at each step.
+unused gradients, a weight average updated parameter by parameter, and `.item()` at each step.
 """
 
 import copy
@@ -25,24 +25,15 @@ Batch = tuple[Tensor, Tensor]
 
 
 def usual_loader(train: ImageDataset, batch_size: int, stack: int = 1) -> DataLoader:
-    """Load digits as tutorials do: torchvision's MNIST, ToTensor for each image, a DataLoader.
-
-    Args:
-        train: what to load.
-        batch_size: images a batch.
-        stack: digits an image, one a channel.
-
-    Returns:
-        The loader.
-    """
+    """Return a DataLoader as tutorials use it: torchvision's MNIST, and ToTensor for each image."""
     from torchvision.datasets import MNIST
     from torchvision.transforms import ToTensor
 
     class Ours(MNIST):
-        """torchvision's dataset over digits that are in memory: the same work an image, without the files."""
+        """torchvision's dataset over digits in memory: the same work per image, without files."""
 
         def __init__(self) -> None:
-            """Take the digits in place of the files."""
+            """Use the digits in place of files."""
             super(MNIST, self).__init__(tempfile.gettempdir(), transform=ToTensor())
             self.data, self.targets = train.images[:, 0], train.labels
 
@@ -50,26 +41,15 @@ def usual_loader(train: ImageDataset, batch_size: int, stack: int = 1) -> DataLo
         """Several digits as the channels of one image."""
 
         def __init__(self) -> None:
-            """Take the digits."""
+            """Set the digits."""
             self.digits = Ours()
 
         def __len__(self) -> int:
-            """Count the stacks.
-
-            Returns:
-                Whole ones.
-            """
+            """Return the number of stacks."""
             return len(self.digits) // stack
 
         def __getitem__(self, index: int) -> Batch:
-            """Put some digits on top of each other.
-
-            Args:
-                index: of the stack.
-
-            Returns:
-                The image, and the label of its first digit.
-            """
+            """Return several digits as channels, and the label of the first."""
             images, labels = zip(*(self.digits[stack * index + i] for i in range(stack)), strict=True)
             return torch.cat(images), torch.tensor(labels[0])
 
@@ -77,28 +57,14 @@ def usual_loader(train: ImageDataset, batch_size: int, stack: int = 1) -> DataLo
 
 
 def move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move an average of weights towards a network, parameter by parameter.
-
-    Args:
-        average: changed in place.
-        network: what it follows.
-        decay: how much of it stays; 0 where none is kept.
-    """
+    """Move an average of weights towards a network, parameter by parameter."""
     with torch.no_grad():
         for ours, theirs in zip(average.parameters(), network.parameters(), strict=True) if decay else ():
             ours.mul_(decay).add_(theirs, alpha=1 - decay)
 
 
 def usual_vae(recipe: VAERecipe, loader: Iterable[Batch]) -> Iterator[None]:
-    """Train a VAE as tutorials do.
-
-    Args:
-        recipe: whose network, bound and rate.
-        loader: the digits.
-
-    Yields:
-        After each step.
-    """
+    """Train a VAE as tutorials do; yield after each step."""
     vae = cast(VAE, recipe.build()).train()
     average = copy.deepcopy(vae)
     optimiser = recipe.optimiser(vae.parameters(), lr=recipe.lr)
@@ -120,15 +86,7 @@ def usual_vae(recipe: VAERecipe, loader: Iterable[Batch]) -> Iterator[None]:
 
 
 def usual_game(recipe: GANRecipe, loader: Iterable[Batch]) -> Iterator[None]:
-    """Train a GAN as tutorials do.
-
-    Args:
-        recipe: whose networks and game.
-        loader: the digits.
-
-    Yields:
-        After each step of the critic and the generator's that may follow.
-    """
+    """Train a GAN as tutorials do; yield after each critic step and the generator steps that follow it."""
     networks, game, classes = networks_of(recipe.build()), recipe.objective, recipe.conditional
     generator, critic = networks["generator"].train(), networks["critic"].train()
     average = copy.deepcopy(generator)
@@ -185,15 +143,7 @@ def usual_game(recipe: GANRecipe, loader: Iterable[Batch]) -> Iterator[None]:
 
 
 def usual(recipe: Recipe, loader: Iterable[Batch] | None = None) -> Advance:
-    """Train a recipe's networks as tutorials do, some steps at a time.
-
-    Args:
-        recipe: what is trained.
-        loader: of batches; None takes `usual_loader` over the same digits.
-
-    Returns:
-        What trains so many steps more.
-    """
+    """Return the training of a recipe's networks as tutorials do it."""
     loader = usual_loader(digits(), recipe.batch_size, getattr(recipe, "stack", 1)) if loader is None else loader
     loop = usual_game(recipe, loader) if isinstance(recipe, GANRecipe) else usual_vae(cast(VAERecipe, recipe), loader)
 
@@ -208,14 +158,7 @@ class UsualMaskedConv2d(nn.Conv2d):
     """A masked convolution as tutorials write it: the whole kernel, times zeros and ones, at each step."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, centre: bool) -> None:
-        """Build the layer.
-
-        Args:
-            inputs: channels that go in.
-            outputs: channels that come out.
-            kernel: rows and columns, an odd number.
-            centre: whether it sees its own place: mask B, else A.
-        """
+        """Build the layer."""
         super().__init__(inputs, outputs, kernel, padding=kernel // 2)
         middle = kernel // 2
         mask = torch.ones(kernel, kernel)
@@ -224,42 +167,22 @@ class UsualMaskedConv2d(nn.Conv2d):
         self.register_buffer("mask", mask)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve with what the mask leaves.
-
-        Args:
-            input: `(b, inputs, h, w)`.
-
-        Returns:
-            `(b, outputs, h, w)`.
-        """
+        """Return the convolution with the masked kernel."""
         return self._conv_forward(input, self.weight * cast(Tensor, self.mask), self.bias)
 
 
 class UsualStack(nn.Module):
-    """The network of `PixelCNN`, of masked convolutions as tutorials write them."""
+    """The network of `PixelCNN` with masked convolutions as tutorials write them."""
 
     def __init__(self, channels: int = 64, layers: int = 7) -> None:
-        """Build the network.
-
-        Args:
-            channels: of every feature map.
-            layers: masked convolutions.
-        """
+        """Build the network."""
         super().__init__()
         self.first = UsualMaskedConv2d(1, channels, 7, centre=False)
         self.others = nn.ModuleList(UsualMaskedConv2d(channels, channels, 3, centre=True) for _ in range(layers - 1))
         self.last = nn.Conv2d(channels, 1, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Compute the logit of each pixel, given the pixels before it.
-
-        Args:
-            x: images `(b, 1, h, w)`.
-            condition: not used.
-
-        Returns:
-            Logits `(b, 1, h, w)`.
-        """
+        """Return the logit of each pixel, given the pixels before it."""
         h = self.first(x).relu()
         for layer in self.others:
             h = layer(h).relu() + h
@@ -267,13 +190,5 @@ class UsualStack(nn.Module):
 
 
 def usual_stack(bias_condition: int, spatial_condition: int) -> CausalNetwork:
-    """Stand in for `PixelCNN` in a recipe.
-
-    Args:
-        bias_condition: not used.
-        spatial_condition: not used.
-
-    Returns:
-        A `UsualStack`.
-    """
+    """Return a `UsualStack`, for a recipe in place of `PixelCNN`."""
     return cast(CausalNetwork, UsualStack())

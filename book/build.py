@@ -1,4 +1,4 @@
-"""Make the book: run the chapters, render the site, freeze results into the committed chapters, check them.
+"""Build the book: run the chapters, render the site, store outputs in the committed chapters, check these.
 
     python book/build.py execute              every chapter with papermill, in a copy: _build/executed
     python book/build.py render               that copy as a site: _build/html
@@ -6,7 +6,7 @@
     python book/build.py freeze               the copy's outputs back into the committed chapters
     python book/build.py hygiene              what a committed chapter must and must not hold
 
-A cell is named as the reader sees it: "code cell 3" is the one that shows `[3]`.
+In messages a cell has the number that the reader sees: "code cell 3" is the one that shows `[3]`.
 """
 
 import argparse
@@ -37,55 +37,54 @@ from nbformat.v4.rwbase import rejoin_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "quick"
-KERNELS = 2  # at once, one thread each
+KERNELS = 2  # chapters that run at the same time, with one thread each
 TIMEOUT = 600  # seconds for one cell
-MAX_BYTES = 1_500_000  # a committed chapter
-CHECKED_CELLS = 3  # cells a chapter whose outputs nbval compares
+MAX_BYTES = 1_500_000  # of a committed chapter
+CHECKED_CELLS = 3  # smallest number of cells per chapter whose outputs nbval compares
 
-# seen once in hundreds of starts, perhaps for a port that another took meanwhile: worth a second try
+# a rare failure (once in hundreds of starts), after which a chapter is started again once
 NO_START = "Kernel died before replying to kernel_info"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
 KERNEL = {
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the reader's shell says
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # also if the shell sets another
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns on stderr
 }
-# what a reader may have set for their own notebooks, and would change outputs or print to stderr
-OWN = ("JUPYTER_CONFIG_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP", "PYTHONWARNINGS")
-MEASURED = Path("benchmarks") / "results.json"  # what a chapter reads
-VERSIONS = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
+# a reader's own settings, which would change outputs or print to stderr
+READERS_VARIABLES = (
+    "JUPYTER_CONFIG_PATH",
+    "MATPLOTLIBRC",
+    "PYTHONSTARTUP",
+    "PYTHONWARNINGS",
+)
+BENCHMARKS = Path("benchmarks") / "results.json"  # chapters read it
+PACKAGES = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
-INSTALL = "install"  # the cell that installs gmlib where it is missing
+INSTALL = "install"  # id of the cell that installs gmlib where it is missing
 OFFLINE = "open-offline.zip"
-OFFER = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
-HERE = "This is the copy for reading offline."
+OFFLINE_LINK = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
+IN_OFFLINE_COPY = "This is the copy for reading offline."
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\b0x(?:7f[0-9a-f]{6,}|[0-9a-f]{9,16})\b")
-ABSOLUTE = re.compile(
+ABSOLUTE_PATH = re.compile(
     r"(?<![\w.:/~-])(?:/(?:home|Users|root|tmp|private|var|opt|mnt|usr|work)/|[A-Z]:\\\w)[\w./\\-]*"
 )
 
 
 class BookError(Exception):
-    """A sentence for the person at the terminal: what is wrong, where, what to do."""
+    """An error that is printed as one sentence: what is wrong, where, and what to do."""
 
 
 # ---- execute ---------------------------------------------------------------------------------------------------
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Prepare the environment of kernels: the same for every reader, with or without a home folder.
+    """Return the environment variables of kernels: the same for every reader, with or without a home folder.
 
     Profiles, kernels and caches are those of `_build/home`. A reader's own IPython profile, matplotlib style or kernel
     named python3 thus changes no chapter.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        The variables to set; the folders exist, with a kernel of this interpreter.
     """
     home = root / "_build" / "home"
     kernel = home / "jupyter" / "kernels" / "python3"
@@ -95,7 +94,11 @@ def environment(root: Path) -> dict[str, str]:
     spec = {"argv": command, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     return {
-        **{name: value for name, value in os.environ.items() if name not in OWN},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in READERS_VARIABLES
+        },
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
         "JUPYTER_DATA_DIR": str(home / "jupyter"),
@@ -106,12 +109,8 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def find_fonts(root: Path) -> None:
-    """Build matplotlib's list of fonts before a chapter needs it: on a slow disk it says on stderr that this takes time.
-
-    Args:
-        root: the repository.
-    """
+def list_fonts(root: Path) -> None:
+    """Build matplotlib's list of fonts before a chapter needs it: if that takes long, matplotlib prints a line on stderr."""
     subprocess.run(
         [sys.executable, "-c", "import matplotlib.font_manager"],
         env=environment(root) | {"MPLBACKEND": "agg"},
@@ -120,38 +119,25 @@ def find_fonts(root: Path) -> None:
 
 
 def stage(root: Path, folder: Path, skip: str = "") -> None:
-    """Copy the configuration, the table of contents, the tree of `book/` and what `make bench` measured into `folder`.
-
-    Args:
-        root: the repository.
-        folder: the copy, from which the site is rendered.
-        skip: a pattern of files to leave as they are there.
-    """
+    """Copy the configuration, the table of contents, the tree of `book/` and what `make bench` measured into `folder`."""
     ignore = shutil.ignore_patterns(
         "__pycache__", ".ipynb_checkpoints", "build.py", "conftest.py", skip
     )
     shutil.copytree(root / "book", folder / "book", ignore=ignore, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, folder / name)
-    if (root / MEASURED).exists():
-        (folder / MEASURED).parent.mkdir(exist_ok=True)
-        shutil.copy(root / MEASURED, folder / MEASURED)
+    if (root / BENCHMARKS).exists():
+        (folder / BENCHMARKS).parent.mkdir(exist_ok=True)
+        shutil.copy(root / BENCHMARKS, folder / BENCHMARKS)
 
 
 def execute(root: Path) -> None:
-    """Run every chapter in `_build/executed`, the longest first, and write `_build/report.json`.
-
-    Args:
-        root: the repository.
-
-    Raises:
-        BookError: if a chapter fails; those not yet begun are not run, and the broken copy stays.
-    """
+    """Run every chapter in `_build/executed`, the longest first, and write `_build/report.json`."""
     folder = root / "_build" / "executed"
     shutil.rmtree(folder, ignore_errors=True)
     stage(root, folder)
-    find_fonts(root)
-    usual = seconds_before(root)
+    list_fonts(root)
+    seconds = earlier_seconds(root)
     report: dict[str, Any] = {
         "chapters": {chapter.stem: {"status": "not run"} for chapter in chapters(root)}
     }
@@ -164,7 +150,7 @@ def execute(root: Path) -> None:
     pool = ThreadPoolExecutor(KERNELS)
     try:
         longest_first = sorted(
-            chapters(root), key=lambda c: -usual.get(c.stem, math.inf)
+            chapters(root), key=lambda c: -seconds.get(c.stem, math.inf)
         )
         running = {
             pool.submit(run, c, folder / "book" / c.name, root): c.stem
@@ -188,18 +174,9 @@ def execute(root: Path) -> None:
 
 
 def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
-    """Run one chapter with papermill, in a process of its own.
-
-    Args:
-        chapter: the committed notebook.
-        copy_path: where the executed one goes; papermill's, with its marks, if it fails.
-        root: the repository, so that its path can be kept out of the outputs.
-
-    Returns:
-        The chapter's entry in the report: status, seconds, and the error of a failed one.
-    """
+    """Run one chapter with papermill, in a separate process; return its entry of the report."""
     committed = nbformat.read(chapter, as_version=4)
-    say(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
+    print_line(f"{chapter.stem}: started, {len(code_cells(committed))} code cells")
     start = time.perf_counter()
     command = [
         sys.executable,
@@ -234,7 +211,7 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
     result = nbformat.read(copy_path, as_version=4)
     error = failure(committed, result, process)
     if error:
-        say(f"{chapter.stem}: failed after {seconds} s")
+        print_line(f"{chapter.stem}: failed after {seconds} s")
         kept = copy_path.relative_to(root)
         return {
             "status": "failed",
@@ -242,21 +219,14 @@ def run(chapter: Path, copy_path: Path, root: Path) -> dict[str, Any]:
             "error": f"{chapter.stem}: {error.rstrip('.')}. The broken copy: {kept}",
         }
     nbformat.write(merge(committed, result, chapter.name, root), copy_path)
-    say(f"{chapter.stem}: done in {seconds} s")
+    print_line(f"{chapter.stem}: done in {seconds} s")
     for text in written_to_stderr(result):
-        say(f"{chapter.stem}: left out of the page, a line on stderr: {text}")
+        print_line(f"{chapter.stem}: left out of the page, a line on stderr: {text}")
     return {"status": "ok", "seconds": seconds}
 
 
 def written_to_stderr(ran: NotebookNode) -> list[str]:
-    """Find what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses.
-
-    Args:
-        ran: papermill's copy.
-
-    Returns:
-        The last line of each such output.
-    """
+    """Return what an executed chapter wrote to stderr, which its page does not show and `freeze` refuses."""
     outputs = [output for cell in code_cells(ran) for output in cell.outputs]
     return [last_line(o.text) for o in outputs if o.get("name") == "stderr"]
 
@@ -266,18 +236,9 @@ def failure(
     ran: NotebookNode,
     process: subprocess.CompletedProcess[str],
 ) -> str:
-    """Say where and why an executed chapter failed; empty if it did not.
+    """Return where and why an executed chapter failed; empty if it did not.
 
-    papermill also stops with an error where a cell tagged `raises-exception` raised, as it should; so its exit
-    status alone does not tell.
-
-    Args:
-        committed: the chapter as committed.
-        ran: papermill's copy.
-        process: papermill, ended.
-
-    Returns:
-        Cell and error in one line.
+    The exit status of papermill is not enough: it is also 1 if a cell tagged `raises-exception` raised.
     """
     results = {cell.id: cell for cell in ran.cells}
     last = "did not start"
@@ -305,22 +266,10 @@ def failure(
 def merge(
     committed: NotebookNode, ran: NotebookNode, name: str, root: Path
 ) -> NotebookNode:
-    """Give a committed chapter the outputs of its executed copy, matched by cell id.
+    """Return a committed chapter with the outputs of its executed copy, matched by cell id.
 
-    What differs from run to run or machine to machine stays out: papermill's own cell and metadata, the kernel's
-    name and version, widget views and their state, the repository's path, memory addresses.
-
-    Args:
-        committed: the chapter whose text, code and metadata count.
-        ran: the same chapter after a run.
-        name: its file name, for the error.
-        root: the repository.
-
-    Returns:
-        The chapter with outputs; neither argument is changed.
-
-    Raises:
-        BookError: if a code cell was added or changed since the run.
+    What differs between runs or machines is removed: papermill's own cell and metadata, the kernel's name and version,
+    widget views and their state, the repository's path, memory addresses.
     """
     merged = copy.deepcopy(committed)
     results = {cell.id: cell for cell in ran.cells}
@@ -354,15 +303,7 @@ def merge(
 
 
 def tidy(value: Any, root: Path) -> Any:
-    """Take the repository's path and memory addresses out of an output.
-
-    Args:
-        value: an output, or a part of one.
-        root: the repository.
-
-    Returns:
-        The same, with paths relative to the repository and every address written `0x...`; images as they are.
-    """
+    """Return an output without the repository's path and memory addresses."""
     if isinstance(value, str):
         for path in (root / "_build" / "executed", root):
             value = value.replace(f"{path}{os.sep}", "")
@@ -382,16 +323,9 @@ def tidy(value: Any, root: Path) -> Any:
 
 
 def render(root: Path, committed: bool = False) -> None:
-    """Render `_build/html`; any warning is an error.
+    """Render `_build/html`; every warning is an error.
 
-    Prose, captions and configuration are taken as they are now: only changed code needs another run.
-
-    Args:
-        root: the repository.
-        committed: render the chapters as committed instead of the executed ones.
-
-    Raises:
-        BookError: if nothing was executed, or jupyter-book warns or fails.
+    Prose, captions and configuration are those of the committed files: only changed code requires another run.
     """
     folder = root / "_build" / ("committed" if committed else "executed")
     report = (
@@ -414,7 +348,7 @@ def render(root: Path, committed: bool = False) -> None:
         status_table(json.loads(report.read_text()))
     )
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
-    say("rendering the site")
+    print_line("rendering the site")
     build = [
         sys.executable,
         "-c",
@@ -430,18 +364,11 @@ def render(root: Path, committed: bool = False) -> None:
             "The site was not rendered cleanly: see the warnings above, each one counts as an error."
         )
     pack(root / "_build" / "html")
-    say("the book is ready: open _build/html/index.html")
+    print_line("the book is ready: open _build/html/index.html")
 
 
 def pack(site: Path) -> Path:
-    """Put the rendered site into one file, from which it opens without a network.
-
-    Args:
-        site: the folder of its pages; the file is written into it.
-
-    Returns:
-        The zip. Where a page offers it, the page in it says that this is it.
-    """
+    """Write the rendered site into a zip file for reading offline."""
     target = site / OFFLINE
     target.unlink(missing_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -451,7 +378,8 @@ def pack(site: Path) -> Path:
                 continue
             if file.suffix == ".html":
                 packed.writestr(
-                    str(name), OFFER.sub(HERE, file.read_text(encoding="utf-8"))
+                    str(name),
+                    OFFLINE_LINK.sub(IN_OFFLINE_COPY, file.read_text(encoding="utf-8")),
                 )
             else:
                 packed.write(file, name)
@@ -459,14 +387,7 @@ def pack(site: Path) -> Path:
 
 
 def status_table(report: dict[str, Any]) -> str:
-    """Write the status page's table.
-
-    Args:
-        report: what `execute` wrote.
-
-    Returns:
-        Markdown: one sentence on when and where, then a row a chapter.
-    """
+    """Return the status page's table: one row per chapter."""
     with_versions = ", ".join(
         f"{name} {version}" for name, version in report["versions"].items()
     )
@@ -486,14 +407,7 @@ def status_table(report: dict[str, Any]) -> str:
 
 
 def freeze(root: Path) -> None:
-    """Write the outputs of `_build/executed` into the committed chapters, and the report into `book/status.json`.
-
-    Args:
-        root: the repository.
-
-    Raises:
-        BookError: if the last run is missing or failed, or a frozen chapter would have a fault; then no file changes.
-    """
+    """Write the outputs of `_build/executed` into the committed chapters, and the report into `book/status.json`."""
     frozen = {
         chapter: nbformat.writes(executed(chapter, root)) + "\n"
         for chapter in chapters(root)
@@ -505,15 +419,11 @@ def freeze(root: Path) -> None:
         raise BookError("\n".join([*problems, "Nothing was frozen."]))
     report = (root / "_build" / "report.json").read_text(encoding="utf-8")
     replace_all({**frozen, root / "book" / "status.json": report})
-    say(f"froze {len(frozen)} chapters")
+    print_line(f"froze {len(frozen)} chapters")
 
 
 def replace_all(texts: dict[Path, str]) -> None:
-    """Write several files, all of them or none: a disk that fills up or Ctrl-C leaves the earlier ones.
-
-    Args:
-        texts: what to write, by file.
-    """
+    """Write several files, all or none: if the disk is full or Ctrl-C is pressed, the earlier ones remain."""
     new = {path: path.with_name(f".{path.name}.new") for path in texts}
     try:
         for path, text in texts.items():
@@ -526,14 +436,7 @@ def replace_all(texts: dict[Path, str]) -> None:
 
 
 def hygiene(root: Path) -> None:
-    """Check every committed chapter.
-
-    Args:
-        root: the repository.
-
-    Raises:
-        BookError: with every fault found, one a line.
-    """
+    """Check every committed chapter."""
     problems = [
         f
         for c in chapters(root)
@@ -541,19 +444,11 @@ def hygiene(root: Path) -> None:
     ]
     if problems:
         raise BookError("\n".join(problems))
-    say(f"{len(chapters(root))} chapters are clean")
+    print_line(f"{len(chapters(root))} chapters are clean")
 
 
 def faults(text: str, name: str) -> Iterator[str]:
-    """Find what a committed chapter must not hold, or lacks.
-
-    Args:
-        text: the notebook file as written, for nbformat would add missing ids on reading.
-        name: its path, for the messages.
-
-    Yields:
-        A sentence a fault, with file and cell.
-    """
+    """Yield the faults of a committed chapter."""
     notebook = rejoin_lines(nbformat.from_dict(json.loads(text)))
     if len(text.encode()) > MAX_BYTES:
         yield f"{name}: {len(text.encode()):,} bytes; at most {MAX_BYTES:,}: smaller or fewer figures"
@@ -582,19 +477,12 @@ def faults(text: str, name: str) -> Iterator[str]:
 
 
 def cell_faults(cell: NotebookNode) -> Iterator[str]:
-    """Find the faults of one cell.
-
-    Args:
-        cell: of a committed chapter.
-
-    Yields:
-        A sentence a fault.
-    """
+    """Yield the faults of one cell."""
     outputs = cell.get("outputs", [])
     data = [output.get("data", {}) for output in outputs]
     words = [cell.source, *(words for output in outputs for words in strings(output))]
     if path := next(
-        (found[0] for text in words if (found := ABSOLUTE.search(text))), None
+        (found[0] for text in words if (found := ABSOLUTE_PATH.search(text))), None
     ):
         yield f"holds the absolute path {path}: make it relative"
     if address := next(
@@ -612,7 +500,7 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     if any(
         output.output_type == "error" for output in outputs
     ) and "raises-exception" not in tags(cell):
-        yield "holds an error: mend it, or tag it `raises-exception`"
+        yield "holds an error: repair it, or tag it `raises-exception`"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "wrote to stderr: a chapter shows no warnings and no progress bars"
     if any(WIDGET in part for part in data):
@@ -627,18 +515,11 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
     ):
         yield "shows a figure without name, caption or alt text: set mystnb.figure.name, .caption and mystnb.image.alt"
     if figures > 1:
-        yield f"shows {figures} figures: one a cell, so that each has its caption"
+        yield f"shows {figures} figures: one per cell, so that each has its caption"
 
 
 def strings(output: Any) -> Iterator[str]:
-    """Walk through the text of an output.
-
-    Args:
-        output: an output, or a part of one.
-
-    Yields:
-        Every string in it, images left out.
-    """
+    """Yield the texts of an output."""
     if isinstance(output, str):
         yield output
     elif isinstance(output, list):
@@ -650,34 +531,16 @@ def strings(output: Any) -> Iterator[str]:
                 yield from strings(part)
 
 
-# ---- small things ----------------------------------------------------------------------------------------------
+# ---- helpers ---------------------------------------------------------------------------------------------------
 
 
 def chapters(root: Path) -> list[Path]:
-    """List the committed chapters.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        The notebooks of `book/`, in order.
-    """
+    """Return the committed chapters."""
     return sorted((root / "book").glob("*.ipynb"))
 
 
 def executed(chapter: Path, root: Path) -> NotebookNode:
-    """Read a committed chapter with the outputs of the last run.
-
-    Args:
-        chapter: the committed notebook.
-        root: the repository.
-
-    Returns:
-        What `merge` makes of it and its copy in `_build/executed`.
-
-    Raises:
-        BookError: if it was not run, or failed, or its code changed since.
-    """
+    """Return a committed chapter with the outputs of the last run."""
     report = root / "_build" / "report.json"
     results = json.loads(report.read_text())["chapters"] if report.exists() else {}
     status = results.get(chapter.stem, {"status": "not run"})["status"]
@@ -687,36 +550,23 @@ def executed(chapter: Path, root: Path) -> NotebookNode:
         )
     copy_path = root / "_build" / "executed" / "book" / chapter.name
     return merge(
-        installing(nbformat.read(chapter, as_version=4), address(root)),
+        with_install_cell(
+            nbformat.read(chapter, as_version=4), repository_address(root)
+        ),
         nbformat.read(copy_path, as_version=4),
         chapter.name,
         root,
     )
 
 
-def address(root: Path) -> str:
-    """Look up where the repository is.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        `repository: url` of `_config.yml`; empty as long as there is none.
-    """
+def repository_address(root: Path) -> str:
+    """Return the repository's address, from `_config.yml`."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
     return str(config.get("repository", {}).get("url") or "")
 
 
-def installing(notebook: NotebookNode, url: str) -> NotebookNode:
-    """Let a chapter begin with a cell that installs gmlib where it is missing, on Colab say.
-
-    Args:
-        notebook: a chapter, which is changed.
-        url: of the repository; without one there is no such cell.
-
-    Returns:
-        The chapter.
-    """
+def with_install_cell(notebook: NotebookNode, url: str) -> NotebookNode:
+    """Return a chapter whose first cell installs gmlib where it is missing, such as on Colab."""
     notebook.cells = [cell for cell in notebook.cells if cell.get("id") != INSTALL]
     if url:
         cell = new_code_cell(
@@ -731,38 +581,17 @@ def installing(notebook: NotebookNode, url: str) -> NotebookNode:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """Pick a notebook's code cells, in order.
-
-    Args:
-        notebook: any.
-
-    Returns:
-        The cells themselves, not copies.
-    """
+    """Return a notebook's code cells, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def tags(cell: NotebookNode) -> list[str]:
-    """Read a cell's tags.
-
-    Args:
-        cell: any.
-
-    Returns:
-        Its tags, or none.
-    """
+    """Return a cell's tags."""
     return list(cell.metadata.get("tags", []))
 
 
-def seconds_before(root: Path) -> dict[str, float]:
-    """Look up how long each chapter took when it was last frozen.
-
-    Args:
-        root: the repository.
-
-    Returns:
-        Chapter to seconds; nothing for a chapter never run.
-    """
+def earlier_seconds(root: Path) -> dict[str, float]:
+    """Return the seconds that each chapter took when it was last frozen."""
     path = root / "book" / "status.json"
     chapters = json.loads(path.read_text())["chapters"] if path.exists() else {}
     return {
@@ -773,61 +602,34 @@ def seconds_before(root: Path) -> dict[str, float]:
 
 
 def machine() -> str:
-    """Describe this machine in neutral words.
-
-    Returns:
-        For example "2 CPU cores, Linux x86_64".
-    """
+    """Return a description of this machine without its name."""
     return f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}"
 
 
 def versions() -> dict[str, str]:
-    """Read the versions that a result depends on.
-
-    Returns:
-        Python's and the main packages', those that are installed.
-    """
+    """Return the versions that a result depends on."""
     installed = {
         d.metadata["Name"].lower(): d.version for d in metadata.distributions()
     }
     return {"Python": platform.python_version()} | {
-        name: installed[name] for name in VERSIONS if name in installed
+        name: installed[name] for name in PACKAGES if name in installed
     }
 
 
 def last_line(text: str) -> str:
-    """Take the last line that says something.
-
-    Args:
-        text: such as a traceback.
-
-    Returns:
-        The line, or a plain sentence if there is none.
-    """
+    """Return the last line that is not blank."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "papermill said nothing"
+    return lines[-1] if lines else "papermill printed nothing"
 
 
-def say(text: str) -> None:
-    """Print a line now, whole, also from two threads.
-
-    Args:
-        text: the line.
-    """
+def print_line(text: str) -> None:
+    """Print a line at once; two threads do not mix their lines."""
     sys.stdout.write(f"book: {text}\n")
     sys.stdout.flush()
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Run one command.
-
-    Args:
-        arguments: those of the command line, unless given.
-        root: the repository.
-
-    Returns:
-        The exit status: 1 with a sentence if something is wrong, 130 after Ctrl-C.
-    """
+    """Run one command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -6,6 +6,6 @@ from pathlib import Path
 import build
 
 os.environ.update(build.environment(Path(__file__).parents[1]))
-for name in build.OWN:
+for name in build.READERS_VARIABLES:
     os.environ.pop(name, None)
-build.find_fonts(Path(__file__).parents[1])
+build.list_fonts(Path(__file__).parents[1])

@@ -1,6 +1,6 @@
-"""Grade the heaviest pages of the rendered site with Lighthouse: `make lighthouse`, which needs Node and a Chromium.
+"""Measure the largest pages of the rendered site with Lighthouse: `make lighthouse`, which needs Node and a Chromium.
 
-The site is served from here as a web server would, with gzip; nothing of it leaves this machine.
+A local web server delivers the site with gzip; nothing is uploaded.
 """
 
 import gzip
@@ -23,19 +23,19 @@ SITE = Path(__file__).resolve().parent.parent / "_build" / "html"
 LIGHTHOUSE = "lighthouse@12.8.2"
 FLAGS = "--headless=new --no-sandbox --disable-gpu"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
-PAGES = 5  # the heaviest ones
+PAGES = 5  # the largest ones
 ENOUGH = 95  # of 100
-MAX_BYTES = 1_500_000  # a page's own HTML and images
+MAX_BYTES = 1_500_000  # of a page's HTML and images
 TEXT = (".html", ".css", ".js", ".svg", ".json")
 
 
-class Zipped(SimpleHTTPRequestHandler):
-    """Serves text compressed, and lets everything be cached."""
+class CompressingHandler(SimpleHTTPRequestHandler):
+    """A request handler that compresses text and allows caching."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answer with a file of the site."""
+        """Send a file of the site."""
         path = Path(self.translate_path(self.path))
         if not path.is_file():
             self.send_error(404)
@@ -52,25 +52,15 @@ class Zipped(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent.
-
-        Args:
-            format: of a message.
-            *args: of it.
-        """
+        """Print nothing."""
 
 
 @contextmanager
 def served(site: Path) -> Iterator[str]:
-    """Serve a folder as long as the block runs.
-
-    Args:
-        site: the folder.
-
-    Yields:
-        Its address.
-    """
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Zipped, directory=str(site)))
+    """Serve a folder while the block runs, and yield its address."""
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(CompressingHandler, directory=str(site))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -79,33 +69,16 @@ def served(site: Path) -> Iterator[str]:
         server.server_close()
 
 
-def weight(page: Path) -> int:
-    """Add up what a page brings of its own: its HTML and the images that it shows, each once.
-
-    Args:
-        page: an HTML file.
-
-    Returns:
-        Bytes; what all pages share, theme and fonts, is not counted.
-    """
+def page_bytes(page: Path) -> int:
+    """Return the bytes of a page: its HTML and its images, each counted once."""
     html = page.read_text(encoding="utf-8")
     sources = re.findall(r'<img [^>]*?src="([^":]+)"', html)
     files = {(page.parent / unquote(source)).resolve() for source in sources}
     return page.stat().st_size + sum(file.stat().st_size for file in files)
 
 
-def grades(url: str) -> tuple[dict[str, int], list[str]]:
-    """Let Lighthouse look at a page as on a desktop.
-
-    Args:
-        url: its address.
-
-    Returns:
-        Its grades, 0 to 100, and what cost points.
-
-    Raises:
-        SystemExit: if Lighthouse did not run.
-    """
+def scores(url: str) -> tuple[dict[str, int], list[str]]:
+    """Return a page's score in each category, and the audits that lower it, as Lighthouse measures on a desktop."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = ["npx", "--yes", LIGHTHOUSE, url, "--preset=desktop", "--quiet"]
@@ -117,32 +90,29 @@ def grades(url: str) -> tuple[dict[str, int], list[str]]:
                 f"Lighthouse did not run: {done.stderr.strip()[-800:]}\n"
                 "It needs Node, the npm registry once, and a Chromium (CHROME_PATH names one)."
             )
-        told = json.loads(report.read_text())
-    marks = {
-        name: round(100 * told["categories"][name]["score"]) for name in CATEGORIES
+        report_data = json.loads(report.read_text())
+    results = {
+        name: round(100 * report_data["categories"][name]["score"])
+        for name in CATEGORIES
     }
     weighty = {
         audit["id"]
-        for category in told["categories"].values()
+        for category in report_data["categories"].values()
         for audit in category["auditRefs"]
         if audit["weight"]
     }
-    costly = [
-        f"{told['audits'][name]['title']} {told['audits'][name].get('displayValue', '')}".strip()
+    failed_audits = [
+        f"{report_data['audits'][name]['title']} {report_data['audits'][name].get('displayValue', '')}".strip()
         for name in sorted(weighty)
-        if (told["audits"][name]["score"] or 0) < 0.9
-        and told["audits"][name]["score"] is not None
+        if (report_data["audits"][name]["score"] or 0) < 0.9
+        and report_data["audits"][name]["score"] is not None
     ]
-    return marks, costly
+    return results, failed_audits
 
 
 def main() -> int:
-    """Grade the heaviest pages, and say which fall short.
-
-    Returns:
-        The exit status: 1 if a page is too heavy or a grade too low.
-    """
-    pages = sorted((SITE / "book").glob("*.html"), key=weight, reverse=True)[:PAGES]
+    """Print the scores of the largest pages; return 1 if one is below `ENOUGH` or too large."""
+    pages = sorted((SITE / "book").glob("*.html"), key=page_bytes, reverse=True)[:PAGES]
     if not pages or not shutil.which("npx"):
         print(
             "`make lighthouse` needs a rendered site (`make book`) and npx, which comes with Node.",
@@ -152,13 +122,15 @@ def main() -> int:
     good = True
     with served(SITE) as address:
         for page in pages:
-            marks, costly = grades(f"{address}/book/{page.name}")
-            bytes_ = weight(page)
-            good &= min(marks.values()) >= ENOUGH and bytes_ <= MAX_BYTES
-            told = ", ".join(f"{name} {mark}" for name, mark in marks.items())
-            print(f"{page.stem}: {told}; {bytes_:,} bytes of its own", flush=True)
-            for cost in costly:
-                print(f"    {cost}")
+            results, failed_audits = scores(f"{address}/book/{page.name}")
+            bytes_ = page_bytes(page)
+            good &= min(results.values()) >= ENOUGH and bytes_ <= MAX_BYTES
+            text = ", ".join(f"{name} {mark}" for name, mark in results.items())
+            print(
+                f"{page.stem}: {text}; {bytes_:,} bytes of HTML and images", flush=True
+            )
+            for audit in failed_audits:
+                print(f"    {audit}")
     return 0 if good else 1
 
 

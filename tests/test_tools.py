@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gmlib import ImageDataset, recipes, zoo
 from gmlib.experiments.evaluate import save
 from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.run import read_run, write_run
-from tools import convert, evaluate, retrain
+from tools import convert, evaluate, mutants, retrain
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=2, epochs=2)
 
@@ -174,3 +175,82 @@ def test_a_run_that_would_change_is_not_converted(of_1_0, monkeypatch, fault):
 def test_every_hash_of_1_0_but_those_of_pixel_models_has_one_of_today():
     today = {recipe.hash for recipe in recipes.ALL.values() if not getattr(recipe, "pixelcnn", None)}
     assert today <= {*convert.hashes().values()}
+
+
+# mutants
+
+
+@pytest.fixture
+def outcomes(monkeypatch):
+    """Replace test runs by outcomes: "unchanged", "mirrored" and "whole" to what the tests of that name do; count the runs."""
+    found, runs = {"unchanged": "passes", "mirrored": "fails", "whole": "passes"}, []
+
+    def run_tests(folder, tests, seconds, mutant=None):
+        name = "unchanged" if mutant is None else "whole" if tests == mutants.WHOLE_SUITE else "mirrored"
+        runs.append(name)
+        return found[name]
+
+    monkeypatch.setattr(mutants, "run_tests", run_tests)
+    monkeypatch.setattr(mutants, "copy_repository", lambda folder: None)
+    monkeypatch.setattr(mutants, "draw", lambda count, seed: mutants.mutants_of(mutants.ROOT / "gmlib/seeds.py")[:3])
+    return found, runs
+
+
+@pytest.mark.parametrize(
+    ("mirrored", "whole", "counts"),
+    [
+        ("fails", "passes", "3 of 3 mutants are killed, 0 survive, 0 time out"),
+        ("times out", "passes", "3 of 3 mutants are killed, 0 survive, 0 time out"),
+        ("passes", "fails", "3 of 3 mutants are killed, 0 survive, 0 time out"),
+        ("passes", "passes", "0 of 3 mutants are killed, 3 survive, 0 time out"),
+        ("passes", "times out", "0 of 3 mutants are killed, 0 survive, 3 time out"),
+    ],
+)
+def test_a_mutant_that_times_out_in_the_whole_suite_is_not_killed(outcomes, capsys, mirrored, whole, counts):
+    found, runs = outcomes
+    found |= {"mirrored": mirrored, "whole": whole}
+    assert mutants.main([]) == 0
+    assert counts in capsys.readouterr().out
+    assert (runs.count("unchanged"), runs.count("mirrored")) == (1, 3)  # timed once
+    assert runs.count("whole") == (3 if mirrored == "passes" else 0)
+
+
+def test_mutants_are_not_run_if_unchanged_tests_fail(outcomes):
+    outcomes[0]["unchanged"] = "fails"
+    with pytest.raises(SystemExit, match="repair"):
+        mutants.main([])
+
+
+def test_results_are_stored_and_only_missing_ones_are_run_again(outcomes, tmp_path):
+    found, runs = outcomes
+    path = tmp_path / "results.txt"
+    found["mirrored"] = "passes"
+    mutants.main(["--out", str(path), "--mirrored"])
+    lines = path.read_text().splitlines()
+    assert len({line.rpartition(": ")[0] for line in lines}) == 3
+    assert all(line.endswith(": survives the mirrored tests") for line in lines)
+    lines[1] = lines[1].replace(": survives the", ": killed by the")
+    path.write_text("\n".join(lines[:2]) + "\n")
+    mutants.main(["--out", str(path), "--resume"])
+    assert runs.count("whole") == 2  # the killed one is not run again
+    assert sorted(line.rpartition(": ")[2] for line in path.read_text().splitlines()) == [
+        "killed by the mirrored tests",
+        "survives",
+        "survives",
+    ]
+
+
+def test_a_mutant_is_written_and_removed_again(tmp_path, monkeypatch):
+    """With a script in place of pytest; the module is unchanged afterwards, also if the script takes too long."""
+    module, script = tmp_path / "gmlib" / "seeds.py", tmp_path / "script.py"
+    module.parent.mkdir()
+    (tmp_path / "gmlib" / "__init__.py").touch()
+    module.write_text("x = 1 < 2\n")
+    script.write_text("import sys, time\nprint('>' in open('gmlib/seeds.py').read())\ntime.sleep(float(sys.argv[1]))\n")
+    script.write_text(script.read_text() + "sys.exit('>' in open('gmlib/seeds.py').read())\n")
+    monkeypatch.setattr(mutants, "PYTEST", [sys.executable, "script.py"])
+    mutant = mutants.Mutant(mutants.ROOT / "gmlib" / "seeds.py", 1, 6, 7, ">", "<")
+    assert mutants.run_tests(tmp_path, ["0"], 60) == "passes"
+    assert mutants.run_tests(tmp_path, ["0"], 60, mutant) == "fails"
+    assert mutants.run_tests(tmp_path, ["60"], 1, mutant) == "times out"
+    assert module.read_text() == "x = 1 < 2\n"

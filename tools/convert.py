@@ -48,9 +48,9 @@ def convert(path: Path, table: dict[str, str]) -> None:
     record["recipe_hash"] = table.get(record["recipe_hash"], record["recipe_hash"])
     record["metrics"] = renamed(record["metrics"])
     write_run(weights, record, tensors)
-    found, again = read_run(weights)
-    del found["sha256"]
-    if found != record or not same(tensors, again):
+    record_again, tensors_again = read_run(weights)
+    del record_again["sha256"]
+    if record_again != record or not same(tensors, tensors_again):
         weights.write_bytes(content)
         sys.exit(f"convert: {weights} would not hold what the two files hold; it is as it was")
     path.unlink()

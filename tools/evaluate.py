@@ -18,7 +18,7 @@ def reproduce(data: Path | None, *, full: bool) -> int:
     runs = [zoo.pretrained(name) for name in zoo.shipped()]  # a damaged file is refused before the work
     line = "{:<20} {:<40} {:>10} {:>10}  {}".format
     print(line("run", "metric", "stored", "again", "same"))
-    count, others = 0, {}
+    count, differing = 0, {}
     with tqdm(runs, unit="run", disable=not sys.stderr.isatty()) as bar:
         for run in bar:
             name = run.recipe.name
@@ -29,11 +29,11 @@ def reproduce(data: Path | None, *, full: bool) -> int:
             bar.write("\n".join(line(name, *row, "yes" if row.same else "no") for row in rows))
             count += len(rows)
             if not all(row.same for row in rows):
-                others[name] = sum(not row.same for row in rows)
+                differing[name] = sum(not row.same for row in rows)
     if not full:
         print(NOT_AT_HAND)
-    if others:
-        print(f"not as stored in {zoo.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in others.items()))
+    if differing:
+        print(f"not as stored in {zoo.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in differing.items()))
         print(zoo.remedy("NAME", zoo.WEIGHTS))
         return 1
     print(f"all {count} metrics of {len(runs)} runs are as stored")

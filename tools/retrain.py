@@ -44,20 +44,20 @@ def is_full(folder: Path, recipe: Recipe) -> bool:
 
 def retrain(root: Path | None, folder: Path, device: str) -> None:
     """Train all recipes, each in its own folder, and leave out those that are done; `root` holds MNIST's files."""
-    where, place = parallel.init(choose_device(device)), None
+    torch_device, run_folder = parallel.init(choose_device(device)), None
     try:
         splits = Splits(str(root or "mnist"), root, *(load("mnist", split, root) for split in SPLITS))
         names = [recipes.CLASSIFIER.name, *recipes.ALL]
         print(expected(names))
         for name in names:
-            recipe, place = recipes.by_name(name), folder / name
-            if is_full(place, recipe):
-                print(f"{name} is done: {place}")
+            recipe, run_folder = recipes.by_name(name), folder / name
+            if is_full(run_folder, recipe):
+                print(f"{name} is done: {run_folder}")
                 continue
             print(f"training {name}")
-            train_on(splits, recipe, place, epochs=recipe.epochs, seed=0, device=where, resume=True)
+            train_on(splits, recipe, run_folder, epochs=recipe.epochs, seed=0, device=torch_device, resume=True)
     except KeyboardInterrupt:
-        raise StoppedError(place, "the same command") from None
+        raise StoppedError(run_folder, "the same command") from None
     finally:
         parallel.shutdown()
 
@@ -68,9 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder of the four MNIST files [default: $GMLIB_DATA]")
     parser.add_argument("--out", type=Path, default=Path("runs/full"), help="folder of the runs [default: runs/full]")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps [default: auto]")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        retrain(given.data, given.out, given.device)
+        retrain(options.data, options.out, options.device)
     except InputError as error:
         print(f"retrain: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""gmlib's docstrings hold formulas as Markdown does, `$z$` and `$$...$$`: hand them to Sphinx in its own notation."""
+"""Formulas in gmlib's docstrings: `$z$` and `$$...$$` become the notation of Sphinx."""
 
 import re
 from typing import Any
@@ -9,16 +9,7 @@ from sphinx.application import Sphinx
 def translate(
     app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]
 ) -> None:
-    """Rewrite one docstring in place, before napoleon reads it.
-
-    Args:
-        app: the running Sphinx.
-        what: module, class, function, ...
-        name: the object's full name.
-        obj: the object.
-        options: of the directive that shows it.
-        lines: the docstring.
-    """
+    """Change one docstring in place, before the extension napoleon reads it."""
     text = "\n".join(lines)
     text = re.sub(
         r"(?ms)^( *)\$\$(.+?)\$\$",
@@ -30,14 +21,7 @@ def translate(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with autodoc.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read in parallel.
-    """
+    """Register the extension."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect(
         "autodoc-process-docstring", translate, priority=400

@@ -1,7 +1,7 @@
-"""The letters of the book: Source Serif for text, STIX Two Math for formulas, the theme's icons, cut down to what pages use.
+"""Fonts of the book: Source Serif for text, STIX Two Math for formulas, the theme's icons; only the characters that pages use.
 
-The fonts come from installed packages. They stand in one stylesheet as data, since a page that is opened from disk may not
-read a font that lies beside it.
+The fonts come from installed packages. One stylesheet contains them as data, since a browser does not let a page that is
+opened from disk read a font file.
 """
 
 import base64
@@ -19,16 +19,21 @@ SERIF = (  # file of the package font-source-serif-pro, style, weight
     ("SourceSerifPro-It.ttf", "italic", 400),
     ("SourceSerifPro-Semibold.ttf", "normal", 600),
 )
-# Latin, punctuation, and the few signs that stand in prose; any other comes from a font of the system
+# code points in prose: Latin, punctuation, a few signs; any other comes from a font of the system
 PROSE = (
     *range(0x20, 0x7F),
     *range(0xA0, 0x180),
     *range(0x2010, 0x2027),
     *map(ord, "−×≤≥≈→←√∞"),
 )
-# what stands in no formula's text: the italics that single letters are shown as, and the root
-UNWRITTEN = (0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C), ord("√"))
-# icons of buttons, of exercises and hints, of what can be launched; any other comes from the theme's own font
+# code points that formulas show and that are not in their text: italic letters, and the root
+ADDED_BY_BROWSERS = (
+    0x210E,
+    *range(0x1D434, 0x1D468),
+    *range(0x1D6E2, 0x1D71C),
+    ord("√"),
+)
+# icons of buttons, exercises, hints and launch buttons; any other comes from the theme's own font
 ICONS = (0xF002, 0xF019, 0xF03A, 0xF042, 0xF062, 0xF06A, 0xF0C9, 0xF0EB, 0xF104, 0xF105)
 ICONS += (0xF121, 0xF135, 0xF15B, 0xF185, 0xF186, 0xF1C1, 0xF303)
 SHEET = "fonts.css"
@@ -37,29 +42,18 @@ SHEET = "fonts.css"
 def face(
     family: str,
     file: Path,
-    signs: Iterable[int],
+    code_points: Iterable[int],
     style: str = "normal",
     weight: int = 400,
 ) -> str:
-    """Write a face of a font as CSS.
-
-    Args:
-        family: the name under which pages ask for it.
-        file: the font.
-        signs: what is kept of it, as code points.
-        style: "normal" or "italic".
-        weight: 400 for a regular one.
-
-    Returns:
-        An `@font-face` rule with the font in it.
-    """
+    """Return a CSS rule with a font that has only these code points."""
     # ssty: signs made for superscripts
     options = Options(
         layout_features=["kern", "liga", "mark", "mkmk", "ssty"], hinting=False
     )
     font = TTFont(file)
     subsetter = Subsetter(options)
-    subsetter.populate(unicodes=signs)
+    subsetter.populate(unicodes=code_points)
     subsetter.subset(font)
     font.flavor = "woff"
     written = BytesIO()
@@ -72,14 +66,7 @@ def face(
 
 
 def fonts_of(package: str) -> dict[str, Path]:
-    """Look up the fonts in an installed package.
-
-    Args:
-        package: its name.
-
-    Returns:
-        Name of file to file.
-    """
+    """Return the font files of an installed package, by name."""
     return {
         path.name: Path(str(path.locate()))
         for path in files(package) or ()
@@ -88,12 +75,7 @@ def fonts_of(package: str) -> dict[str, Path]:
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    """Write the stylesheet beside the site's other ones.
-
-    Args:
-        app: the running Sphinx.
-        error: what stopped it, if anything did.
-    """
+    """Write the stylesheet of fonts into the site."""
     if error:
         return
     used = {ord(sign) for sign in vars(app.builder).get("signs", ())}
@@ -103,7 +85,11 @@ def write(app: Sphinx, error: Exception | None) -> None:
         for name, style, weight in SERIF
     ]
     faces.append(
-        face("STIX Two Math", stix["STIXTwoMath-Regular.ttf"], used | {*UNWRITTEN})
+        face(
+            "STIX Two Math",
+            stix["STIXTwoMath-Regular.ttf"],
+            used | {*ADDED_BY_BROWSERS},
+        )
     )
     icons = fonts_of("pydata-sphinx-theme")["fa-solid-900.ttf"]
     faces.append(face("Font Awesome 6 Free", icons, ICONS, weight=900))
@@ -111,14 +97,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Have the stylesheet written and linked.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read in parallel.
-    """
+    """Register the extension."""
     app.connect("build-finished", write)
     app.add_css_file(SHEET)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

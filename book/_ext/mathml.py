@@ -1,7 +1,7 @@
-r"""Formulas as MathML, made with the page: they are there at once, without a script, and a screen reader can say them.
+r"""Formulas as MathML, which browsers show without a script and screen readers can read.
 
-latex2mathml reads the TeX; `polish` then does what TeX does about spaces, and what browsers expect. A command that it does
-not know is a warning, and so an error of the build.
+latex2mathml converts the TeX; `polish` then sets spaces as TeX does, and repairs what browsers would show wrongly. An unknown
+command is a warning, which stops the build.
 """
 
 import re
@@ -25,23 +25,16 @@ MACROS = {  # name: how many arguments, and what it stands for
 ARGUMENT = re.compile(r"\s*(?:\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}|(.))")
 THIN, NARROW, THICK = "0.167em", "0.06em", "0.278em"
 PRIME = "′"
-LIMITS = ("max", "min", "sup", "inf")  # what they range over stands below, in a display
+LIMITS = ("max", "min", "sup", "inf")  # in a display their subscript is below them
 SCRIPTED = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
-TIGHT = "|‖/.,"  # no space before; behind them only where TeX has one
+TIGHT = "|‖/.,"  # no space before them, and after them only where TeX has one
 OPEN, CLOSE = "([{⟨|‖", ")]}⟩|‖"
 
 log = logging.getLogger(__name__)
 
 
 def expanded(tex: str) -> str:
-    """Write out our own commands.
-
-    Args:
-        tex: a formula.
-
-    Returns:
-        The formula in commands that everybody knows.
-    """
+    """Return a formula in which our own commands are replaced by their definitions."""
     for name, (count, text) in MACROS.items():
         while found := re.search(rf"\\{name}(?![A-Za-z])", tex):
             end, meaning = found.end(), text
@@ -55,18 +48,7 @@ def expanded(tex: str) -> str:
 
 
 def mathml(tex: str, display: bool) -> str:
-    """Turn a formula into MathML.
-
-    Args:
-        tex: the formula, in LaTeX.
-        display: whether it stands by itself.
-
-    Returns:
-        A `math` element.
-
-    Raises:
-        ValueError: if there is a command in it that is not known.
-    """
+    """Return a formula as MathML."""
     tex = re.sub(r"\{aligned\}", "{align*}", expanded(tex))
     written = convert(tex, display="block" if display else "inline")
     root = ET.fromstring(
@@ -79,16 +61,11 @@ def mathml(tex: str, display: bool) -> str:
 
 
 def polish(element: ET.Element, display: bool) -> None:
-    """Mend an element and all in it, in place.
-
-    Args:
-        element: of MathML, as latex2mathml writes it.
-        display: whether the formula stands by itself.
-    """
+    """Correct an element and its descendants, in place."""
     for child in element:
         polish(child, display)
     if element.tag in SCRIPTED:
-        close_up(element[1:])
+        tighten(element[1:])
     if element.tag == "mover":
         element.set("accent", "true")
     elif (
@@ -112,15 +89,11 @@ def polish(element: ET.Element, display: bool) -> None:
     elif element.tag in ("mi", "mo"):
         sign(element)
     if element.tag in ("math", "mrow", "mtd", "msqrt", "mstyle"):
-        element[:] = list(spaced(list(joined(element))))
+        element[:] = list(with_spaces(list(with_words_joined(element))))
 
 
 def sign(element: ET.Element) -> None:
-    """Give a letter or an operator the character and the spaces that TeX gives it.
-
-    Args:
-        element: `mi` or `mo`.
-    """
+    """Set the character and the spaces of a letter or an operator as TeX does."""
     text = element.text or ""
     if text == "~" and element.tag == "mi":  # an accent is an `mo`
         element.tag, element.text = "mo", "∼"
@@ -142,27 +115,16 @@ def sign(element: ET.Element) -> None:
         element.attrib.update({"lspace": "0", "rspace": THIN})
 
 
-def close_up(scripts: list[ET.Element]) -> None:
-    """Take most of the space around the operators of sub- and superscripts, as TeX does.
-
-    Args:
-        scripts: of one element, changed in place.
-    """
+def tighten(scripts: list[ET.Element]) -> None:
+    """Reduce the space around operators in sub- and superscripts, as TeX does."""
     for script in scripts:
         for element in script.iter("mo"):
             for side in ("lspace", "rspace"):
                 element.attrib.setdefault(side, NARROW)
 
 
-def joined(row: ET.Element) -> Iterator[ET.Element]:
-    """Make one word of upright letters in a row, such as KL.
-
-    Args:
-        row: an element with a row of others.
-
-    Yields:
-        Its children, letters of a word as one.
-    """
+def with_words_joined(row: ET.Element) -> Iterator[ET.Element]:
+    """Yield the elements of a row, with adjacent upright letters joined into one word, such as KL."""
     before = None
     for child in row:
         upright = child.tag == "mi" and child.get("mathvariant") == "normal"
@@ -176,15 +138,8 @@ def joined(row: ET.Element) -> Iterator[ET.Element]:
             yield child
 
 
-def spaced(row: list[ET.Element]) -> Iterator[ET.Element]:
-    """Set functions apart from what they are applied to, and signs close to their numbers.
-
-    Args:
-        row: elements side by side.
-
-    Yields:
-        The same, with spaces in between.
-    """
+def with_spaces(row: list[ET.Element]) -> Iterator[ET.Element]:
+    """Yield the elements of a row, with a space between a function and its argument, and none between a sign and its number."""
     before = ""
     for i, child in enumerate(row):
         kind = kind_of(child)
@@ -214,14 +169,7 @@ def spaced(row: list[ET.Element]) -> Iterator[ET.Element]:
 
 
 def kind_of(element: ET.Element) -> str:
-    """Say what an element is to its neighbours.
-
-    Args:
-        element: in a row.
-
-    Returns:
-        "function", "open", "close", "operator", "space" or "letter"; a bar is a letter, for it may open or close.
-    """
+    """Return the kind of an element, on which the spaces around it depend."""
     while element.tag in SCRIPTED:
         element = element[0]
     text = element.text or ""
@@ -235,14 +183,7 @@ def kind_of(element: ET.Element) -> str:
 
 
 def word(element: ET.Element) -> str:
-    """Read the name of a function.
-
-    Args:
-        element: of MathML.
-
-    Returns:
-        Such as "log"; empty if it is something else.
-    """
+    """Return the name of a function; empty if the element is no function."""
     text = element.text or ""
     return (
         text if element.tag in ("mi", "mo") and len(text) > 1 and text.isalpha() else ""
@@ -253,16 +194,7 @@ def word(element: ET.Element) -> str:
 
 
 def write(translator: Any, node: nodes.Element, display: bool) -> str:
-    """Convert a node's formula, and remember which signs were used.
-
-    Args:
-        translator: Sphinx's, which writes the page.
-        node: a formula.
-        display: whether it stands by itself.
-
-    Returns:
-        MathML; the formula as it was, with a warning, if it could not be read.
-    """
+    """Return a node's formula as MathML, and record its characters for the font."""
     try:
         written = mathml(node.astext(), display)
     except Exception as error:
@@ -273,30 +205,14 @@ def write(translator: Any, node: nodes.Element, display: bool) -> str:
 
 
 def inline(translator: Any, node: nodes.math) -> None:
-    """Write a formula within a line.
-
-    Args:
-        translator: Sphinx's.
-        node: the formula.
-
-    Raises:
-        SkipNode: always, for it is written.
-    """
+    """Write a formula within a line."""
     opened = translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
     translator.body.append(f"{opened}{write(translator, node, False)}</span>")
     raise nodes.SkipNode
 
 
 def block(translator: Any, node: nodes.math_block) -> None:
-    """Write a formula that stands by itself, with its number if it has one.
-
-    Args:
-        translator: Sphinx's.
-        node: the formula.
-
-    Raises:
-        SkipNode: always, for it is written.
-    """
+    """Write a displayed formula, with its number if it has one."""
     body = translator.body
     body.append(translator.starttag(node, "div", CLASS="math notranslate nohighlight"))
     if node["number"]:
@@ -309,13 +225,6 @@ def block(translator: Any, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the renderer, under the name mathml.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read in parallel, but not written: the signs that they use are put together.
-    """
+    """Register the renderer under the name mathml."""
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": False}

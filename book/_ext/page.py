@@ -1,7 +1,7 @@
-"""What every page gets beside its text: a description, when it ran, figures that load as they are reached, buttons.
+"""What every page gets in addition to its text: a description, when the chapter ran, image sizes, and buttons.
 
-The repository's address is one setting, `repository: url` in `_config.yml`. Once it is there, pages with a notebook get
-buttons that run it on Colab and Binder, and all pages a link to the repository.
+The repository's address is one setting, `repository: url` in `_config.yml`. If it is set, pages with a notebook get buttons
+that run it on Colab and Binder, and all pages get a link to the repository.
 """
 
 import json
@@ -15,7 +15,7 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-LONGEST = 160  # characters of a description, as search engines show it
+MAX_DESCRIPTION = 160  # characters, as search engines show them
 IMAGE = re.compile(r'<img (?P<rest>[^>]*?src="(?P<source>[^":]+)"[^>]*)>')
 LAUNCH = {
     "colab_url": "https://colab.research.google.com",
@@ -24,13 +24,8 @@ LAUNCH = {
 }
 
 
-def launch(app: Sphinx, config: Config) -> None:
-    """Turn the buttons on if there is an address to launch from.
-
-    Args:
-        app: the running Sphinx.
-        config: its configuration.
-    """
+def show_launch_buttons(app: Sphinx, config: Config) -> None:
+    """Show launch buttons if the repository's address is set."""
     options = config.html_theme_options
     if options.get("repository_url"):
         config.html_theme_options = options | {
@@ -46,83 +41,49 @@ def complete(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Complete a page before it is written.
-
-    Args:
-        app: the running Sphinx.
-        page: its name.
-        template: unused.
-        context: what the page is made of; it is changed.
-        doctree: its text, if it was written and not generated.
-    """
-    if page != "search":  # whose own script does not wait either
-        wait(context)
-    context["description"] = described(doctree, context.get("title", ""))
+    """Add description, image sizes and running time to a page before it is written."""
+    if page != "search":  # its own script needs the others at once
+        defer_scripts(context)
+    context["description"] = description(doctree, context.get("title", ""))
     if "body" not in context:
         return
     # they are copied into the site only when all pages are written
     images = {
         name: Path(app.srcdir) / path for path, name in app.builder.images.items()
     }
-    body = sized(context["body"], images)
+    body = with_image_sizes(context["body"], images)
     # docutils and bibtex give entries of a list roles that do not go together
     body = body.replace(' role="doc-biblioentry"', "")
     body = body.replace('<div role="list" ', "<div ")
-    context["body"] = body.replace("</h1>", f"</h1>\n{ran(app, page, context)}", 1)
+    context["body"] = body.replace(
+        "</h1>", f"</h1>\n{running_time(app, page, context)}", 1
+    )
 
 
-def without(html: str, script: str) -> str:
-    """Leave out a script: a filter of templates.
-
-    Args:
-        html: of a page's head.
-        script: the name of its file.
-
-    Returns:
-        The HTML without the element that loads it.
-    """
+def without_script(html: str, script: str) -> str:
+    """Return HTML without a script; a filter for templates."""
     return re.sub(rf"<script[^>]*/{re.escape(script)}[^>]*></script>", "", html)
 
 
-def filters(app: Sphinx) -> None:
-    """Let templates use `without`.
-
-    Args:
-        app: the running Sphinx.
-    """
+def register_filter(app: Sphinx) -> None:
+    """Register `without_script` as the filter `without`."""
     if templates := getattr(app.builder, "templates", None):
-        templates.environment.filters["without"] = without
+        templates.environment.filters["without"] = without_script
 
 
-def described(doctree: nodes.document | None, title: str) -> str:
-    """Say in a sentence or two what a page is about.
-
-    Args:
-        doctree: its text; None for a page that was generated.
-        title: its title.
-
-    Returns:
-        The beginning of its first paragraph of prose, or the title.
-    """
+def description(doctree: nodes.document | None, title: str) -> str:
+    """Return a page's description: the beginning of its first paragraph."""
     for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
         if isinstance(paragraph.parent, nodes.section):
             text = " ".join(paragraph.astext().split())
-            if len(text) <= LONGEST:
+            if len(text) <= MAX_DESCRIPTION:
                 return text
-            return text[:LONGEST].rsplit(" ", 1)[0].rstrip(",;:") + " …"
+            return text[:MAX_DESCRIPTION].rsplit(" ", 1)[0].rstrip(",;:") + " …"
     return re.sub("<[^>]+>", "", f"{title}, in a book on deep generative models")
 
 
-def sized(body: str, images: dict[str, Path]) -> str:
-    """Tell each image's size, so that text does not jump when it comes, and let all but the first wait to be reached.
-
-    Args:
-        body: HTML.
-        images: file by the name that it has in the site.
-
-    Returns:
-        The HTML with width, height and loading of images.
-    """
+def with_image_sizes(body: str, images: dict[str, Path]) -> str:
+    """Return HTML in which images have their size, so that text does not move, and all but the first load lazily."""
     seen = 0
 
     def image(found: re.Match[str]) -> str:
@@ -140,17 +101,8 @@ def sized(body: str, images: dict[str, Path]) -> str:
     return IMAGE.sub(image, body)
 
 
-def ran(app: Sphinx, page: str, context: dict[str, Any]) -> str:
-    """Say under a chapter's title when, where and how long it ran.
-
-    Args:
-        app: the running Sphinx.
-        page: its name.
-        context: of the page, which knows its way to others.
-
-    Returns:
-        A line of HTML; empty for a page that is no chapter.
-    """
+def running_time(app: Sphinx, page: str, context: dict[str, Any]) -> str:
+    """Return a line that states when, where and how long a chapter ran; empty if it did not."""
     report = json.loads((Path(app.confdir) / "book" / "report.json").read_text())
     chapter = report["chapters"].get(page.removeprefix("book/"), {})
     if "seconds" not in chapter:
@@ -163,12 +115,8 @@ def ran(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     )
 
 
-def wait(context: dict[str, Any]) -> None:
-    """Let scripts wait until the page is there; those that are in the page itself need the options before.
-
-    Args:
-        context: of a page; its scripts are replaced, for the search page has the same ones.
-    """
+def defer_scripts(context: dict[str, Any]) -> None:
+    """Defer scripts until the page is loaded, except the options, which inline scripts use."""
     context["script_files"] = [
         type(script)(
             script.filename,
@@ -181,13 +129,8 @@ def wait(context: dict[str, Any]) -> None:
     ]
 
 
-def as_scripts(app: Sphinx, exception: Exception | None) -> None:
-    """Put a script beside each page's source, from which `save.js` saves it where a page may not read the file.
-
-    Args:
-        app: the running Sphinx.
-        exception: what stopped the build, if anything did.
-    """
+def write_sources_as_scripts(app: Sphinx, exception: Exception | None) -> None:
+    """Write each page's source also as a script, for `save.js`: a page that is opened from disk may not read other files."""
     for source in Path(app.outdir, "_sources").rglob("*"):
         if source.is_file() and source.suffix != ".js":
             text = json.dumps(source.read_text(encoding="utf-8"))
@@ -195,24 +138,14 @@ def as_scripts(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Have pages completed.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may be read and written in parallel.
-
-    Raises:
-        SystemExit: if the folder was not staged; jupyter-book would wrap any other exception in a traceback.
-    """
+    """Register the extension."""
     if not Path(app.confdir, "book", "report.json").exists():
         raise SystemExit(
             "This folder lacks what is written before the site is rendered. Run `make book`, or, "
             "for the chapters as committed, `python book/build.py render --committed`."
         )
-    app.connect("config-inited", launch)
-    app.connect("builder-inited", filters)
+    app.connect("config-inited", show_launch_buttons)
+    app.connect("builder-inited", register_filter)
     app.connect("html-page-context", complete, priority=900)
-    app.connect("build-finished", as_scripts)
+    app.connect("build-finished", write_sources_as_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

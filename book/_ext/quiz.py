@@ -6,8 +6,8 @@
        - [x] the right answer -- explanation
     :::
 
-It reads as a task list where nothing renders it. In the page each question is a fieldset of radio buttons, with the
-explanations in a <details> below, which `assets/quiz.js` takes apart to show the one that was asked for.
+Where nothing renders it, it looks like a task list. In the page each question is a fieldset of radio buttons. Its explanations
+are in a <details> element; `assets/quiz.js` moves the explanation of the chosen answer below the question.
 """
 
 import re
@@ -28,7 +28,7 @@ SEPARATOR = " -- "
 
 @dataclass
 class Line:
-    """A question or an answer, as written, and where."""
+    """A question with its answers, or an answer: the text, and the line where it begins."""
 
     text: str
     number: int
@@ -37,20 +37,11 @@ class Line:
 
 
 class Tag(nodes.General, nodes.Element):
-    """An HTML element: its name under `tag`, its attributes under `html`."""
+    """A docutils node for an HTML element: its name is in `tag`, its attributes are in `html`."""
 
 
 def tag(name: str, html: dict[str, Any], *children: nodes.Node) -> Tag:
-    """Make an element.
-
-    Args:
-        name: such as "fieldset".
-        html: its attributes, `ids` among them as a list.
-        *children: what is in it.
-
-    Returns:
-        The node.
-    """
+    """Return an HTML element with children."""
     return Tag("", *children, tag=name, html=html)
 
 
@@ -62,14 +53,10 @@ class Quiz(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        """Make the quiz, or say what is wrong with it.
-
-        Returns:
-            The quiz as one node; with a fault, one message a fault.
-        """
+        """Return the nodes of the quiz, or one error message per fault."""
         name = self.arguments[0]
         questions, stray = self.read()
-        faults = [*stray, *self.twice(name), *self.faults(questions)]
+        faults = [*stray, *self.repeated_id(name), *self.faults(questions)]
         if faults:
             report = self.state_machine.reporter.error
             return [report(f"quiz {name}: {text}", line=at) for at, text in faults]
@@ -78,11 +65,7 @@ class Quiz(SphinxDirective):
         return [tag("div", {"class": "quiz", "ids": [name]}, *body, score)]
 
     def read(self) -> tuple[list[Line], list[tuple[int, str]]]:
-        """Read the content line by line.
-
-        Returns:
-            The questions with their answers, and a fault for every line that belongs to none.
-        """
+        """Return the questions, and each line that belongs to none with an error message."""
         questions: list[Line] = []
         stray = []
         current = None
@@ -102,17 +85,10 @@ class Quiz(SphinxDirective):
                 stray.append((number, f"got '{line.strip()}', expected {expected}"))
         return questions, stray
 
-    def twice(self, name: str) -> Iterator[tuple[int, str]]:
-        """Note the quiz's id, and see whether another has it.
-
-        Args:
-            name: the id.
-
-        Yields:
-            A fault if so.
-        """
+    def repeated_id(self, name: str) -> Iterator[tuple[int, str]]:
+        """Record the quiz's id, and yield an error if another quiz has it."""
         here = self.env.docname, self.lineno
-        first = noted(self.env).setdefault(name, here)
+        first = quiz_ids(self.env).setdefault(name, here)
         if first != here:
             yield (
                 self.lineno,
@@ -120,14 +96,7 @@ class Quiz(SphinxDirective):
             )
 
     def faults(self, questions: list[Line]) -> Iterator[tuple[int, str]]:
-        """Find what no quiz may be.
-
-        Args:
-            questions: as read.
-
-        Yields:
-            A line and a sentence a fault.
-        """
+        """Yield the line and message of each fault."""
         if not questions:
             yield (
                 self.lineno,
@@ -149,16 +118,7 @@ class Quiz(SphinxDirective):
                     )
 
     def question(self, name: str, number: int, question: Line) -> Tag:
-        """Lay out a question.
-
-        Args:
-            name: of its radio buttons.
-            number: which it is, from 1 on.
-            question: with its answers.
-
-        Returns:
-            A fieldset: radio buttons, a place for the reply, and the explanations of all answers.
-        """
+        """Return the nodes of a question."""
         choices, reasons = [], []
         radio: dict[str, Any]
         for letter, answer in zip(ascii_lowercase, question.answers, strict=False):
@@ -187,76 +147,40 @@ class Quiz(SphinxDirective):
         )
 
     def inline(self, text: str, line: Line) -> nodes.inline:
-        """Parse a phrase, with formulas and references in it.
-
-        Args:
-            text: Markdown.
-            line: where it stands.
-
-        Returns:
-            One node.
-        """
+        """Return a text with its formulas and references parsed."""
         children, messages = self.state.inline_text(text.strip(), line.number)
         return nodes.inline("", "", *children, *messages)
 
 
-def noted(env: BuildEnvironment) -> dict[str, tuple[str, int]]:
-    """Look up which ids are taken.
-
-    Args:
-        env: Sphinx's.
-
-    Returns:
-        Id to document and line; to be written to.
-    """
+def quiz_ids(env: BuildEnvironment) -> dict[str, tuple[str, int]]:
+    """Return the ids of all quizzes, each with its document and line."""
     taken: dict[str, tuple[str, int]] = vars(env).setdefault("quizzes", {})
     return taken
 
 
 def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    """Free the ids of a document that is read again.
-
-    Args:
-        app: the running Sphinx.
-        env: its environment.
-        docname: the document.
-    """
-    for name, (where, _) in list(noted(env).items()):
+    """Remove the ids of a document that is read again."""
+    for name, (where, _) in list(quiz_ids(env).items()):
         if where == docname:
-            del noted(env)[name]
+            del quiz_ids(env)[name]
 
 
 def open_tag(self: Any, node: Tag) -> None:
-    """Write an element's beginning.
-
-    Args:
-        self: Sphinx's HTML translator.
-        node: the element.
-    """
-    end = "\n" if node.children else ""  # what is empty has to match :empty
+    """Write an element's beginning."""
+    end = (
+        "\n" if node.children else ""
+    )  # the CSS selector :empty does not match a line break
     self.body.append(self.starttag(node, node["tag"], end, **node["html"]))
 
 
 def close_tag(self: Any, node: Tag) -> None:
-    """Write an element's end.
-
-    Args:
-        self: Sphinx's HTML translator.
-        node: the element.
-    """
-    if node["tag"] != "input":  # which has none
+    """Write an element's end."""
+    if node["tag"] != "input":  # an empty element
         self.body.append(f"</{node['tag']}>\n")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive.
-
-    Args:
-        app: the running Sphinx.
-
-    Returns:
-        That pages may not be read in parallel: an id is looked up among those of all pages.
-    """
+    """Register the directive."""
     app.add_node(Tag, html=(open_tag, close_tag))
     app.add_directive("quiz", Quiz)
     app.connect("env-purge-doc", forget)

@@ -25,16 +25,16 @@ def test_the_list_of_claims_is_whole():
 
 @pytest.mark.parametrize("text", [None, '[{"id": ', "[{}]", "3"])
 def test_claims_that_cannot_be_read(tmp_path, monkeypatch, refused, text):
-    monkeypatch.setattr(verdicts, "FOUND", tmp_path / "claims.json")
+    monkeypatch.setattr(verdicts, "RESULTS", tmp_path / "claims.json")
     if text:
-        verdicts.FOUND.write_text(text)
+        verdicts.RESULTS.write_text(text)
     with refused("claims.json", "make claims"):
         claim("C02")
 
 
 def test_claims_are_looked_up_by_number(tmp_path, monkeypatch, refused):
-    monkeypatch.setattr(verdicts, "FOUND", tmp_path / "claims.json")
-    verdicts.FOUND.write_text(json.dumps([{"id": "C02", "effect": 1.5}, {"id": "C05", "effect": 2.5}]))
+    monkeypatch.setattr(verdicts, "RESULTS", tmp_path / "claims.json")
+    verdicts.RESULTS.write_text(json.dumps([{"id": "C02", "effect": 1.5}, {"id": "C05", "effect": 2.5}]))
     assert claim("C05") == {"id": "C05", "effect": 2.5}
     with refused("'C99'", "C02, C05"):
         claim("C99")

@@ -40,6 +40,7 @@ def test_a_function_stands_apart_from_letters_but_not_from_brackets():
     assert inside(r"\log p") == f"<mi>log</mi>{THIN}<mi>p</mi>"
     assert inside(r"w \log p").startswith(f"<mi>w</mi>{THIN}<mi>log</mi>{THIN}")
     assert THIN not in inside(r"\log(p)")
+    assert inside(r"(a)\log(p)").count(THIN) == 1
     assert inside(r"\log\det A").count(THIN) == 2
     assert THIN not in inside(r"\mathrm{ELBO} x")  # a name, no function
 

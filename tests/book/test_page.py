@@ -18,17 +18,17 @@ def document(*paragraphs: str) -> nodes.document:
 
 
 def test_a_page_is_described_by_the_beginning_of_its_text():
-    assert page.described(document("Two  numbers\nare enough.", "More."), "T") == "Two numbers are enough."
-    long = page.described(document("word, " * 100), "T")
-    assert len(long) <= page.LONGEST + 2
+    assert page.description(document("Two  numbers\nare enough.", "More."), "T") == "Two numbers are enough."
+    long = page.description(document("word, " * 100), "T")
+    assert len(long) <= page.MAX_DESCRIPTION + 2
     assert long.endswith("word …")
-    assert page.described(None, "<em>Index</em>") == "Index, in a book on deep generative models"
+    assert page.description(None, "<em>Index</em>") == "Index, in a book on deep generative models"
 
 
 def test_images_say_their_size_and_all_but_the_first_wait(tmp_path):
     Image.new("RGB", (7, 5)).save(tmp_path / "source.png")
     body = '<img alt="a" src="../_images/x.png" /> <img src="../_images/x.png"> <img src="../_images/y.svg"> <img src="data:image/png;base64,AA">'
-    assert page.sized(body, {"x.png": tmp_path / "source.png"}).split(" <") == [
+    assert page.with_image_sizes(body, {"x.png": tmp_path / "source.png"}).split(" <") == [
         '<img alt="a" src="../_images/x.png" width="7" height="5">',
         'img src="../_images/x.png" width="7" height="5" loading="lazy">',
         'img src="../_images/y.svg" loading="lazy">',
@@ -38,13 +38,13 @@ def test_images_say_their_size_and_all_but_the_first_wait(tmp_path):
 
 def test_a_script_is_left_out_and_no_other():
     one, other = '<script defer src="../a/one.js?v=1"></script>', '<script src="../a/other.js"></script>'
-    assert page.without(f"<p>{one}{other}</p>", "one.js") == f"<p>{other}</p>"
+    assert page.without_script(f"<p>{one}{other}</p>", "one.js") == f"<p>{other}</p>"
 
 
 @pytest.mark.parametrize("url", ["", "https://github.com/someone/gmlib"])
 def test_buttons_that_run_a_chapter_appear_with_the_address(url):
     config = SimpleNamespace(html_theme_options={"repository_url": url, "show_toc_level": 2})
-    page.launch(None, config)
+    page.show_launch_buttons(None, config)
     options = config.html_theme_options
     assert options["show_toc_level"] == 2
     assert bool(url) == ("launch_buttons" in options) == ("use_repository_button" in options)
@@ -63,7 +63,7 @@ def test_a_page_weighs_what_it_brings_itself(tmp_path):
     (tmp_path / "a.png").write_bytes(b"12345")
     html = '<img src="a.png"><img alt="" src="a.png"><img src="data:image/png;base64,AA">'
     (tmp_path / "page.html").write_text(html)
-    assert lighthouse.weight(tmp_path / "page.html") == len(html) + 5
+    assert lighthouse.page_bytes(tmp_path / "page.html") == len(html) + 5
 
 
 def test_a_folder_that_was_not_staged_names_make_book(tmp_path):
@@ -76,7 +76,7 @@ def test_each_source_lies_beside_a_script_that_saves_it(tmp_path):
     source.parent.mkdir(parents=True)
     source.write_text('{"a": "ü </script>\\n"}', encoding="utf-8")
     for _ in range(2):  # a script has no script of its own
-        page.as_scripts(SimpleNamespace(outdir=str(tmp_path)), None)
+        page.write_sources_as_scripts(SimpleNamespace(outdir=str(tmp_path)), None)
     assert {path.name for path in source.parent.iterdir()} == {"x.ipynb", "x.ipynb.js"}
     script = source.with_name("x.ipynb.js").read_text().strip()
     text = script.removeprefix("gmSave(").removesuffix(");")

@@ -4,12 +4,12 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup, Tag
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +56,7 @@ FAULTS = {  # the content, the line of the page, what is said of it
 
 @dataclass
 class Site:
-    """A rendered site, and what Sphinx had to say."""
+    """A rendered site, and the messages of Sphinx."""
 
     folder: Path
     messages: str
@@ -84,85 +84,56 @@ def render(folder: Path) -> str:
     return done.stderr
 
 
-class Tree(HTMLParser):
-    """Every element as (name, attributes, text within)."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found, self.stack = [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs), []))
-        if tag not in ("input", "meta", "link", "br", "hr", "img"):
-            self.stack.append(len(self.found) - 1)
-
-    def handle_endtag(self, tag):
-        self.stack.pop()
-
-    def handle_data(self, data):
-        for i in self.stack:
-            self.found[i][2].append(data)
-
-    def all(self, tag: str) -> list[tuple[dict[str, str], str]]:
-        return [(attrs, " ".join("".join(text).split())) for name, attrs, text in self.found if name == tag]
+def text_of(element: Tag) -> str:
+    return " ".join(element.get_text().split())
 
 
 @pytest.fixture(scope="module")
-def quiz(site) -> Tree:
-    """Take the good quiz out of its page."""
-    html = (site.folder / "html" / "index.html").read_text()
-    return Tree(html[html.index('<div class="quiz"') : html.index("</div>", html.index('class="quiz-score"'))])
+def quiz(site) -> Tag:
+    """The quiz of the page without a fault."""
+    return BeautifulSoup((site.folder / "html" / "index.html").read_text(), "html.parser").find(class_="quiz")
 
 
 def test_a_question_is_a_fieldset_of_radio_buttons_with_labels(quiz):
-    assert quiz.all("div")[0][0] == {"class": "quiz", "id": "quiz-good"}
-    assert [text for _, text in quiz.all("legend")] == [r"1. Is \(a_1 * b_1\) in (1) known?", "2. And this?"]
-    buttons = [attrs for attrs, _ in quiz.all("input")]
-    assert [b["type"] for b in buttons] == ["radio"] * 4
-    assert [b["name"] for b in buttons] == ["quiz-good-1"] * 2 + ["quiz-good-2"] * 2
-    assert ["data-right" in b for b in buttons] == [False, True, True, False]
-    labels = {attrs["for"]: text for attrs, text in quiz.all("label")}
-    assert [labels[b["id"]] for b in buttons] == [r"a \(a^2\)", "b wrapped twice", "a yes", "b no"]
+    assert quiz["id"] == "quiz-good"
+    assert [text_of(each) for each in quiz("legend")] == [r"1. Is \(a_1 * b_1\) in (1) known?", "2. And this?"]
+    buttons = quiz("input", type="radio")
+    assert [button["name"] for button in buttons] == ["quiz-good-1"] * 2 + ["quiz-good-2"] * 2
+    assert [button.has_attr("data-right") for button in buttons] == [False, True, True, False]
+    labels = {label["for"]: text_of(label) for label in quiz("label")}
+    assert [labels[button["id"]] for button in buttons] == [r"a \(a^2\)", "b wrapped twice", "a yes", "b no"]
 
 
-def test_every_answer_has_its_reason_in_a_details_element(quiz):
-    assert len(quiz.all("details")) == 2
-    assert [text for _, text in quiz.all("p")][:4] == [
+def test_answers_are_explained_and_replies_announced(quiz):
+    assert [text_of(each) for each in quiz.select("details p")] == [
         r"No. see Other, for \(a < b\)",
         "Right. because (1) says so",
         "Right. it is",
         "No. it is",
     ]
-
-
-def test_replies_and_the_count_are_announced(quiz):
-    replies = [attrs for attrs, _ in quiz.all("div") if attrs.get("class") == "quiz-reply"]
-    assert [attrs["aria-live"] for attrs in replies] == ["polite"] * 2
-    assert quiz.all("p")[-1] == ({"class": "quiz-score", "role": "status"}, "")
+    assert [each["aria-live"] for each in quiz(class_="quiz-reply")] == ["polite"] * 2
+    assert quiz.find(class_="quiz-score")["role"] == "status"
 
 
 def test_formulas_and_references_work_in_a_quiz(quiz):
-    links = [attrs["href"] for attrs, _ in quiz.all("a")]
-    assert links == ["#equation-eq-known", "other.html", "#equation-eq-known"]
-    formulas = [text for attrs, text in quiz.all("span") if "math" in attrs.get("class", "").split()]
-    assert formulas == [r"\(a_1 * b_1\)", r"\(a^2\)", r"\(a < b\)"]
-    assert [text for _, text in quiz.all("em")] == ["known"]
+    assert [link["href"] for link in quiz("a")] == ["#equation-eq-known", "other.html", "#equation-eq-known"]
+    assert [text_of(each) for each in quiz("span", class_="math")] == [r"\(a_1 * b_1\)", r"\(a^2\)", r"\(a < b\)"]
+    assert [text_of(each) for each in quiz("em")] == ["known"]
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_names_file_line_and_what_is_expected(site, name):
     _, line, message = FAULTS[name]
-    told = [each for each in site.messages.splitlines() if f"{name}.md:" in each]
-    assert len(told) == 1, site.messages
-    assert f"{name}.md:{line + 3}: ERROR: quiz quiz-{name}: {message}" in told[0]  # three lines of front matter
+    errors = [each for each in site.messages.splitlines() if f"{name}.md:" in each]
+    assert len(errors) == 1, site.messages
+    assert f"{name}.md:{line + 3}: ERROR: quiz quiz-{name}: {message}" in errors[0]  # three lines of front matter
     assert '<div class="quiz"' not in (site.folder / "html" / f"{name}.html").read_text()
 
 
 def test_a_second_quiz_of_one_id_is_an_error(site):
-    told = [each for each in site.messages.splitlines() if "quiz-same" in each]
-    assert len(told) == 1
-    assert "second.md:6: ERROR: quiz quiz-same: got the id 'quiz-same', which first:6 has" in told[0]
+    errors = [each for each in site.messages.splitlines() if "quiz-same" in each]
+    assert len(errors) == 1
+    assert "second.md:6: ERROR: quiz quiz-same: got the id 'quiz-same', which first:6 has" in errors[0]
 
 
 def test_a_good_quiz_is_no_error(site):

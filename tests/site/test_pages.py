@@ -4,12 +4,12 @@ They are skipped unless the site is newer than the book; `make book` and `make t
 """
 
 import os
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.book.loaded import loaded
 from tests.site.rendered import SITE, is_current
@@ -20,34 +20,30 @@ lighthouse = loaded("lighthouse")
 RESOURCES = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src"}
 
 
-@dataclass
-class Page(HTMLParser):
-    """What a page names: its anchors, its links, and the files that it needs."""
+class Page(NamedTuple):
+    """The anchors of a page, its links, and the files that it needs."""
 
-    ids: set[str] = field(default_factory=set)
-    links: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.ids |= {value for name, value in attrs if value and (name == "id" or (tag, name) == ("a", "name"))}
-        if tag == "a" and given.get("href"):
-            self.links.append(given["href"])
-        file = given.get(RESOURCES.get(tag, ""))
-        if file and not file.startswith("data:") and given.get("rel") not in ("canonical", "license"):
-            self.files.append(file)
+    ids: set[str]
+    links: list[str]
+    files: list[str]
 
 
 def read(site: Path) -> dict[Path, Page]:
     """Read the pages of a site."""
     found = {}
     for path in sorted(site.rglob("*.html")):
-        if "_static" not in path.relative_to(site).parts:
-            found[path] = Page()
-            found[path].feed(path.read_text(encoding="utf-8"))
+        if "_static" in path.relative_to(site).parts:
+            continue
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        resources = [each for tag, name in RESOURCES.items() for each in page(tag, {name: True})]
+        files = [
+            each[RESOURCES[each.name]] for each in resources if not {"canonical", "license"} & {*each.get("rel", [])}
+        ]
+        found[path] = Page(
+            ids={each["id"] for each in page(id=True)} | {each["name"] for each in page("a", attrs={"name": True})},
+            links=[each["href"] for each in page("a", href=True)],
+            files=[file for file in files if not file.startswith("data:")],
+        )
     return found
 
 
@@ -101,7 +97,7 @@ def test_every_file_that_a_page_needs_is_in_the_site(pages):
 
 
 def test_no_page_is_heavier_than_it_may_be(pages):
-    weights = {path.stem: lighthouse.weight(path) for path in pages if path.parent.name == "book"}
+    weights = {path.stem: lighthouse.page_bytes(path) for path in pages if path.parent.name == "book"}
     assert len(weights) > 20
     assert {name: weight for name, weight in weights.items() if weight > lighthouse.MAX_BYTES} == {}
 
