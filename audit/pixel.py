@@ -305,7 +305,7 @@ def judged(recipe: VAERecipe, seed: int) -> dict[str, float]:
         "kl": row["validation_kl"],
         "fid": round(fid(draws, validation.binarised()), 4),
         "lonely": round(lonely_ink(draws), 4),
-        "seconds": run.about["seconds"],
+        "seconds": run.record["seconds"],
     }
 
 

@@ -150,8 +150,8 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
             run.model.cpu()
             self._show(title, run.model, run.history)
             self.run, self._before = run, (title.replace("now", "before", 1), (run.model, run.history))
-            ended = "Stopped" if run.about["epochs"] < epochs else "Done"
-            self._report(f"{ended} after {run.about['epochs']} of {epochs} epochs.", run.history.rows)
+            ended = "Stopped" if run.record["epochs"] < epochs else "Done"
+            self._report(f"{ended} after {run.record['epochs']} of {epochs} epochs.", run.history.rows)
         except InputError as error:
             self._report(f"No run: {error}.")
         except Exception as error:  # of any kind: the panel is the only place where an error in a thread is seen

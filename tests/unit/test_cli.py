@@ -116,7 +116,7 @@ def test_train_writes_a_run_and_prints_its_metrics(gmlib, short, tmp_path):
     row = r"^epoch +\d/3  train_elbo -\d+\.\d  validation_elbo .*  [\d,]+ images/s  00:00 left$"
     assert len(re.findall(row, out, re.M)) == 3
     run = zoo.load_run(folder, "vae")
-    assert run.about["seed"] == 4
+    assert run.record["seed"] == 4
     assert f"{run.metrics['mnist5k_test_elbo']:.2f}" in out
     assert f"gmlib sample {folder}" in out
 
@@ -127,7 +127,7 @@ def test_train_takes_another_length_and_resumes(gmlib, short, tmp_path):
     assert status == 0, err
     assert re.findall(r"^epoch +(\d)/2", out, re.M) == ["1", "2"]
     assert gmlib(*command, "--resume")[0] == 0
-    assert zoo.load_run(tmp_path, "vae").about["epochs"] == 2
+    assert zoo.load_run(tmp_path, "vae").record["epochs"] == 2
 
 
 def test_train_names_the_folder_after_recipe_profile_and_seed(gmlib, short, tmp_path, monkeypatch):
@@ -292,7 +292,7 @@ def test_evaluate_reproduces_what_is_stored(gmlib, trained, without_mnist, tmp_p
     fid, real = (f"{run.metrics[f'mnist5k_{name}']:.3f}" for name in ("fid", "fid_real"))
     assert re.search(rf"^fid +{re.escape(fid)} +{re.escape(real)}$", out, re.M)
     assert f"all {len(run.metrics)} as stored with the run" in out
-    assert "the official test digits are not at hand" in out
+    assert "the official test digits were not found" in out
     found = json.loads((trained / "evaluation.json").read_text())
     assert (found["metrics"], found["recipe_hash"], found["seed"]) == (run.metrics, SHORT.hash, 1)
 
@@ -310,7 +310,7 @@ def test_evaluate_measures_on_official_digits_where_they_are_found(gmlib, traine
     status, out, err = gmlib("evaluate", trained, "--data", "mnist", "--out", tmp_path / "deep" / "found.json")
     assert (status, err) == (0, "")
     assert re.search(r"^fid( +\d+\.\d{3}){4}$", out, re.M)
-    assert "not at hand" not in out
+    assert "were not found" not in out
     metrics = json.loads((tmp_path / "deep" / "found.json").read_text())["metrics"]
     assert metrics["n"] == metrics["mnist5k_n"] == 64
 

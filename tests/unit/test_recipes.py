@@ -205,8 +205,8 @@ def test_every_recipe_trains_and_samples(name, few_digits):
 def test_a_shipped_run_is_a_full_run_of_its_recipe_with_the_networks_that_it_keeps(name):
     run = zoo.pretrained(name)
     assert run.recipe is ALL[name]
-    assert run.about["profile"] == "full"
-    assert len(run.history) == ALL[name].epochs == run.about["epochs"]
+    assert run.record["profile"] == "full"
+    assert len(run.history) == ALL[name].epochs == run.record["epochs"]
     if name in GANS:
         kept = {key.partition(".")[0] for key, _ in run.model.named_parameters()}
         assert kept == {"generator", "critic"} if ALL[name].ships_critic else {"generator"}

@@ -19,9 +19,9 @@ def test_nothing_else_lies_beside_the_shipped_runs():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_record_is_of_the_recipe_as_it_is(name):
     run = zoo.pretrained(name)
-    assert {"recipe", "recipe_hash", "seed", "data", "device", "seconds", "versions"} <= set(run.about)
-    assert (run.about["recipe"], run.about["recipe_hash"]) == (name, recipes.by_name(name).hash)
-    assert run.about["data"] == "mnist/train"
+    assert {"recipe", "recipe_hash", "seed", "data", "device", "seconds", "versions"} <= set(run.record)
+    assert (run.record["recipe"], run.record["recipe_hash"]) == (name, recipes.by_name(name).hash)
+    assert run.record["data"] == "mnist/train"
     assert run.history.column("epoch") == list(range(1, recipes.by_name(name).epochs + 1))
     assert (run.metrics["n"], run.metrics["mnist5k_n"]) == (10_000, 500)
 

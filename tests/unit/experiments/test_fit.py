@@ -42,12 +42,12 @@ def test_a_seed_fixes_the_run_and_the_global_generator_is_left_alone(few_digits)
 def test_a_record_states_how_the_run_was_made(few_digits):
     run = fit_profile(SHORT, seed=3)
     assert isinstance(run.model, VAE)
-    assert run.about["recipe"] == "vae"
-    assert run.about["recipe_hash"] == SHORT.hash
+    assert run.record["recipe"] == "vae"
+    assert run.record["recipe_hash"] == SHORT.hash
     facts = {"epochs": 4, "seed": 3, "data": "mnist5k/train", "data_digest": few_digits.digest, "device": "cpu"}
-    assert {key: run.about[key] for key in facts} == facts
-    assert run.about["classes"] == [str(digit) for digit in range(10)]
-    assert run.about["versions"]["torch"] == torch.__version__
+    assert {key: run.record[key] for key in facts} == facts
+    assert run.record["classes"] == [str(digit) for digit in range(10)]
+    assert run.record["versions"]["torch"] == torch.__version__
     assert run.metrics == {}
 
 
@@ -108,10 +108,10 @@ def test_labels_are_needed_by_what_depends_on_them(made_up, refused, recipe):
 
 def test_the_default_length_depends_on_the_number_of_images(made_up, monkeypatch):
     recipe = replace(SHORT, quick_epochs=1, epochs=2)
-    assert fit(recipe, made_up).about["epochs"] == 1
-    monkeypatch.setattr("gmlib.experiments.fit.SMALL", 64)
+    assert fit(recipe, made_up).record["epochs"] == 1
+    monkeypatch.setattr("gmlib.experiments.fit.MIN_FULL_IMAGES", 64)
     run = fit(recipe, made_up)
-    assert (run.about["epochs"], len(run.history)) == (2, 2)
+    assert (run.record["epochs"], len(run.history)) == (2, 2)
     assert "validation_elbo" not in run.history.rows[0]
 
 
@@ -133,7 +133,7 @@ def test_quick_trains_on_the_embedded_digits_and_full_on_all(monkeypatch, made_u
 
 def test_bfloat16_computes_otherwise_but_sums_in_float32(few_digits):
     exact, rough = fit_profile(SHORT), fit_profile(SHORT, precision="bfloat16")
-    assert rough.about["precision"] == "bfloat16"
+    assert rough.record["precision"] == "bfloat16"
     assert all(parameter.dtype == torch.float32 for parameter in rough.model.parameters())
     assert not equal(exact, rough)
     # eight bits of mantissa in the networks move the bound by less than a percent; sums of 784 in them would not
@@ -167,7 +167,7 @@ def test_a_run_that_is_stopped_ends_there_and_can_go_on(few_digits, tmp_path):
     for out in (None, tmp_path):
         run = fit_profile(SHORT, seed=3, out=out, on_step=stop)
         assert run.history.rows == whole.history.rows[:1]
-        assert run.about["epochs"] == 1
+        assert run.record["epochs"] == 1
         assert not run.model.training
         assert not equal(run, whole)
     assert equal(fit_profile(SHORT, seed=3, out=tmp_path, resume=True), whole)
