@@ -24,7 +24,6 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
 
-
 BELOW_ONE = ("ema", "dropout", "betas")  # settings that are at least 0 and below 1
 MAY_BE_ZERO = ("latent_dim", "finer_samples")  # other whole numbers are at least 1
 

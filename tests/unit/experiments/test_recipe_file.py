@@ -8,8 +8,8 @@ import torch
 
 from gmlib import InputError, recipes
 from gmlib.cli import find_run
-from gmlib.experiments.recipe_file import names_recipe_file, read_recipe_file, recipe_from
 from gmlib.experiments.recipe import VAERecipe
+from gmlib.experiments.recipe_file import names_recipe_file, read_recipe_file, recipe_from
 from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 
