@@ -85,3 +85,11 @@ def test_runs_in_a_folder_are_its_files_without_checkpoints(tmp_path):
     for name in ("vae.safetensors", "cvae.safetensors", "checkpoint-000000001.safetensors", "history.json"):
         (tmp_path / name).touch()
     assert zoo.runs_in(tmp_path) == ["cvae", "vae"]
+
+
+def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    with refused("no full run of vae is shipped", "gmlib train vae --profile full"):
+        zoo.pretrained("vae")
+    with refused("'vea'", "did you mean 'vae'"):
+        zoo.pretrained("vea")
