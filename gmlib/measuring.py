@@ -63,7 +63,7 @@ class Splits:
         return f"data: {self.name}, {counts}, {labels}"
 
     def require_labels(self, recipe: Recipe) -> None:
-        """Raise InputError if the recipe needs labels and there are none, or if a class has no test image."""
+        """Raise InputError if labels that the recipe needs are missing, or if a class has no test image."""
         if recipe.needs_labels:
             self.train.require_labels()
         if self.train.labels is not None:
@@ -83,10 +83,8 @@ class Splits:
         if self.name in MNIST:
             return scorer, ""
         if self.train.labels is None:
-            return (
-                None,
-                f"samples are not measured: {self.name} has no labels, and a scorer is a classifier of labelled images",
-            )
+            reason = f"{self.name} has no labels, and a scorer is a classifier of labelled images"
+            return None, f"samples are not measured: {reason}"
         reference_sets = [self.validation, self.test] if training else [self.test]
         if not all(MIN_FID_IMAGES <= len(images) <= len(self.train) for images in reference_sets):
             sizes = " and ".join(f"{len(images):,} in {images.name}" for images in [*reference_sets, self.train])
@@ -96,12 +94,10 @@ class Splits:
             )
         if scorer is not None:
             return scorer, ""
-        command, place = f"gmlib train classifier --data {quote(self.source)}", default_scorer_folder(self.train)
-        if not place.exists():
-            return None, f"there is no scorer for {self.name}, so samples are not measured: make one with {command}"
         return None, (
-            f"there is no scorer for {self.name}, since {place} holds none that was trained on these images, so samples are not "
-            f"measured: make one with {command} --out FOLDER, and name it with gmlib evaluate --scorer FOLDER"
+            f"there is no scorer for {self.name} that was trained on these images, so samples are not measured: make one with "
+            f"gmlib train classifier --data {quote(self.source)}; if it is in another folder, name this with gmlib evaluate "
+            "--scorer"
         )
 
     def metrics_of(self, run: Run, scorer: Scorer | None) -> Metrics:

@@ -86,7 +86,7 @@ def shipped() -> list[str]:
 
 
 def pretrained(name: str) -> Run:
-    """Load the full run of a recipe that gmlib ships; raise InputError if there is none."""
+    """Load the full run of a recipe that gmlib ships; raise InputError if no run of it ships."""
     if not is_shipped(by_name(name).name):
         raise InputError(
             f"no full run of {name} is shipped ({WEIGHTS / name}.safetensors is not there): "

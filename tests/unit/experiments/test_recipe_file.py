@@ -1,4 +1,4 @@
-"""Recipes in a reader's own file: what is imported, what is refused, and that a run finds its file again."""
+"""Recipes in a Python file: import, refusals, and the copy of the file in the folder of a run."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from gmlib import InputError, recipes
 from gmlib.cli import find_run
 from gmlib.experiments.recipe import VAERecipe
-from gmlib.experiments.recipe_file import names_recipe_file, read_recipe_file, recipe_from
+from gmlib.experiments.recipe_file import read_recipe_file, recipe_from
 from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 
@@ -63,13 +63,6 @@ def file(tmp_path) -> Path:
     path = tmp_path / "my_recipes.py"
     path.write_text(RECIPES)
     return path
-
-
-def test_a_recipe_in_a_file_has_a_colon_and_a_name():
-    assert names_recipe_file("my.py:MY_VAE")
-    assert not names_recipe_file("vae")
-    assert not names_recipe_file("runs/x:y")
-    assert not names_recipe_file("my.py:")
 
 
 def test_a_recipe_is_read_from_its_file(file):
