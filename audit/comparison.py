@@ -154,7 +154,7 @@ def c29() -> Evidence:
             run = zoo.pretrained(name)
             cost = {"parameters": parameters(recipe.build())}  # of all that was trained
             # seconds on a GPU cannot be compared with seconds on a CPU
-            cost |= {"seconds": run.about["seconds"]} if run.about["device"] == "cpu" else {}
+            cost |= {"seconds": run.record["seconds"]} if run.record["device"] == "cpu" else {}
             rows.append({"model": name} | cost | _quality(run.metrics))
     costs = ("parameters", "seconds")
     measures = ("FID against grey digits", "FID of draws, black and white", "log p(x)")

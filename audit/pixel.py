@@ -310,7 +310,7 @@ def metrics_of_run(recipe: VAERecipe, seed: int) -> dict[str, float]:
         "kl": row["validation_kl"],
         "fid": round(fid(draws, validation.binarised()), 4),
         "lonely": round(isolated_ink(draws), 4),
-        "seconds": run.about["seconds"],
+        "seconds": run.record["seconds"],
     }
 
 

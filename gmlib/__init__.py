@@ -1,6 +1,6 @@
-"""gmlib: deep generative models on handwritten digits, small enough to read and measured properly.
+"""gmlib: deep generative models on handwritten digits.
 
-The figures are not imported here (matplotlib takes its time): `from gmlib import figures`.
+The figures are not imported here, since importing matplotlib takes half a second: `from gmlib import figures`.
 """
 
 from gmlib import metrics, models, objectives, recipes, toy, training, zoo

@@ -11,18 +11,18 @@ import torch
 import typer
 from torch import Generator
 
-from gmlib import measuring, parallel, recipes, zoo
+from gmlib import parallel, recipes, zoo
 from gmlib.device import choose_device
 from gmlib.display import show
 from gmlib.errors import InputError, nearest
-from gmlib.experiments.fit import epochs_on, fit
-from gmlib.experiments.own import OwnFile, is_own, own_file, own_recipe
+from gmlib.experiments.fit import default_epochs, fit
 from gmlib.experiments.profiles import PROFILES
 from gmlib.experiments.recipe import ClassifierRecipe, Recipe, VAERecipe
+from gmlib.experiments.recipe_file import RecipeFile, names_recipe_file, read_recipe_file, recipe_from
 from gmlib.experiments.run import Run, networks_of, save_run
 from gmlib.experiments.tables import metrics_table
 from gmlib.files import require_writable, to_json, write_whole
-from gmlib.measuring import Splits
+from gmlib.measuring import Splits, evaluate_run
 from gmlib.metrics.scorer import MNIST
 from gmlib.progress import Progress, TensorBoard
 from gmlib.seeds import require_seed
@@ -55,10 +55,10 @@ ClassesOption = Annotated[
 
 
 class StoppedError(InputError):
-    """Ctrl-C in training: the message names what the folder of the run keeps, and the command that goes on."""
+    """Training was stopped by Ctrl-C; the message names what is kept, and the command that continues."""
 
     def __init__(self, folder: Path | None, again: str = "the same command and --resume") -> None:
-        """Look into the folder, which is None if its name was not known yet."""
+        """Write the message; the folder of the run is None before its name is known."""
         super().__init__(
             f"stopped; {folder} keeps the run up to its last checkpoint: go on with {again}"
             if folder and checkpoints(folder)
@@ -120,16 +120,16 @@ def train(
     Started by torchrun, several processes train together.
     """
     recipe, file = find_recipe(source)
-    folder, given = path_of("--out", out), path_of("--data", data)
-    recipe.length(profile or "quick")
+    folder, data_path = path_of("--out", out), path_of("--data", data)
+    recipe.length(profile or "quick")  # raises InputError if there is no such profile
     if epochs is not None and epochs < 1:
         raise InputError(f"got --epochs {epochs}, expected 1 or more: omit it for the recipe's own number")
-    where = parallel.init(choose_device(device))
+    chosen_device = parallel.init(choose_device(device))
     try:
         splits = Splits.read(data or PROFILES[profile or "quick"], path_of("--classes", classes), download=download)
-        epochs = epochs or epochs_on(recipe, splits.train, profile)
-        folder = folder or Path("runs") / f"{recipe.name}-{splits.name if given else profile or 'quick'}-{seed}"
-        options = {"epochs": epochs, "seed": seed, "device": where, "precision": precision, "resume": resume}
+        epochs = epochs or default_epochs(recipe, splits.train, profile)
+        folder = folder or Path("runs") / f"{recipe.name}-{splits.name if data_path else profile or 'quick'}-{seed}"
+        options = {"epochs": epochs, "seed": seed, "device": chosen_device, "precision": precision, "resume": resume}
         train_on(splits, recipe, folder, file, tensorboard=tensorboard, **options)
     except KeyboardInterrupt:
         raise StoppedError(folder) from None
@@ -167,15 +167,15 @@ def sample(
         raise InputError(f"got the classifier, expected a model that draws images ({', '.join(recipes.ALL)})")
     if mean and not isinstance(run.recipe, VAERecipe):
         raise InputError("got --mean for a GAN, expected draws: its images are not probabilities, so omit --mean")
-    columns, note = math.ceil(math.sqrt(n)), ""
+    columns, remark = math.ceil(math.sqrt(n)), ""
     labels = None if label is None else class_number(label, run)
-    if label is None and (count := run.model.num_classes):
-        columns, labels = min(n, count), torch.arange(n) % count
-        note = f"; no --label was given, so each column is a class, from 0 to {columns - 1}"
+    if label is None and (num_classes := run.model.num_classes):
+        columns, labels = min(n, num_classes), torch.arange(n) % num_classes
+        remark = f"; no --label was given, so each column is a class, from 0 to {columns - 1}"
     images = run.model.sample(n, labels, generator=Generator().manual_seed(seed), **({"mean": True} if mean else {}))
     write_whole(picture, png(image_grid(images, columns=columns)))
     typer.echo(
-        f"wrote {picture}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}{note}"
+        f"wrote {picture}: {n} {'probability maps' if mean else 'draws'} from {run.recipe.name}, seed {seed}{remark}"
     )
 
 
@@ -203,30 +203,33 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model on test images. A model of MNIST is measured on the embedded digits, and on the official 10,000 if they are found."""
-    file, folder, names = path_of("--out", out), path_of("--scorer", scorer), path_of("--classes", classes)
-    path_of("--data", data)
+    file, scorer_folder = path_of("--out", out), path_of("--scorer", scorer)
+    class_file, _ = path_of("--classes", classes), path_of("--data", data)
     run = find_run(source)
     if file is None:
-        shipped = Path("runs") / "evaluate" / f"{run.recipe.name}.json"
-        file = Path(source) / "evaluation.json" if Path(source).is_dir() else shipped
-    require_evaluation(file)
-    found = measuring.measure(run, data, names, folder)
-    write_whole(file, to_json({**run.about, "evaluated_on": found.data, "metrics": found.metrics}, str(file)))
-    typer.echo(metrics_table(found.metrics))
-    others = [f"{row.name} was {row.stored}" for row in found.rows if not row.same]
-    if found.rows:
-        same = f"all {len(found.rows)} as stored with the run"
-        typer.echo(f"not as stored: {', '.join(others)}" if others else same)
-    if found.note:
-        typer.echo(found.note)
+        for_shipped = Path("runs") / "evaluate" / f"{run.recipe.name}.json"
+        file = Path(source) / "evaluation.json" if Path(source).is_dir() else for_shipped
+    require_evaluation_file(file)
+    evaluation = evaluate_run(run, data, class_file, scorer_folder)
+    write_whole(
+        file, to_json({**run.record, "evaluated_on": evaluation.data, "metrics": evaluation.metrics}, str(file))
+    )
+    typer.echo(metrics_table(evaluation.metrics))
+    changed = [f"{each.name} was {each.stored}" for each in evaluation.comparisons if not each.same]
+    if changed:
+        typer.echo(f"not as stored: {', '.join(changed)}")
+    elif evaluation.comparisons:
+        typer.echo(f"all {len(evaluation.comparisons)} as stored with the run")
+    if evaluation.not_measured:
+        typer.echo(evaluation.not_measured)
     typer.echo(f"wrote {file}")
 
 
-def find_recipe(source: str) -> tuple[Recipe, OwnFile | None]:
-    """Return a recipe by its name, or with its file from FILE.py:NAME."""
-    if is_own(source):
-        file = own_file(source)
-        return own_recipe(file), file
+def find_recipe(source: str) -> tuple[Recipe, RecipeFile | None]:
+    """Return the recipe of a name and None, or the recipe from FILE.py:NAME and this file."""
+    if names_recipe_file(source):
+        file = read_recipe_file(source)
+        return recipe_from(file), file
     if ".py" in source:
         raise InputError(
             f"got {source!r}, expected FILE.py:NAME, such as my.py:MY_VAE: add the name of a recipe in the file"
@@ -235,7 +238,7 @@ def find_recipe(source: str) -> tuple[Recipe, OwnFile | None]:
 
 
 def find_run(source: str) -> Run:
-    """Load a run by the name of a shipped recipe or by its folder, and report where a folder hides a shipped run."""
+    """Load a run by its folder or by the name of a shipped recipe; print a line if there are both of this name."""
     if source in zoo.shipped() and Path(source).is_dir():
         typer.echo(f"gmlib: reading the folder {source}, not the shipped run of that name", err=True)
     return zoo.find_run(source)
@@ -245,24 +248,24 @@ def train_on(
     splits: Splits,
     recipe: Recipe,
     folder: Path,
-    file: OwnFile | None = None,
+    file: RecipeFile | None = None,
     *,
     tensorboard: bool = False,
     **options: Any,
 ) -> None:
-    """Train a recipe on a dataset, measure it, write the run, and print its metrics; `options` are those of `fit`.
+    """Train a recipe on a dataset, compute the metrics, write the run, and print its metrics; `options` are those of `fit`.
 
-    Of several processes the first one alone measures, writes and prints.
+    Of several processes, only the first one computes metrics, writes and prints.
     """
     first = parallel.rank() == 0
     splits.require_labels(recipe)
-    scorer, note = splits.scorer(recipe, training=True)
+    scorer, not_measured = splits.scorer(recipe, training=True)
     if file:
         file.require_place(folder)
-    if first and splits.given not in MNIST:
+    if first and splits.source not in MNIST:
         typer.echo(f"{splits.description()}; {options['epochs']} epochs")
-    if first and note:
-        typer.echo(note)
+    if first and not_measured:
+        typer.echo(not_measured)
     progress = Progress(options["epochs"], typer.echo if first else lambda row: None)
     board = TensorBoard(folder) if tensorboard and first else None
 
@@ -288,39 +291,41 @@ def train_on(
             board.close()
     if not first:
         return
-    run.about |= {"data_from": splits.given} | (file.about if file else {})
+    run.record |= {"data_from": splits.source} | (file.record if file else {})
     if file:
         file.copy_to(folder)
-    run = save_run(run, folder, lambda run: splits.measure(run, scorer))
+    run = save_run(run, folder, lambda run: splits.metrics_of(run, scorer))
     typer.echo(metrics_table(run.metrics))
-    look = "" if isinstance(recipe, ClassifierRecipe) else f"; look at it with: gmlib sample {folder}"
-    typer.echo(f"wrote {folder / recipe.name}.safetensors{look}")
+    next_command = "" if isinstance(recipe, ClassifierRecipe) else f"; look at it with: gmlib sample {folder}"
+    typer.echo(f"wrote {folder / recipe.name}.safetensors{next_command}")
 
 
 def class_number(label: str, run: Run) -> int:
-    """Return the number of a class, which is given by its name or its number; a name comes first."""
-    count, names = run.model.num_classes, [str(name) for name in run.about.get("classes", [])]
-    if not count:
+    """Return the number of the class that --label names, by its name or, if no class has this name, by its number."""
+    num_classes, names = run.model.num_classes, [str(name) for name in run.record.get("classes", [])]
+    if not num_classes:
         raise InputError(
             f"got --label {label} for {run.recipe.name}, an unconditional model, expected none: omit it, or take a conditional recipe"
         )
     if label in names:
         return names.index(label)
-    if not label.isdecimal() or int(label) >= count:
-        known = f" or one of {', '.join(names)}" if names and names != [*map(str, range(count))] else ""
-        raise InputError(f"got --label {label}, expected a class from 0 to {count - 1}{known}{nearest(label, names)}")
+    if not label.isdecimal() or int(label) >= num_classes:
+        known = f" or one of {', '.join(names)}" if names and names != [*map(str, range(num_classes))] else ""
+        raise InputError(
+            f"got --label {label}, expected a class from 0 to {num_classes - 1}{known}{nearest(label, names)}"
+        )
     return int(label)
 
 
 def path_of(option: str, text: str | None) -> Any:
-    """Return an option's text as a path, None if it is omitted; an empty one, from an unset variable of the shell, is refused."""
+    """Return the value of an option as a path, or None if it is omitted; raise InputError for "", from an unset variable."""
     if text == "":
         raise InputError(f"got an empty {option}, expected a path: name one, or omit {option}")
     return None if text is None else Path(text)
 
 
-def require_evaluation(path: Path) -> None:
-    """Refuse to write an evaluation in place of anything but an earlier evaluation."""
+def require_evaluation_file(path: Path) -> None:
+    """Raise InputError if an evaluation cannot be written here, or would replace anything but an earlier evaluation."""
     if path.suffix.lower() != ".json":
         raise InputError(f"got --out {path}, expected a name that ends in .json")
     require_writable(path)
@@ -329,25 +334,28 @@ def require_evaluation(path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; a user's mistake prints one sentence and leaves with status 2."""
-    os.environ["MPLBACKEND"] = "agg"  # pictures go to files, so a window is never needed
+    """Run the command line; for a user's mistake, print one sentence and exit with status 2."""
+    os.environ["MPLBACKEND"] = "agg"  # pictures are written to files, without a window
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the shell
             setattr(sys, name, io.StringIO())
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a letter that the terminal lacks is printed as a question mark
+            stream.reconfigure(errors="replace")  # a letter that the terminal cannot show becomes a question mark
+    prints = parallel.rank() == 0  # of several processes, the first one alone
     try:
         return app(arguments)
     except InputError as error:
-        message, everyone = str(error), isinstance(error, parallel.AloneError)
-    except OSError as error:  # a path that may not be looked at, or is too long for the file system
-        everyone, place = False, error.filename or "the output"
-        message = f"cannot use {place} ({error.strerror}): name a path that you may read and write"
+        message = str(error)
+        prints = prints or isinstance(error, parallel.AloneError)
+    except OSError as error:  # a path without permission, or too long for the file system
+        message = (
+            f"cannot use {error.filename or 'the output'} ({error.strerror}): name a path that you may read and write"
+        )
     except RuntimeError:
         if parallel.rank() == 0:
             raise
-        sys.exit(2)  # the first process has left with its message
-    if everyone or parallel.rank() == 0:
+        sys.exit(2)  # the first process has exited with its message
+    if prints:
         typer.echo(f"gmlib: {message}", err=True)
     sys.exit(2)

@@ -32,37 +32,30 @@ class Shown:
 
 
 def show(thing: type | Callable[..., Any] | nn.Module | Recipe | History) -> Shown:
-    """Return the code of a function or class, the layers of a network, the settings of a recipe, or the epochs of a history.
-
-    Args:
-        thing: a function, a class, a network, a recipe or a history.
-
-    Returns:
-        Markdown: the code that runs, without docstrings; or a table.
-    """
+    """Return the code of a function or class without docstrings, or a table of layers, settings or epochs."""
     if isinstance(thing, nn.Module):
-        return _layers(thing)
+        return _layer_table(thing)
     if isinstance(thing, Recipe):
-        return _settings(thing)
+        return _settings_table(thing)
     if isinstance(thing, History):
-        return _epochs(thing)
+        return _epoch_table(thing)
     return Shown(f"```python\n{_without_docstrings(inspect.getsource(thing))}\n```")
 
 
 def table(rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], digits: int | None = None) -> Shown:
-    """Return a table of values.
+    """Return a table of values as Markdown, numbers aligned to the right.
 
     Args:
-        rows: mappings with the same keys, which become the columns; or one mapping of each column's name to its values,
-            the same number in each. A missing value or None is shown as a dash. A cell may be a tensor of one number; a column
-            may be a tensor of any shape, whose numbers are taken in order.
-        digits: decimals of every float; None shows it in full.
+        rows: one mapping per row from the name of a column to a value, where a missing value or None is shown as a dash; or
+            one mapping from the name of each column to its values, an equal number per column. A value may be a tensor of one
+            number. A column may be a tensor of any shape, which is flattened.
+        digits: decimals of each float; None shows all.
 
     Returns:
-        A Markdown table, numbers to the right.
+        The table.
     """
-    rows = _rows(rows) if isinstance(rows, Mapping) else rows
-    rows = [{column: _number(value) for column, value in row.items()} for row in rows]
+    rows = _as_rows(rows) if isinstance(rows, Mapping) else rows
+    rows = [{column: _as_number(value) for column, value in row.items()} for row in rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {column: all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns}
     lines = [" | ".join(map(_cell, columns)), " | ".join("---:" if numeric[column] else "---" for column in columns)]
@@ -71,128 +64,108 @@ def table(rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], digit
 
 
 def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | None = 2) -> Shown:
-    """Return a table of results, one row for each run.
+    """Return a table of results as Markdown, one row per run.
 
     Args:
-        runs: name of each run to the run.
-        columns: title of each column to what stands in it: a metric, a fact of the run's record such as "seconds", or
-            "parameters", their number. What a run lacks is shown as a dash.
-        digits: decimals of every float; None shows it in full.
+        runs: name to run.
+        columns: title of a column to the name of a metric, of an entry of the run's record such as "seconds", or
+            "parameters" for the number of parameters. A value that a run does not have is shown as a dash.
+        digits: decimals of each float; None shows all.
 
     Returns:
-        A Markdown table.
+        The table.
 
     Raises:
-        InputError: if no run has what a column asks for.
+        InputError: if no run has the metric or entry of a column.
     """
-    found = {name: {"parameters": parameters(run), **run.about, **run.metrics} for name, run in runs.items()}
+    values = {name: {"parameters": parameters(run), **run.record, **run.metrics} for name, run in runs.items()}
+    known = {key for of_run in values.values() for key in of_run}
     for key in columns.values():
-        if not any(key in values for values in found.values()):
-            known = dict.fromkeys(key for values in found.values() for key in values)
-            raise InputError(f"got the column {key!r}, expected a metric or a fact of a run{nearest(key, known)}")
-    rows = [
-        {"run": name} | {title: values.get(key) for title, key in columns.items()} for name, values in found.items()
-    ]
-    return table(rows, digits)
+        if key not in known:
+            raise InputError(
+                f"got the column {key!r}, expected a metric or an entry of a run's record{nearest(key, known)}"
+            )
+    return table(
+        ({"run": name} | {title: values[name].get(key) for title, key in columns.items()} for name in runs), digits
+    )
 
 
 def parameters(thing: nn.Module | Run) -> int:
-    """Return the number of trainable parameters.
-
-    Args:
-        thing: a network, or a run with all of its networks.
-
-    Returns:
-        Number of parameters; buffers, such as running means, are not counted.
-    """
+    """Return the number of trainable parameters of a network or of a run's model; buffers are not counted."""
     network = thing.model if isinstance(thing, Run) else thing
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
-    """Return columns as rows."""
-    values = [
-        list(column.reshape(-1) if isinstance(column, Tensor | np.ndarray) else column) for column in columns.values()
-    ]
+def _as_rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return a table as one mapping per row, given the values of each column."""
+    values = [column.reshape(-1) if isinstance(column, Tensor | np.ndarray) else column for column in columns.values()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _number(value: Any) -> Any:
-    """Return the number in a tensor or an array that holds one; anything else as it is."""
+def _as_number(value: Any) -> Any:
+    """Return the number in a tensor or array of one element; any other value unchanged."""
     return value.item() if isinstance(value, Tensor | np.ndarray | np.generic) else value
 
 
 def _cell(value: Any, digits: int | None = None) -> str:
-    """Return a cell as text."""
+    """Return the value of a cell as text."""
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:z}" if digits is None else f"{value:z,.{digits}f}"  # z: no minus before a zero
+        return f"{value:z}" if digits is None else f"{value:z,.{digits}f}"  # z: -0.0 is written 0.0
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return text.replace("|", "\\|")  # as in p(x|z): a bare bar would begin the next column
+    return text.replace("|", "\\|")  # a bar as in p(x|z) would start the next column
 
 
-def _layers(network: nn.Module) -> Shown:
-    """Return the leaves of a network, the shapes of their weights, and their number of parameters."""
+def _layer_table(network: nn.Module) -> Shown:
+    """Return a table of a network's layers with the shapes of their weights and their numbers of parameters."""
     rows: list[dict[str, Any]] = []
     for name, module in network.named_modules():
         if not list(module.children()):
-            shapes = " + ".join("×".join(map(str, p.shape)) for p in module.parameters())
-            count = sum(p.numel() for p in module.parameters())
-            rows.append({"layer": name, "module": type(module).__name__, "weights": shapes, "parameters": count})
+            shapes = " + ".join("×".join(map(str, parameter.shape)) for parameter in module.parameters())
+            rows.append(
+                {"layer": name, "module": type(module).__name__, "weights": shapes, "parameters": parameters(module)}
+            )
     return table([*rows, {"layer": "**all**", "module": "", "weights": "", "parameters": parameters(network)}])
 
 
-def _named(recipe: Recipe) -> dict[str, str]:
-    """Return the settings of a recipe as text."""
-    return {name: _as_text(value) for name, value in recipe.settings().items()}
-
-
 def _as_text(value: Any) -> str:
-    """Return a setting as text: a class or a function by its name, with its fixed arguments."""
+    """Return a setting as text: a class or function by its name, with the arguments that a partial or dataclass fixes."""
     if isinstance(value, partial):
-        given = [*map(_as_text, value.args), *(f"{name}={_as_text(part)}" for name, part in value.keywords.items())]
-        return f"{_as_text(value.func)}({', '.join(given)})"
+        arguments = [*map(_as_text, value.args), *(f"{name}={_as_text(each)}" for name, each in value.keywords.items())]
+        return f"{_as_text(value.func)}({', '.join(arguments)})"
     if is_dataclass(value) and type(value).__str__ is object.__str__:
-        changed = (f"{f.name}={_as_text(part)}" for f in fields(value) if (part := getattr(value, f.name)) != f.default)
-        return f"{type(value).__name__}({', '.join(changed)})"
+        values = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default}
+        return f"{type(value).__name__}({', '.join(f'{name}={_as_text(each)}' for name, each in values.items())})"
     return str(getattr(value, "__name__", value))
 
 
-def _settings(recipe: Recipe) -> Shown:
-    """Return the settings of a recipe as a table, beside those of its parent where they differ."""
-    settings, parent = _named(recipe), recipe.parent
-    text = f"**{recipe.name}**: {recipe.about} Model: {recipe.paper}.\n\n"
-    rows = [{"setting": name, "value": f"`{value}`"} for name, value in settings.items()]
-    if parent:
-        theirs = _named(parent)
-        for row, (name, value) in zip(rows, settings.items(), strict=True):
-            row[f"in {parent.name}, where it differs"] = "" if value == theirs[name] else f"`{theirs[name]}`"
-    return Shown(text + table(rows).markdown)
+def _settings_table(recipe: Recipe) -> Shown:
+    """Return a table of a recipe's settings, beside those of its parent where they differ."""
+    parent = recipe.parent
+    rows = []
+    for name, value in recipe.settings().items():
+        row = {"setting": name, "value": f"`{_as_text(value)}`"}
+        if parent:
+            inherited = _as_text(parent.settings()[name])
+            row[f"in {parent.name}, where it differs"] = "" if _as_text(value) == inherited else f"`{inherited}`"
+        rows.append(row)
+    return Shown(f"**{recipe.name}**: {recipe.about} Model: {recipe.paper}.\n\n{table(rows).markdown}")
 
 
-def _epochs(history: History) -> Shown:
-    """Return rows of epochs at growing distances, and the last."""
-    shown = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
-    # headings of several words, so that a narrow page can break them
-    return table([{key.replace("_", " "): value for key, value in row.items()} for row in shown], digits=1)
+def _epoch_table(history: History) -> Shown:
+    """Return a table of some epochs of a history, at growing distances, and the last."""
+    rows = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
+    # titles with spaces, so that a narrow page can break them
+    return table([{name.replace("_", " "): value for name, value in row.items()} for row in rows], digits=1)
 
 
 def _without_docstrings(source: str) -> str:
-    """Return code without its docstrings, with its comments."""
-    source = textwrap.dedent(source)
-    lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, ast.FunctionDef | ast.ClassDef)
-            and ast.get_docstring(node) is not None
-            and len(node.body) > 1
-        ):
-            first = node.body[0]
-            for i in range(first.lineno - 1, first.end_lineno or first.lineno):
-                lines[i] = "\0"
-            # a blank line between the docstring and what follows goes with it
-            following = first.end_lineno or first.lineno
-            if following < len(lines) and not lines[following].strip():
-                lines[following] = "\0"
-    return "\n".join(line for line in lines if line != "\0")
+    """Return code with its comments, without its docstrings and the blank lines after them."""
+    lines = textwrap.dedent(source).splitlines()
+    dropped: set[int] = set()
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) and len(node.body) > 1:
+            first, end = node.body[0].lineno - 1, node.body[0].end_lineno or 0
+            dropped |= {*range(first, end), *([end] if not lines[end].strip() else [])}
+    return "\n".join(line for i, line in enumerate(lines) if i not in dropped)

@@ -14,7 +14,7 @@ class DivergedError(InputError):
 
 def nearest(given: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?" with the known name that is nearest to an unknown one, or "" if none is near."""
-    close = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
+    close = difflib.get_close_matches(given, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -1,7 +1,8 @@
-"""The identity of a recipe: its settings under explicit ids, from which its hash is made.
+"""The identity of a recipe: its settings under fixed ids, from which its hash is computed.
 
-Each setting, network and objective has an id here that never changes. To rename one in the code, change its left side here;
-the right side stays, and so does the hash of every run. What has no id is a reader's own and keeps its name.
+Each setting, network and objective of gmlib has an id here that never changes. After a rename in the code, only the left side
+here changes, so that the hash stored with each run still matches. A network or objective that a reader wrote has no id: its
+module and name stand in the hash.
 """
 
 import hashlib
@@ -69,7 +70,7 @@ SETTINGS = {
     "clip": "bound of the weights",
 }
 
-# what a setting may be, beside numbers
+# networks, objectives and optimisers: the values of settings that are no numbers
 PARTS: dict[Any, str] = {
     MLPEncoder: "MLP encoder",
     MLPDecoder: "MLP decoder",
@@ -100,8 +101,8 @@ PARTS: dict[Any, str] = {
 def identity(settings: Any) -> dict[str, Any]:
     """Return the fields of a recipe or of an objective under their ids, ready for JSON.
 
-    Defaults are left out, so that a new setting whose default changes nothing changes no hash. Left out too are fields that
-    are not compared, and the number of epochs, which belongs to a run.
+    A field with its default value is omitted, so that a new setting with a neutral default changes no hash. The length is
+    omitted too, since it may differ between runs of one recipe; so are fields with `compare=False`.
     """
     return {
         SETTINGS.get(f.name, f.name): _value(value)
@@ -111,26 +112,24 @@ def identity(settings: Any) -> dict[str, Any]:
 
 
 def digest(settings: Any) -> str:
-    """Return the hash of a recipe: sha256 of the sorted JSON of its `identity`, in hexadecimal."""
+    """Return the hash of a recipe: the sha256 of its `identity` as sorted JSON, in hexadecimal."""
     return hashlib.sha256(json.dumps(identity(settings), sort_keys=True).encode()).hexdigest()
 
 
 def _value(value: Any) -> Any:
-    """Return a value for JSON: a class or function by its id in `PARTS`; a reader's own by its module and name."""
+    """Return a setting's value for JSON: a class or function as its id in `PARTS`, or as module and name if not of gmlib."""
     if isinstance(value, partial):
-        positions = {str(position): _value(part) for position, part in enumerate(value.args)}
-        return {
-            _value(value.func): positions
-            | {SETTINGS.get(name, name): _value(part) for name, part in value.keywords.items()}
-        }
+        arguments = {str(position): argument for position, argument in enumerate(value.args)}
+        arguments |= {SETTINGS.get(name, name): argument for name, argument in value.keywords.items()}
+        return {_value(value.func): {name: _value(argument) for name, argument in arguments.items()}}
     if is_dataclass(value) and not isinstance(value, type):
         return {_value(type(value)): identity(value)}
     if callable(value):
         named = value if hasattr(value, "__qualname__") else type(value)
         if value not in PARTS and named.__module__.startswith("gmlib."):
             raise InputError(
-                f"got {named.__qualname__} of gmlib in a recipe, expected a part with an id: give it one in PARTS of "
-                "gmlib/identity.py, where it stays for good"
+                f"got {named.__qualname__} of gmlib in a recipe, expected a class or function with an id: add one to PARTS in "
+                "gmlib/identity.py, where it must never change"
             )
         return PARTS.get(value) or f"{named.__module__}:{named.__qualname__}"
     return value

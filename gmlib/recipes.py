@@ -344,7 +344,7 @@ STACKED_WGAN_GP = replace(
     ships_critic=False,
 )
 
-# every recipe above, by its name
+# every recipe above, by name
 ALL: dict[str, Recipe] = {recipe.name: recipe for recipe in list(globals().values()) if isinstance(recipe, Recipe)}
 
 # not a generative model, and therefore not in ALL
@@ -361,17 +361,7 @@ CLASSIFIER = ClassifierRecipe(
 
 
 def by_name(name: str) -> Recipe:
-    """Return the recipe of a name.
-
-    Args:
-        name: as listed by `gmlib list`, or "classifier".
-
-    Returns:
-        The recipe.
-
-    Raises:
-        InputError: if no recipe has this name; the message suggests the nearest name.
-    """
+    """Return the recipe of this name, one of `ALL` or "classifier"."""
     known = ALL | {CLASSIFIER.name: CLASSIFIER}
     if name not in known:
         raise InputError(f"got recipe {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")

@@ -7,9 +7,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from gmlib.errors import InputError, nearest, one_line
-from gmlib.experiments.own import own_file, own_recipe
 from gmlib.experiments.recipe import Recipe
-from gmlib.experiments.run import Run, filled, read_run
+from gmlib.experiments.recipe_file import read_recipe_file, recipe_from
+from gmlib.experiments.run import Run, model_with, read_run
 from gmlib.files import unreadable
 from gmlib.recipes import ALL, CLASSIFIER, by_name
 from gmlib.training.history import History
@@ -21,15 +21,15 @@ def load_run(folder: Path | str, name: str) -> Run:
     """Load a run from its file, `NAME.safetensors`.
 
     Args:
-        folder: where `save_run` wrote it.
-        name: of its recipe.
+        folder: the folder of the run.
+        name: name of its recipe.
 
     Returns:
-        The run, its model on the CPU in eval mode. A recipe of a reader's own is imported from its file, of which the folder
-        holds a copy.
+        The run, its model on the CPU in eval mode. A recipe from a Python file is imported from the copy of this file in the
+        folder.
 
     Raises:
-        InputError: if it is not there, is damaged, or the recipe has changed since.
+        InputError: if there is no such run, its file is damaged, or the recipe has changed since.
     """
     folder = Path(folder)
     path = folder / f"{name}.safetensors"
@@ -48,19 +48,19 @@ def load_run(folder: Path | str, name: str) -> Run:
             f"{remedy(name, folder)}"
         )
     history, metrics = History(record.pop("history")), record.pop("metrics")
-    return Run(recipe, filled(recipe, tensors, record), history, metrics, record)
+    return Run(recipe, model_with(recipe, tensors, record), history, metrics, record)
 
 
 def _recipe_of(record: dict[str, Any], name: str, folder: Path) -> Recipe:
-    """Return the recipe of a record: one of gmlib's, or one from the file that lies beside the run."""
+    """Return the recipe of a record: one of gmlib's, or one from the Python file in the folder of the run."""
     if "recipe_file" not in record:
         return by_name(name)
-    file = own_file(f"{folder / record['recipe_file']}:{record['recipe_variable']}")
-    if file.about["recipe_file_sha256"] != record["recipe_file_sha256"]:  # before it is executed
+    file = read_recipe_file(f"{folder / record['recipe_file']}:{record['recipe_variable']}")
+    if file.record["recipe_file_sha256"] != record["recipe_file_sha256"]:  # before it is executed
         raise InputError(
             f"{file.path} was changed since the run was trained, expected the file as it was: restore it, or train again"
         )
-    return own_recipe(file)
+    return recipe_from(file)
 
 
 def runs_in(folder: Path) -> list[str]:
@@ -69,7 +69,7 @@ def runs_in(folder: Path) -> list[str]:
 
 
 def remedy(name: str, folder: Path) -> str:
-    """Return how to make a run again that is missing, damaged or out of date: half a sentence, with the command."""
+    """Return half a sentence with the command that replaces a missing, damaged or outdated run."""
     if folder == WEIGHTS:  # nobody should train into an installed package
         return f"install gmlib again, or train it again with gmlib train {name} --profile full --out runs/full/{name}"
     return f"train it again with gmlib train {name} --out {folder} (--resume, if checkpoints are there)"
@@ -86,17 +86,7 @@ def shipped() -> list[str]:
 
 
 def pretrained(name: str) -> Run:
-    """Load the full run that gmlib ships.
-
-    Args:
-        name: of the recipe.
-
-    Returns:
-        The run: networks, history and metrics.
-
-    Raises:
-        InputError: if there is no such recipe, no full run of it is shipped, or its file is damaged.
-    """
+    """Load the full run of a recipe that gmlib ships; raise InputError if no run of it ships."""
     if not is_shipped(by_name(name).name):
         raise InputError(
             f"no full run of {name} is shipped ({WEIGHTS / name}.safetensors is not there): "
@@ -106,24 +96,28 @@ def pretrained(name: str) -> Run:
 
 
 def find_run(source: str) -> Run:
-    """Load a run by the name of a shipped recipe, or by its folder; a folder of that name wins."""
-    folder, known = Path(source), [*ALL, CLASSIFIER.name]
+    """Load a run by its folder, or by the name of a shipped recipe; a folder of that name comes first."""
+    folder, recipe_names = Path(source), [*ALL, CLASSIFIER.name]
     if not source:
         raise InputError("got an empty name, expected the name of a shipped recipe or the folder of a run")
     if folder.is_file():
         raise InputError(f"got the file {source}, expected the folder of a run: give {folder.parent}")
     if folder.is_dir():
-        names = runs_in(folder)
-        if len(names) != 1:
+        run_names = runs_in(folder)
+        if len(run_names) != 1:
             raise InputError(
-                f"found {'several runs' if names else 'no finished run'} in {folder} ({', '.join(names) or 'no NAME.safetensors'}), "
-                "expected one: keep each in its own folder, and finish it with gmlib train NAME --resume and the same --out"
+                f"found {'several runs' if run_names else 'no finished run'} in {folder} "
+                f"({', '.join(run_names) or 'no NAME.safetensors'}), expected one: keep each in its own folder, and finish it "
+                "with gmlib train NAME --resume and the same --out"
             )
-        return load_run(folder, names[0])
-    if source in known:
+        return load_run(folder, run_names[0])
+    if source in recipe_names:
         return pretrained(source)
-    folders = [str(near) for near in folder.parent.glob("*") if near.is_dir()]
+    runs_beside = {path.parent for path in folder.parent.glob("*/*.safetensors")}
+    similar = [
+        str(each) for each in runs_beside if nearest(folder.name, [each.name])
+    ]  # the paths share their beginning
     raise InputError(
         f"got {source!r}, expected the name of a recipe that ships (gmlib list shows them) or the folder of a run"
-        f"{nearest(source, [*known, *folders])}"
+        f"{nearest(source, [*recipe_names, *similar])}"
     )

@@ -60,7 +60,7 @@ def test_evaluate_compares_each_shipped_metric_to_its_printed_digits(
         (run, name) for run in ("vae", "vae_no_bn") for name in embedded
     ]
     assert f"all {2 * len(embedded)} metrics of 2 runs are as stored" in out
-    assert "not at hand" in out
+    assert "were not found" in out
 
     monkeypatch.setattr("gmlib.measuring.known_folder", lambda name, root: root)
     assert evaluate.main(["--data", str(tmp_path)]) == 1
@@ -96,7 +96,7 @@ def short_recipes(few_digits, tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "ALL", {"vae": SHORT})
     monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
     monkeypatch.setattr("tools.retrain.expected", lambda names: f"expected {names}")
-    monkeypatch.setattr("tools.retrain.Splits.measure", lambda *_: {"n": 64})
+    monkeypatch.setattr("tools.retrain.Splits.metrics_of", lambda *_: {"n": 64})
 
 
 def test_retrain_goes_on_where_it_stopped(short_recipes, tmp_path, capsys):
@@ -124,7 +124,7 @@ def test_ctrl_c_in_retrain_names_the_command_that_goes_on(short_recipes, tmp_pat
 
 
 def test_the_time_of_full_runs_is_that_of_the_shipped_ones():
-    seconds = {name: zoo.pretrained(name).about["seconds"] for name in ("classifier", "vae")}
+    seconds = {name: zoo.pretrained(name).record["seconds"] for name in ("classifier", "vae")}
     text = retrain.expected(["classifier", "vae"])
     for name, value in seconds.items():
         assert re.search(rf"^{name} +{re.escape(retrain.spell(value))} on cpu$", text, re.M)
@@ -153,7 +153,7 @@ def test_a_run_of_1_0_is_converted(of_1_0):
     convert.main([str(folder)])
     assert [path.name for path in folder.iterdir()] == ["vae.safetensors"]
     ours, theirs = zoo.load_run(folder, "vae"), zoo.pretrained("vae")
-    assert (ours.metrics, ours.history, ours.about) == (theirs.metrics, theirs.history, theirs.about)
+    assert (ours.metrics, ours.history, ours.record) == (theirs.metrics, theirs.history, theirs.record)
     assert convert.same(ours.model.state_dict(), theirs.model.state_dict())
 
 

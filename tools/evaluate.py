@@ -9,8 +9,8 @@ from tqdm import tqdm
 from gmlib import zoo
 from gmlib.errors import InputError
 from gmlib.experiments.evaluate import evaluate_digits
-from gmlib.experiments.tables import compared
-from gmlib.measuring import NOT_AT_HAND, has_mnist, watch
+from gmlib.experiments.tables import compare_metrics
+from gmlib.measuring import NO_OFFICIAL_DIGITS, has_mnist, watch
 
 
 def reproduce(data: Path | None, *, full: bool) -> int:
@@ -23,7 +23,7 @@ def reproduce(data: Path | None, *, full: bool) -> int:
         for run in bar:
             name = run.recipe.name
             bar.set_description(name)
-            rows = compared(
+            rows = compare_metrics(
                 run.metrics, evaluate_digits(run.recipe, run.model, full=full, root=data, watch=watch), full=full
             )
             bar.write("\n".join(line(name, *row, "yes" if row.same else "no") for row in rows))
@@ -31,7 +31,7 @@ def reproduce(data: Path | None, *, full: bool) -> int:
             if not all(row.same for row in rows):
                 differing[name] = sum(not row.same for row in rows)
     if not full:
-        print(NOT_AT_HAND)
+        print(NO_OFFICIAL_DIGITS)
     if differing:
         print(f"not as stored in {zoo.WEIGHTS}: " + ", ".join(f"{n} of {name}" for name, n in differing.items()))
         print(zoo.remedy("NAME", zoo.WEIGHTS))

@@ -25,7 +25,7 @@ def expected(names: list[str]) -> str:
     lines, total, width = [], 0.0, max(map(len, [*names, "in all"]))
     for name in names:
         if zoo.is_shipped(name):
-            about = zoo.pretrained(name).about
+            about = zoo.pretrained(name).record
             total += about["seconds"]
             lines.append(f"{name:<{width}} {spell(about['seconds']):>8} on {about['device']}")
         else:
@@ -36,7 +36,7 @@ def expected(names: list[str]) -> str:
 def is_full(folder: Path, recipe: Recipe) -> bool:
     """Return whether a folder holds the run of a recipe as it ships: all of MNIST, seed 0, the recipe's number of epochs."""
     try:
-        about = zoo.load_run(folder, recipe.name).about
+        about = zoo.load_run(folder, recipe.name).record
     except InputError:  # none yet, or of an earlier recipe
         return False
     return (about.get("data"), about.get("seed"), about.get("epochs")) == ("mnist/train", 0, recipe.epochs)

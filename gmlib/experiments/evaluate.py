@@ -1,4 +1,4 @@
-"""Measure a trained run on test images of the dataset that it was trained on."""
+"""Compute the metrics of a trained model on test images of the dataset that it was trained on."""
 
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,22 @@ def evaluate(
     scorer: Scorer | None = None,
     watch: Watch = iter,
 ) -> Metrics:
-    """Measure a trained model on one set of images.
+    """Return the metrics of a trained model on one dataset, with "n", the number of test images.
 
     Args:
-        recipe: what the model was trained with; it has the number of draws for the likelihood.
-        model: on the CPU.
-        test: images to measure on.
-        train: images of the same set, for the metrics of real images and the frequencies of the classes.
-        scorer: of the same set; without one only likelihoods are measured.
-        watch: wraps the loops over images, as tqdm does, to show progress.
+        recipe: its settings say from how many draws of the latent the likelihood is estimated.
+        model: trained with this recipe, on the CPU.
+        test: test images.
+        train: training images of the same dataset, for the metrics of real images and the frequencies of the classes.
+        scorer: trained on the same dataset; without one, samples are not measured.
+        watch: wraps the loops over images to show progress, as `tqdm` does.
 
     Returns:
-        "n", the number of test images, and the metrics of `measure_vae`, `measure_gan` or `measure_classifier`.
+        The metrics of `measure_vae`, `measure_gan` or `measure_classifier`.
     """
-    found: Metrics = {"n": len(test)}
+    metrics: Metrics = {"n": len(test)}
     if isinstance(recipe, VAERecipe):
-        return found | measure_vae(
+        return metrics | measure_vae(
             model,
             test,
             train,
@@ -45,8 +45,8 @@ def evaluate(
             watch=watch,
         )
     if isinstance(recipe, GANRecipe):
-        return found | measure_gan(model, test, train, scorer, stack=recipe.stack)
-    return found | measure_classifier(model, test)
+        return metrics | measure_gan(model, test, train, scorer, stack=recipe.stack)
+    return metrics | measure_classifier(model, test)
 
 
 def evaluate_digits(
@@ -58,18 +58,10 @@ def evaluate_digits(
     scorer: Scorer | None = None,
     watch: Watch = iter,
 ) -> Metrics:
-    """Measure a model of MNIST on its test digits.
+    """Return the metrics of a model of MNIST on the embedded test digits, each with the prefix `mnist5k_`.
 
-    Args:
-        recipe: what the model was trained with.
-        model: on the CPU.
-        full: also on the 10,000 official test digits, whose files are needed then.
-        root: folder of the full data, as for `load`.
-        scorer: of MNIST; None takes the shipped one.
-        watch: wraps the loops over images, as tqdm does, to show progress.
-
-    Returns:
-        What `evaluate` finds: on the official test digits if `full`, and as `mnist5k_…` on the embedded ones.
+    If `full`, the metrics on the 10,000 official test digits come first, without a prefix; `root` is the folder of their
+    files, as for `load`. Without a scorer the shipped one for MNIST is used.
     """
     metrics: Metrics = {}
     if scorer is None and not isinstance(recipe, ClassifierRecipe):
@@ -83,16 +75,6 @@ def evaluate_digits(
 
 
 def save(run: Run, folder: Path | str, root: Path | str | None = None, watch: Watch = iter) -> Run:
-    """Measure a run of MNIST and write it: see `evaluate_digits` and `save_run`.
-
-    Args:
-        run: what to write.
-        folder: the folder of the run.
-        root: folder of the full data, for the official metrics of a run that was trained on it.
-        watch: wraps the loops over images, as tqdm does, to show progress.
-
-    Returns:
-        The run as it is on disk, with its metrics.
-    """
-    full = run.about["data"] == "mnist/train"
+    """Compute the metrics of a run of MNIST with `evaluate_digits`, and write the run with `save_run`."""
+    full = run.record["data"] == "mnist/train"
     return save_run(run, folder, lambda run: evaluate_digits(run.recipe, run.model, full=full, root=root, watch=watch))

@@ -1,4 +1,4 @@
-"""Train a recipe on a dataset: its batches, its loop, the folder of the run, and the record."""
+"""Train a recipe on a dataset: its batches, its training loop, the folder of the run, and the record."""
 
 import inspect
 from collections.abc import Callable
@@ -13,11 +13,13 @@ from gmlib import parallel
 from gmlib.data import Batches, ImageDataset, load
 from gmlib.device import choose_device
 from gmlib.errors import InputError
-from gmlib.experiments.own import require_working
-from gmlib.experiments.recipe import PROFILES, GANRecipe, Recipe, VAERecipe
-from gmlib.experiments.run import Run, model_of, networks_of, versions
+from gmlib.experiments.profiles import PROFILES
+from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
+from gmlib.experiments.recipe_file import require_image_output
+from gmlib.experiments.run import Run, model_of, versions
 from gmlib.isolated import Isolated, may_draw
-from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer, source
+from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer
+from gmlib.metrics.scorer import source as dataset_name
 from gmlib.metrics.validation import validate_classifier, validate_gan, validate_vae
 from gmlib.seeds import require_seed, stream, substream
 from gmlib.shapes import require_gradients
@@ -28,7 +30,7 @@ from gmlib.training.state import State
 from gmlib.training.vae import fit_vae
 
 PRECISIONS = ("float32", "bfloat16")
-SMALL = 20_000  # with fewer training images the default length is that of the quick profile
+MIN_FULL_IMAGES = 20_000  # with fewer training images, the default number of epochs is that of the quick profile
 
 
 def fit(
@@ -49,19 +51,19 @@ def fit(
     """Train a recipe on a dataset.
 
     Args:
-        recipe: what to train.
-        train: images to train on; a conditional recipe and a classifier need their labels.
-        validation: images to measure on after each epoch; None measures nothing.
-        epochs: how long to train; None takes the recipe's number for a set of this size, see `epochs_on`.
-        seed: fixes weights, order, binarisation and latents.
-        scorer: of the same dataset, for the FID of a GAN after each epoch; None takes the shipped one for MNIST, and measures
-            no FID on other sets.
-        device: where to train: "cpu", "cuda", "mps", or "auto" for a GPU if there is one.
+        recipe: settings of the model and of its training.
+        train: training images; a conditional recipe and a classifier need their labels.
+        validation: images on which the model is measured after each epoch; None measures nothing.
+        epochs: length of training; None takes the recipe's number for a dataset of this size, see `default_epochs`.
+        seed: fixes initial weights, order of the images, binarisation, latents and dropout.
+        scorer: trained on the same dataset, for the validation FID of a GAN; None takes the shipped one for MNIST, and
+            computes no FID on other datasets.
+        device: "cpu", "cuda", "mps", or "auto" for a GPU if there is one.
         precision: "float32" or "bfloat16", in which the networks compute; None takes the recipe's.
         out: folder for checkpoints and history; None keeps everything in memory.
         resume: continue from the newest checkpoint in `out`, if there is one.
-        on_step: called after each step; it may raise `StopTraining`, and then the run ends there.
-        on_epoch: called after each epoch; it may raise the same.
+        on_step: called after each step; it may raise `StopTraining` to end the run there.
+        on_epoch: called after each epoch; it may raise `StopTraining` too.
 
     Returns:
         The trained run, its model in eval mode.
@@ -69,15 +71,15 @@ def fit(
     Raises:
         InputError: if `out` holds a run already and `resume` is not set, or holds another run or files that this one would
             replace; if there is no such device, gradients are off, labels are missing, the scorer is of another dataset, or
-            a network of a reader's own does not fit.
+            a network of the reader's own does not return images.
         DivergedError: if a loss or a weight becomes NaN or infinite.
     """
     require_gradients()
     seed, precision = require_seed(seed), precision or recipe.precision
     if precision not in PRECISIONS:
         raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
-    epochs = epochs_on(recipe, train) if epochs is None else epochs
-    if scorer is None and source(train) in MNIST:
+    epochs = default_epochs(recipe, train) if epochs is None else epochs
+    if scorer is None and dataset_name(train) in MNIST:
         scorer = shipped_scorer()
     if scorer is not None:
         scorer.require(train)
@@ -85,7 +87,7 @@ def fit(
         train.require_labels()
     device = parallel.init(choose_device(device))
     train, validation = train.to(device), None if validation is None else validation.to(device)
-    about = {
+    record = {
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
         "epochs": epochs,
@@ -98,24 +100,26 @@ def fit(
     }
     model = recipe.build(stream(seed, "weights"), num_classes=train.num_classes)
     model = parallel.sync_batch_norm(model.to(device))
-    require_working(model, train[:4].grey(), None if train.labels is None else train.labels[:4])
+    require_image_output(model, train[:4].grey(), None if train.labels is None else train.labels[:4])
     loop: Callable[..., State] = partial(
         training_loop(recipe, model, train, seed, validation, scorer), epochs=epochs, bfloat16=precision == "bfloat16"
     )
-    dropout = stream(seed, "dropout", device)
-    if _may_draw(recipe, model):
-        loop = Isolated(dropout).around(loop)
+    dropout_rng = stream(seed, "dropout", device)
+    if _uses_global_rng(recipe, model):
+        # dropout takes no generator: within the isolated block it draws from dropout_rng, not from the global generator, on
+        # which other code of the reader may draw too; all functions of torch are slower in the block, so only where needed
+        loop = Isolated(dropout_rng).around(loop)
 
     def on_start(state: State) -> None:
-        state.dropout = dropout
+        state.dropout = dropout_rng  # so that checkpoints hold its state
 
-    folder = None if out is None else Folder(Path(out), about)
+    folder = None if out is None else Folder(Path(out), record)
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
-    # an average takes no gradients in training; as part of a run it is a network like any other
+    # the average of the weights takes no gradients in training; the model of a run does, like any other network
     model = model_of(state.result()).eval().requires_grad_()
-    about |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
-    about |= {"seconds": round(state.seconds, 1), "versions": versions()}
-    return Run(recipe, model, state.history, {}, about)
+    record |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
+    record |= {"seconds": round(state.seconds, 1), "versions": versions()}
+    return Run(recipe, model, state.history, metrics={}, record=record)
 
 
 def fit_profile(
@@ -126,12 +130,12 @@ def fit_profile(
     root: Path | str | None = None,
     **options: Any,
 ) -> Run:
-    """Train a recipe on the digits of a profile, for the recipe's number of epochs for that profile.
+    """Train a recipe on MNIST, for the recipe's number of epochs for a profile.
 
     Args:
-        recipe: what to train.
+        recipe: settings of the model and of its training.
         profile: "quick" (the embedded digits) or "full" (all of MNIST).
-        seed: of the run.
+        seed: as for `fit`.
         root: folder of the full data, as for `load`.
         **options: for `fit`, such as `out` and `device`.
 
@@ -148,9 +152,9 @@ def fit_profile(
     return fit(recipe, train, validation, epochs=epochs, seed=seed, **options)
 
 
-def epochs_on(recipe: Recipe, train: ImageDataset, profile: str | None = None) -> int:
-    """Return the number of epochs of a profile; without one, of the quick one below 20,000 training images."""
-    return recipe.length(profile or ("quick" if len(train) < SMALL else "full"))
+def default_epochs(recipe: Recipe, train: ImageDataset, profile: str | None = None) -> int:
+    """Return a recipe's number of epochs for a profile; None takes the profile that suits the number of training images."""
+    return recipe.length(profile or ("quick" if len(train) < MIN_FULL_IMAGES else "full"))
 
 
 def training_loop(
@@ -163,8 +167,8 @@ def training_loop(
 ) -> Callable[..., State]:
     """Return `fit_vae`, `fit_gan` or `fit_classifier` with the settings of a recipe, as a function of `epochs` and callbacks.
 
-    The model is fresh, on the device of the images, and trained in place. Without validation images nothing is measured after
-    an epoch; without a scorer no samples are.
+    The model is new, on the device of the images, and trained in place. Without validation images nothing is measured after
+    an epoch; the samples of a GAN are measured only with a scorer.
     """
     if isinstance(recipe, VAERecipe):
         return partial(
@@ -176,13 +180,13 @@ def training_loop(
             objective=recipe.objective,
             decay=recipe.decay,
             ema=recipe.ema,
-            generator=_generator(train, seed, "latents"),
+            generator=_batch_rng(train, seed, "latents"),
             validate=None if validation is None else partial(validate_vae, images=validation),
         )
     if isinstance(recipe, GANRecipe):
-        compare = None
+        validate = None
         if validation is not None and scorer is not None:
-            compare = partial(validate_gan, images=validation, scorer=scorer, stack=recipe.stack)
+            validate = partial(validate_gan, images=validation, scorer=scorer, stack=recipe.stack)
         return partial(
             fit_gan,
             model.to(memory_format=torch.channels_last),  # convolutions of many channels run faster
@@ -197,8 +201,8 @@ def training_loop(
             pack=recipe.pack,
             decay=recipe.decay,
             ema=recipe.ema,
-            generator=_generator(train, seed, "noise"),
-            validate=compare,
+            generator=_batch_rng(train, seed, "noise"),
+            validate=validate,
         )
     return partial(
         fit_classifier,
@@ -207,7 +211,7 @@ def training_loop(
         lr=recipe.lr,
         optimiser=_optimiser(recipe),
         ema=recipe.ema,
-        generator=_generator(train, seed, "distortions"),
+        generator=_batch_rng(train, seed, "distortions"),
         validate=None if validation is None else partial(validate_classifier, images=validation),
     )
 
@@ -219,16 +223,15 @@ def _optimiser(recipe: Recipe, **options: Any) -> Callable[..., torch.optim.Opti
     return partial(recipe.optimiser, **options)
 
 
-def _generator(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchGenerator:
-    """Return the generator that a loop draws from, on the device of the images."""
-    generator = parallel.BatchGenerator(train.images.device)
-    generator.manual_seed(substream(seed, purpose))
-    return generator
+def _batch_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchGenerator:
+    """Return the random generator for one purpose of a training loop, such as "latents", on the device of the images."""
+    rng = parallel.BatchGenerator(train.images.device)
+    rng.manual_seed(substream(seed, purpose))
+    return rng
 
 
-def _may_draw(recipe: Recipe, model: Any) -> bool:
-    """Return whether a step may draw random numbers outside the loop, in dropout or a reader's code: isolating it costs time."""
-    given = vars(recipe).get("objective")
-    parts = [type(recipe), *([type(given), *vars(given).values()] if is_dataclass(given) else [given])]
-    ours = all(getattr(part, "__module__", "gmlib").startswith("gmlib") for part in parts)
-    return not ours or any(map(may_draw, networks_of(model).values()))
+def _uses_global_rng(recipe: Recipe, model: Any) -> bool:
+    """Return whether a step may draw from torch's global generator: in dropout, or in an objective or layer not of gmlib."""
+    objective = getattr(recipe, "objective", None)
+    functions = [type(objective), *vars(objective).values()] if is_dataclass(objective) else [objective]
+    return may_draw(model) or not all(getattr(each, "__module__", "gmlib").startswith("gmlib") for each in functions)

@@ -1,4 +1,4 @@
-"""An experiment as data: its networks, objective, optimiser and length. A recipe neither trains nor measures."""
+"""A recipe: an experiment as data, with its networks, objective, optimiser and length. It has no method that trains."""
 
 import math
 from abc import ABC, abstractmethod
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import torch
 from torch import Generator, nn
@@ -24,44 +24,38 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
 
+BELOW_ONE = ("ema", "dropout", "betas")  # settings that are at least 0 and below 1
+MAY_BE_ZERO = ("latent_dim", "finer_samples")  # other whole numbers are at least 1
 
-def checked(name: str, value: Any, kind: Any) -> Any:
-    """Return the value of a recipe's field as a Python number of the field's type; refuse what the field cannot mean."""
+
+def as_number(name: str, value: Any, kind: Any) -> Any:
+    """Return a recipe's number as a Python number of the field's type, for the hash; raise InputError outside its range."""
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    within = next((get_args(each)[0] for each in kinds if get_origin(each) is tuple), None)
-    if value is None and NoneType in kinds:
-        return None
-    if within and isinstance(value, list | tuple) and value:
-        return tuple(checked(name, each, within) for each in value)
-    expected = None
-    if any(get_origin(each) is Callable for each in kinds) and not callable(value):
-        expected = "a class or a function"
-    elif get_origin(kind) is Literal and value not in get_args(kind):
-        expected = f"one of {', '.join(map(repr, get_args(kind)))}"
-    elif bool in kinds and not isinstance(value, bool):
-        expected = "True or False"
-    elif float in kinds:
-        below = 1.0 if name in ("ema", "dropout", "betas") else math.inf
-        if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < below:
+    element_kind = next((get_args(each)[0] for each in kinds if get_origin(each) is tuple), None)
+    if element_kind and isinstance(value, list | tuple) and value:
+        return tuple(as_number(name, element, element_kind) for element in value)
+    if not {int, float} & set(kinds) or (value is None and NoneType in kinds):
+        return value
+    if float in kinds:
+        limit = 1.0 if name in BELOW_ONE else math.inf
+        if isinstance(value, Real) and 0 <= float(value) < limit:
             return float(value)
-        expected = "a number of at least 0 and " + ("finite" if below == math.inf else "below 1")
-    elif int in kinds:
-        least = 0 if name in ("latent_dim", "finer_samples") else 1
-        if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+        expected = "a number of at least 0 and " + ("finite" if limit == math.inf else "below 1")
+    else:
+        smallest = 0 if name in MAY_BE_ZERO else 1
+        if isinstance(value, Integral) and int(value) >= smallest:
             return int(value)
-        expected = f"a whole number of at least {least}"
-    if expected:
-        raise InputError(f"got {name} {value!r} in a recipe, expected {expected}: choose another")
-    return value
+        expected = f"a whole number of at least {smallest}"
+    raise InputError(f"got {name} {value!r} in a recipe, expected {expected}: choose another")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
-    """What is trained and how: the fields that every kind of model shares.
+    """The settings of a model and of its training: the fields that every kind of model shares.
 
-    The defaults never change, since a setting with its default value is not in the hash. Not compared and not in the hash
-    are the last four fields, which describe the recipe, the length of the quick profile, and the precision. `parent` is the
-    recipe that this one was written from.
+    A default never changes, since a setting with its default value is not in the hash. Fields with `compare=False` are
+    neither compared nor in the hash. `epochs` and `quick_epochs` are the lengths of the two profiles. `parent` is the recipe
+    from which this one was written.
     """
 
     lr: float
@@ -78,35 +72,31 @@ class Recipe(ABC):
     paper: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """Check every setting."""
+        """Check and convert every number."""
         for f in fields(self):
-            if f.name != "parent":
-                object.__setattr__(self, f.name, checked(f.name, getattr(self, f.name), f.type))
+            object.__setattr__(self, f.name, as_number(f.name, getattr(self, f.name), f.type))
 
     @abstractmethod
     def model(self, num_classes: int) -> Any:
-        """Return a fresh model; `build` draws its weights from a generator of its own."""
+        """Return a new model, with initial weights from torch's global generator; use `build` instead."""
 
     def build(self, generator: Generator | None = None, *, num_classes: int = 10) -> Any:
-        """Return a fresh model.
+        """Return a new model: a VAE, a GAN or a classifier.
 
         Args:
-            generator: source of the initial weights; without one they are those of seed 0.
+            generator: random generator of the initial weights; without one they are those of seed 0.
             num_classes: number of classes of the dataset, for a conditional model or a classifier.
 
         Returns:
-            A VAE, a GAN or a classifier.
-
-        Raises:
-            InputError: if the settings fit no model.
+            The model, on the CPU and in training mode.
         """
         seed = 0 if generator is None else int(torch.randint(2**31, (), generator=generator, device=generator.device))
-        with Isolated(Generator().manual_seed(seed)):
+        with Isolated(Generator().manual_seed(seed)):  # torch draws initial weights from its global generator otherwise
             return self.model(num_classes)
 
     @property
     def needs_labels(self) -> bool:
-        """Whether training needs labels: a conditional model does, and a classifier, which has no such setting."""
+        """Whether training needs labels, as for a conditional model or a classifier (which has no setting `conditional`)."""
         return getattr(self, "conditional", True)
 
     def keeps(self, network: str) -> bool:
@@ -114,11 +104,7 @@ class Recipe(ABC):
         return True
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings of the recipe, without the fields that describe it.
-
-        Returns:
-            Field to value, in the order of the fields.
-        """
+        """Return the settings by name, in the order of the fields, without the fields that describe the recipe."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     @property
@@ -127,17 +113,7 @@ class Recipe(ABC):
         return digest(self)
 
     def length(self, profile: str) -> int:
-        """Return the number of epochs of a profile.
-
-        Args:
-            profile: "quick" or "full".
-
-        Returns:
-            Epochs.
-
-        Raises:
-            InputError: if there is no such profile.
-        """
+        """Return the number of epochs of a profile, "quick" or "full"."""
         if profile not in PROFILES:
             known = " or ".join(PROFILES)
             raise InputError(f"got profile {profile!r}, expected {known}{nearest(profile, PROFILES)}")
@@ -146,13 +122,17 @@ class Recipe(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class VAERecipe(Recipe):
-    """The networks of a VAE and how they are trained.
+    """The settings of a VAE and of its training.
+
+    `objective` is the bound that training maximises. `encoder` and `decoder` make networks of linear layers by default; in a
+    `conditional` model both take the label. With `latent_dim` 0 there is no encoder.
 
     `pixelcnn` makes the network of an autoregressive decoder, in place of `decoder`. `spatial_condition` makes a network from
-    z to a feature map, on which this decoder depends; without it z changes the biases of each layer. With `latent_dim` 0
-    there is no encoder. In a `conditional` model encoder and decoder take the label. `objective` is the bound that training
-    maximises. The last three fields are settings of the likelihood's estimate and not in the hash: log p(x) is estimated from
-    `likelihood_samples` draws of z, and again from `finer_samples` draws, for `finer_digits` images with a standard error.
+    z to a feature map that is added in each layer of the PixelCNN; without it, z changes the biases of each layer.
+
+    The last three fields concern the estimate of log p(x) by importance sampling, and are not in the hash.
+    `likelihood_samples` is the number of draws of z per test image; None takes 1,000. With `finer_samples` above 0, a second
+    estimate uses this number of draws: for all test images, or for `finer_digits` of them, and then with a standard error.
     """
 
     hidden: int | tuple[int, ...]
@@ -169,7 +149,7 @@ class VAERecipe(Recipe):
     finer_digits: int | None = field(default=None, compare=False)
 
     def model(self, num_classes: int) -> VAE:
-        """Return a fresh VAE."""
+        """Return a new VAE."""
         num_classes = num_classes if self.conditional else 0
         sizes = {
             "latent_dim": self.latent_dim,
@@ -186,11 +166,12 @@ class VAERecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class GANRecipe(Recipe):
-    """The networks of a GAN and how they are trained; in a `conditional` one both take the label.
+    """The settings of a GAN and of its training; in a `conditional` GAN, generator and critic take the label.
 
-    `lr` is the generator's learning rate, `critic_lr` the critic's; None takes the same for both. `betas` are Adam's; None
-    where the optimiser has none. An image has `stack` digits, one per channel, and the critic scores `pack` images together.
-    With `ships_critic` the file of a run keeps the critic, which sampling does not need.
+    `lr` is the generator's learning rate, and `critic_lr` the critic's; None takes `lr` for both. `betas` are Adam's; an
+    optimiser without betas has None. `n_critic` critic steps alternate with `n_generator` generator steps; with `warmup` the
+    critic takes more steps at the start. An image has `stack` digits, one per channel. The critic scores `pack` images
+    together, as in PacGAN. The file of a run keeps the critic, which sampling does not need, if `ships_critic` is set.
     """
 
     latent_dim: int
@@ -211,11 +192,11 @@ class GANRecipe(Recipe):
     ships_critic: bool = field(default=True, compare=False)
 
     def model(self, num_classes: int) -> GAN:
-        """Return a fresh GAN."""
+        """Return a new GAN."""
         num_classes = num_classes if self.conditional else 0
         if self.stack > 1 and num_classes:
             raise InputError(
-                f"got stacks of {self.stack} images and {num_classes} classes, expected one or the other: a stack has no one label"
+                f"got stacks of {self.stack} images and {num_classes} classes, expected one or the other: a stack has no label"
             )
         return GAN(
             self.generator(self.latent_dim, num_classes, batch_norm=self.batch_norm, channels=self.stack),
@@ -234,8 +215,8 @@ class GANRecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierRecipe(Recipe):
-    """How a classifier is trained, in whose features samples are measured."""
+    """The settings of a classifier, whose features are used to measure samples, and of its training."""
 
     def model(self, num_classes: int) -> Classifier:
-        """Return a fresh classifier."""
+        """Return a new classifier."""
         return Classifier(num_classes)

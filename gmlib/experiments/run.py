@@ -29,19 +29,19 @@ class Run:
     """A trained recipe.
 
     Args:
-        recipe: what was trained.
-        model: the trained model, in eval mode: it samples, encodes and decodes.
+        recipe: settings of the model and of its training.
+        model: the trained model, in eval mode: a VAE and a GAN sample, a classifier classifies.
         history: one row per epoch.
-        metrics: name to number; each function that measures documents its unit.
-        about: name and hash of the recipe, dataset and its digest, epochs, seed, device, seconds and versions; of a run on disk
-            also the digest of its file.
+        metrics: name to number; the function that computes a metric documents its unit.
+        record: name and hash of the recipe, dataset and its digest, epochs, seed, device, seconds and versions; for a run on
+            disk also the digest of its file.
     """
 
     recipe: Recipe
-    model: Any  # VAE | GAN | Classifier: the recipe decides
+    model: Any  # VAE | GAN | Classifier, depending on the recipe
     history: History
     metrics: Metrics
-    about: dict[str, Any]
+    record: dict[str, Any]
 
 
 def networks_of(model: nn.Module) -> dict[str, nn.Module]:
@@ -52,7 +52,7 @@ def networks_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def model_of(networks: Mapping[str, nn.Module]) -> Any:
-    """Return the model that networks are made of: the inverse of `networks_of`."""
+    """Return the model that consists of these networks: the inverse of `networks_of`."""
     if "generator" in networks:
         return GAN(networks["generator"], networks.get("critic"))
     (network,) = networks.values()
@@ -60,37 +60,25 @@ def model_of(networks: Mapping[str, nn.Module]) -> Any:
 
 
 def save_run(run: Run, folder: Path | str, measure: Callable[[Run], Metrics]) -> Run:
-    """Write `NAME.safetensors`: the networks, and in the metadata the record with history and metrics.
+    """Write `NAME.safetensors`, and return the run as it is on disk, with its metrics.
 
-    Parameters become float16, buffers stay. The file is written under a temporary name and renamed at the end: if anything
-    fails, a run that was there before is untouched.
-
-    Args:
-        run: what to write; of a GAN whose recipe does not ship the critic, the generator alone is written.
-        folder: the folder of the run.
-        measure: measures the run with the parameters that are written.
-
-    Returns:
-        The run as it is on disk, with its metrics.
-
-    Raises:
-        InputError: if a weight is too large for float16, the record has something that JSON cannot hold, a metric is NaN or
-            infinite, or the folder cannot be written to.
+    The file holds the networks that the recipe keeps, their parameters rounded to float16, and the record with history and
+    metrics as metadata. `measure` computes the metrics from the rounded parameters. If anything fails, for example because a
+    weight is too large for float16 or a metric is NaN, an earlier file of this name is unchanged.
     """
     path = Path(folder) / f"{run.recipe.name}.safetensors"
     require_writable(path)
-    to_json({**run.about, "history": run.history.rows}, str(path))  # what JSON cannot hold is refused before the work
-    tensors = _half(run)
-    found = replace(run, model=filled(run.recipe, load(save(tensors)), run.about))
-    found.metrics = measure(found)
-    sick = [f"{name} = {value}" for name, value in found.metrics.items() if not math.isfinite(value)]
-    if sick:
+    tensors = _rounded(run)
+    saved = replace(run, model=model_with(run.recipe, load(save(tensors)), run.record))
+    saved.metrics = measure(saved)
+    not_finite = [f"{name} = {value}" for name, value in saved.metrics.items() if not math.isfinite(value)]
+    if not_finite:
         raise InputError(
-            f"measured {', '.join(sick)}, expected finite numbers: the trained network is of no use; try a lower learning rate"
+            f"measured {', '.join(not_finite)}, expected finite numbers: training has diverged; try a lower learning rate"
         )
-    record = write_run(path, {**run.about, "metrics": found.metrics, "history": run.history.rows}, tensors)
-    found.about = run.about | {"sha256": record["sha256"]}
-    return found
+    record = write_run(path, {**run.record, "metrics": saved.metrics, "history": run.history.rows}, tensors)
+    saved.record = run.record | {"sha256": record["sha256"]}
+    return saved
 
 
 def write_run(path: Path, record: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -101,16 +89,9 @@ def write_run(path: Path, record: dict[str, Any], tensors: dict[str, Tensor]) ->
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read the file of a run: its record, and its tensors.
+    """Return the record in the file of a run, with "metrics" and "history", and its tensors by network and parameter.
 
-    Args:
-        path: what `write_run` wrote.
-
-    Returns:
-        The record with "metrics" and "history", and the tensors under the names of network and parameter.
-
-    Raises:
-        ValueError: if it is not the file of a run, or was changed. A damaged one also raises what safetensors raises.
+    Raise ValueError if the file holds no run or was changed; for a damaged file, safetensors raises its own error.
     """
     content = path.read_bytes()
     tensors = load(content)
@@ -124,6 +105,40 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return record | {"sha256": digest}, tensors
 
 
+def model_with(recipe: Recipe, tensors: dict[str, Tensor], record: dict[str, Any]) -> Any:
+    """Return the model of a recipe with the tensors of a run, in float32 on the CPU and in eval mode."""
+    model = recipe.build(num_classes=len(record.get("classes", range(10))))
+    if isinstance(model, GAN) and not recipe.keeps("critic"):
+        model = GAN(model.generator)
+    for network_name, network in networks_of(model).items():
+        prefix = f"{network_name}."
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    return model.eval()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of gmlib, Python and torch."""
+    return {"gmlib": version("gmlib"), "python": platform.python_version(), "torch": str(torch.__version__)}
+
+
+def _rounded(run: Run) -> dict[str, Tensor]:
+    """Return the tensors of the networks that the recipe keeps: parameters in float16, buffers as they are."""
+    rounded = {}
+    for network_name, network in networks_of(run.model).items():
+        if not run.recipe.keeps(network_name):
+            continue
+        parameters = {name for name, _ in network.named_parameters()}
+        for name, value in network.state_dict().items():
+            tensor = value.half() if name in parameters else value
+            if not tensor.isfinite().all():
+                raise InputError(
+                    f"got the tensor {network_name}.{name} with a value of size {float(value.abs().max()):g}, expected weights "
+                    "up to 65,504, the largest number in float16: training has diverged; try a lower learning rate"
+                )
+            rounded[f"{network_name}.{name}"] = tensor.contiguous().cpu()
+    return rounded
+
+
 def _digest(record: dict[str, Any], content: bytes) -> str:
     """Return the digest of a record and of the tensors in a safetensors file."""
     return hashlib.sha256(json.dumps(record).encode() + content[_start_of_tensors(content) :]).hexdigest()
@@ -132,37 +147,3 @@ def _digest(record: dict[str, Any], content: bytes) -> str:
 def _start_of_tensors(content: bytes) -> int:
     """Return where the header of a safetensors file ends: its first 8 bytes hold the header's length."""
     return 8 + int.from_bytes(content[:8], "little")
-
-
-def _half(run: Run) -> dict[str, Tensor]:
-    """Return the tensors of the networks that the recipe keeps, parameters in float16."""
-    half = {}
-    for name, network in networks_of(run.model).items():
-        if not run.recipe.keeps(name):
-            continue
-        parameters = {key for key, _ in network.named_parameters()}
-        for key, value in network.state_dict().items():
-            kept = value.half() if key in parameters else value
-            if not kept.isfinite().all():
-                raise InputError(
-                    f"got the tensor {name}.{key} with a value of size {float(value.abs().max()):g}, expected finite numbers, of "
-                    "weights up to 65,504, since they are kept in float16: training has diverged; try a lower learning rate"
-                )
-            half[f"{name}.{key}"] = kept.contiguous().cpu()
-    return half
-
-
-def filled(recipe: Recipe, tensors: dict[str, Tensor], about: dict[str, Any]) -> Any:
-    """Return the model of a recipe with the tensors of a run, float32 on the CPU, in eval mode."""
-    model = recipe.build(num_classes=len(about.get("classes", range(10))))
-    if isinstance(model, GAN) and not recipe.keeps("critic"):
-        model = GAN(model.generator)
-    for name, network in networks_of(model).items():
-        own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
-        network.load_state_dict(own)
-    return model.eval()
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of gmlib, Python and torch."""
-    return {"gmlib": version("gmlib"), "python": platform.python_version(), "torch": str(torch.__version__)}

@@ -145,8 +145,8 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
             run.model.cpu()
             self._show_figure(title, run.model, run.history)
             self.run, self._previous = run, {f"before: {title}": (run.model, run.history)}
-            ended = "Stopped" if run.about["epochs"] < epochs else "Finished"
-            self._show_status(f"{ended} after {run.about['epochs']} of {epochs} epochs.", run.history.rows)
+            ended = "Stopped" if run.record["epochs"] < epochs else "Finished"
+            self._show_status(f"{ended} after {run.record['epochs']} of {epochs} epochs.", run.history.rows)
         except InputError as error:
             self._show_status(f"No run: {error}.")
         except Exception as error:  # of any kind: nothing else shows an error of this thread

@@ -15,7 +15,6 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gmlib import recipes
 from tests.book.loaded import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,12 +49,6 @@ def repository(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return lay_out
-
-
-def test_every_recipe_has_its_place_on_the_page():
-    cells = nbformat.read(ROOT / "book" / "recipes.ipynb", 4).cells
-    shown = [name for cell in cells for name in re.findall(r"^show\(recipes\.([A-Z0-9_]+)\)$", cell.source, re.M)]
-    assert shown == [name.upper() for name in recipes.ALL]
 
 
 def put_executed(root: Path, name: str, notebook: NotebookNode) -> None:

@@ -16,6 +16,7 @@ CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 LARGEST = 2**31 - 1
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("seed", [0, 1000.0, LARGEST, np.int64(7)])
 def test_a_seed_is_a_python_number(seed):
     found = require_settings("quick", seed)
@@ -23,6 +24,7 @@ def test_a_seed_is_a_python_number(seed):
     assert found == seed
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("seed", ["3", -1, 0.5, float("nan"), True, None, LARGEST + 1])
 def test_what_is_not_a_seed_is_refused(seed):
     with pytest.raises(InputError, match="seed"):

@@ -91,7 +91,7 @@ def test_two_processes_play_the_game_of_one(both):
 
 def test_torchrun_trains_what_one_process_trains(both):
     runs = [found.run() for found in both]
-    assert [run.about["processes"] for run in runs] == [1, 2]
+    assert [run.record["processes"] for run in runs] == [1, 2]
     for one, two in zip(*(run.history.rows for run in runs), strict=True):
         assert one == pytest.approx(two, rel=2e-3)
 

@@ -1,6 +1,5 @@
-"""The command line: what it writes, and that a mistake costs one sentence and status 2."""
+"""The command line: the files that it writes, and one sentence with status 2 for a mistake."""
 
-import hashlib
 import io
 import json
 import os
@@ -12,27 +11,22 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from gmlib import recipes, zoo
 from gmlib.cli import main
 from gmlib.data import ImageDataset
-from gmlib.data.known import MNIST_MD5
 from gmlib.errors import InputError
 from gmlib.experiments.evaluate import save
 from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.run import read_run, write_run
 from gmlib.figures import image_grid
-from gmlib.figures.grids import tile
 from gmlib.figures.style import png
 from gmlib.measuring import has_mnist
 from gmlib.progress import Progress
 
-EMPTY = bytes([0, 0, 8, 1, 0, 0, 0, 0])  # an IDX file of no numbers
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=3)
 LEFT = {".gmlib.lock", "history.csv"}  # by a run, beside its checkpoints and its file
 
@@ -116,24 +110,19 @@ def test_train_writes_a_run_and_prints_its_metrics(gmlib, short, tmp_path):
     row = r"^epoch +\d/3  train_elbo -\d+\.\d  validation_elbo .*  [\d,]+ images/s  00:00 left$"
     assert len(re.findall(row, out, re.M)) == 3
     run = zoo.load_run(folder, "vae")
-    assert run.about["seed"] == 4
+    assert run.record["seed"] == 4
     assert f"{run.metrics['mnist5k_test_elbo']:.2f}" in out
     assert f"gmlib sample {folder}" in out
 
 
-def test_train_takes_another_length_and_resumes(gmlib, short, tmp_path):
-    command = ["train", "vae", "--profile", "full", "--epochs", 2, "--out", tmp_path, "--device", "cpu"]
+def test_train_takes_another_length_and_resumes(gmlib, short, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "vae", "--profile", "full", "--epochs", 2, "--seed", 3, "--device", "cpu"]
     status, out, err = gmlib(*command)
     assert status == 0, err
     assert re.findall(r"^epoch +(\d)/2", out, re.M) == ["1", "2"]
     assert gmlib(*command, "--resume")[0] == 0
-    assert zoo.load_run(tmp_path, "vae").about["epochs"] == 2
-
-
-def test_train_names_the_folder_after_recipe_profile_and_seed(gmlib, short, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert gmlib("train", "vae", "--seed", 2, "--epochs", 1, "--device", "cpu")[0] == 0
-    assert (tmp_path / "runs" / "vae-quick-2" / "vae.safetensors").is_file()
+    assert zoo.load_run(tmp_path / "runs" / "vae-full-3", "vae").record["epochs"] == 2
 
 
 def test_train_and_evaluate_a_gan_that_keeps_no_critic(gmlib, few_digits, without_mnist, monkeypatch, tmp_path):
@@ -151,32 +140,21 @@ def test_train_and_evaluate_a_gan_that_keeps_no_critic(gmlib, few_digits, withou
     assert re.search(r"all \d+ as stored with the run", out)
 
 
-def test_what_was_downloaded_is_what_is_trained_on(gmlib, short, made_up, tmp_path, monkeypatch):
-    """Also where GMLIB_DATA names a folder without the files: that is when a reader asks for the download."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "empty"))
-    raw, asked = tmp_path / "cache" / "gmlib" / "MNIST" / "raw", []
-    for name in MNIST_MD5:
-        monkeypatch.setitem(MNIST_MD5, name, hashlib.md5(EMPTY).hexdigest())
+def test_downloaded_files_are_trained_on(gmlib, short, few_digits, tmp_path, monkeypatch):
+    """Also where GMLIB_DATA names another folder, as when it lacks the files."""
+    roots = []
 
-    def fetch(root: str, download: bool) -> None:
-        fetched = Path(root) / "MNIST" / "raw"
-        fetched.mkdir(parents=True)
-        for name in MNIST_MD5:
-            (fetched / name).write_bytes(EMPTY)
+    def load(source, split, root=None, **_):
+        roots.append(root)
+        return ImageDataset(few_digits.images, few_digits.labels, name=f"{source}/{split}")
 
-    def note(source, split, root=None, **_):
-        if source == "mnist":
-            asked.append(root)
-        return ImageDataset(made_up.images, made_up.labels, name=f"{source}/{split}")
-
-    monkeypatch.setattr("torchvision.datasets.MNIST", fetch)
+    monkeypatch.setattr("gmlib.measuring.known_folder", lambda name, download: tmp_path / name)
     for place in ("measuring", "experiments.evaluate"):
-        monkeypatch.setattr(f"gmlib.{place}.load", note)
+        monkeypatch.setattr(f"gmlib.{place}.load", load)
     command = ["train", "vae", "--profile", "full", "--epochs", 1, "--download", "--device", "cpu"]
     status, _, err = gmlib(*command, "--out", tmp_path / "run")
     assert status == 0, err
-    assert asked == [raw] * 5  # three splits to train, and two to measure
+    assert [root for root in roots if root] == [tmp_path / "mnist"] * 5  # three splits to train, and two to measure
 
 
 def test_curves_for_tensorboard(gmlib, short, tmp_path, monkeypatch, mistake):
@@ -213,65 +191,51 @@ def test_a_bar_where_there_is_a_terminal(few_digits, monkeypatch):
 # sample
 
 
-def ink(path: Path) -> np.ndarray:
-    """Read a picture: 1 where it is black, 0 where it is white."""
-    return 1 - np.asarray(Image.open(path).convert("L"), dtype=float) / 255
-
-
-def box(sheet: np.ndarray) -> tuple[slice, slice]:
-    rows, columns = (np.flatnonzero((sheet > 0.5).any(axis)) for axis in (1, 0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-@pytest.mark.parametrize("options", [["--seed", "3"], ["--seed", "3", "--mean"]])
-def test_sample_writes_the_pixels_that_the_run_draws(gmlib, trained, tmp_path, options):
+@pytest.mark.parametrize("options", [[], ["--mean"]])
+def test_sample_writes_the_images_that_the_model_draws(gmlib, trained, tmp_path, options):
     path = tmp_path / "pictures" / "samples.png"
-    status, out, err = gmlib("sample", trained, "-n", 7, "--out", path, *options)
+    status, out, err = gmlib("sample", trained, "-n", 7, "--seed", 3, "--out", path, *options)
     assert (status, err) == (0, "")
-    assert out.startswith(f"wrote {path}: 7 {'probability maps' if '--mean' in options else 'draws'} from vae, seed 3")
+    assert out.startswith(f"wrote {path}: 7 {'probability maps' if options else 'draws'} from vae, seed 3")
     run = zoo.load_run(trained, "vae")
-    images = run.model.sample(7, generator=torch.Generator().manual_seed(3), mean="--mean" in options)
-    sheet = tile(images, 3).numpy()
-    # ink is cut out of both; then the middle of each pixel of the sheet is looked up in the picture
-    picture, expected = ink(path), sheet[box(sheet)]
-    found = picture[box(picture)]
-    rows = ((np.arange(expected.shape[0]) + 0.5) * found.shape[0] / expected.shape[0]).astype(int)
-    columns = ((np.arange(expected.shape[1]) + 0.5) * found.shape[1] / expected.shape[1]).astype(int)
-    assert np.abs(found[np.ix_(rows, columns)] - expected).max() < 0.01
-    assert expected.std() > 0.1
+    images = run.model.sample(7, generator=torch.Generator().manual_seed(3), mean=bool(options))
+    assert path.read_bytes() == png(image_grid(images, columns=3))
 
 
 @pytest.mark.parametrize(
     ("options", "labels", "columns"),
     [([], [*range(10), 0, 1], 10), (["--label", "4"], [4] * 12, 4), (["-n", "7"], [*range(7)], 7)],
 )
-def test_a_conditional_model_draws_the_class_asked_for_or_all(gmlib, tmp_path, options, labels, columns):
+def test_a_conditional_model_draws_one_class_or_all(gmlib, tmp_path, options, labels, columns):
     out = tmp_path / "x.PNG"
     status, text, err = gmlib("sample", "cgan", "-n", 12, "--seed", 2, "--out", out, *options)
     assert (status, err) == (0, "")
-    assert (f"no --label was given, so each column is a class, from 0 to {columns - 1}" in text) == (
-        "--label" not in options
-    )
+    assert (f"each column is a class, from 0 to {columns - 1}" in text) == ("--label" not in options)
     labels = torch.tensor(labels)
     images = zoo.pretrained("cgan").model.sample(len(labels), labels, generator=torch.Generator().manual_seed(2))
     assert out.read_bytes() == png(image_grid(images, columns=columns))
 
 
-def test_samples_that_cannot_be_drawn(mistake, trained, tmp_path, monkeypatch):
-    out = ["--out", tmp_path / "x.png"]
-    mistake(["sample", trained, "-n", 0, *out], "got n = 0")
-    mistake(["sample", trained, "-n", 10**12, *out], "at most 10,000")
-    mistake(["sample", trained, "--seed", -1, *out], "got seed -1")
-    mistake(["sample", trained, "--label", 3, *out], "got --label 3", "unconditional")
-    for label in (12, -1, "three"):
-        mistake(["sample", "cgan", "--label", label, *out], f"got --label {label}", "from 0 to 9")
-    mistake(["sample", "cgan", "--mean", *out], "got --mean for a GAN")
-    mistake(["sample", "classifier", *out], "got the classifier")
-    mistake(["sample", trained, "--out", tmp_path / "x.jpg"], "ends in .png")
+@pytest.mark.parametrize(
+    ("source", "options", "words"),
+    [
+        ("vae", ["-n", 0], ["got n = 0"]),
+        ("vae", ["-n", 10_001], ["at most 10,000"]),
+        ("vae", ["--seed", -1], ["got seed -1"]),
+        ("vae", ["--label", 3], ["got --label 3", "unconditional"]),
+        *(("cgan", ["--label", label], [f"got --label {label}", "from 0 to 9"]) for label in (10, -1, "three")),
+        ("cgan", ["--mean"], ["--mean for a GAN"]),
+        ("classifier", [], ["got the classifier"]),
+        ("vae", ["--out", "x.jpg"], ["ends in .png"]),
+        ("vae", ["--out", "folder.png"], ["is a folder"]),
+        ("vea", [], ["got 'vea'", "did you mean 'vae'?"]),
+    ],
+)
+def test_samples_that_cannot_be_drawn(mistake, tmp_path, monkeypatch, source, options, words):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
-    monkeypatch.setattr("gmlib.cli.find_run", lambda source: pytest.fail("read first"))
-    mistake(["sample", trained, "--out", tmp_path / "folder.png"], "is a folder")
-    assert not (tmp_path / "x.png").exists()
+    mistake(["sample", source, *options], *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
 # evaluate
@@ -292,7 +256,7 @@ def test_evaluate_reproduces_what_is_stored(gmlib, trained, without_mnist, tmp_p
     fid, real = (f"{run.metrics[f'mnist5k_{name}']:.3f}" for name in ("fid", "fid_real"))
     assert re.search(rf"^fid +{re.escape(fid)} +{re.escape(real)}$", out, re.M)
     assert f"all {len(run.metrics)} as stored with the run" in out
-    assert "the official test digits are not at hand" in out
+    assert "the official test digits were not found" in out
     found = json.loads((trained / "evaluation.json").read_text())
     assert (found["metrics"], found["recipe_hash"], found["seed"]) == (run.metrics, SHORT.hash, 1)
 
@@ -310,7 +274,7 @@ def test_evaluate_measures_on_official_digits_where_they_are_found(gmlib, traine
     status, out, err = gmlib("evaluate", trained, "--data", "mnist", "--out", tmp_path / "deep" / "found.json")
     assert (status, err) == (0, "")
     assert re.search(r"^fid( +\d+\.\d{3}){4}$", out, re.M)
-    assert "not at hand" not in out
+    assert "were not found" not in out
     metrics = json.loads((tmp_path / "deep" / "found.json").read_text())["metrics"]
     assert metrics["n"] == metrics["mnist5k_n"] == 64
 
@@ -344,20 +308,39 @@ def test_an_evaluation_replaces_no_other_file(mistake, trained, monkeypatch):
 # mistakes
 
 
-def test_unknown_names(mistake, short, trained, tmp_path, monkeypatch):
-    out = ["--out", tmp_path / "x.png"]
-    mistake(["train", "vea"], "got recipe 'vea'", "did you mean 'vae'?")
-    mistake(["show", "vae_nobn"], "did you mean 'vae_no_bn'?")
-    mistake(["sample", "vea", *out], "got 'vea'", "did you mean 'vae'?")
-    mistake(["evaluate", ""], "empty name")
-    mistake(["train", "vae", "--profile", "ful"], "got profile 'ful'")
-    mistake(["train", "vae", "--device", "gpu", "--out", tmp_path / "r"], "got device 'gpu'")
-    mistake(["sample", tmp_path / "traned", *out], f"did you mean '{trained}'")
-    mistake(["sample", tmp_path / "no" / "folder", *out], "no/folder")
-    mistake(["evaluate", trained / "vae.safetensors"], "got the file", f"give {trained}")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "vae_nobn"], ["did you mean 'vae_no_bn'?"]),
+        (["evaluate", ""], ["empty name"]),
+        (["train", "vae", "--profile", "ful"], ["got profile 'ful'", "did you mean 'full'?"]),
+        (["train", "vae", "--device", "gpu"], ["got device 'gpu'"]),
+        (["train", "vae", "--epochs", 0], ["got --epochs 0"]),
+        (["train", "vae", "--download"], ["--download with mnist5k"]),
+        (["train", "vae", "--download", "--data", "folder"], ["--download with folder"]),
+        *(([command, "vae", "--out", ""], ["empty --out"]) for command in ("train", "sample", "evaluate")),
+        *(([command, "vae", "--data", ""], ["empty --data"]) for command in ("train", "evaluate")),
+        (["train", "vae", "--out", "x" * 300], ["cannot", "xxx"]),
+        (["sample", f"{'x' * 300}/run"], ["xxx"]),
+    ],
+    ids=str,
+)
+def test_arguments_that_make_no_sense(mistake, short, untrained, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    mistake(["sample", "traned", *out], "did you mean 'trained'")
-    assert [path.name for path in tmp_path.iterdir()] == ["trained"]
+    mistake(arguments, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_recipes_and_runs_are_suggested_for_a_run(mistake, gmlib, trained, tmp_path, monkeypatch):
+    (tmp_path / "trainee").mkdir()  # no run
+    mistake(["sample", tmp_path / "traned"], f"did you mean '{trained}'?")
+    monkeypatch.chdir(tmp_path)
+    mistake(["sample", "traned"], "did you mean 'trained'?")
+    for unrelated in (tmp_path / "elsewhere", "trainee2", "/nonexist"):
+        _, _, err = gmlib("sample", unrelated)
+        assert f"got '{unrelated}'" in err
+        assert ("did you mean" in err) == (unrelated == "trainee2"), err
+    mistake(["evaluate", trained / "vae.safetensors"], "got the file", f"give {trained}")
 
 
 def test_a_misspelt_option_leaves_with_status_2(gmlib):
@@ -367,24 +350,11 @@ def test_a_misspelt_option_leaves_with_status_2(gmlib):
     assert "Traceback" not in err
 
 
-def test_options_of_train_that_make_no_sense(mistake, short, untrained, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    mistake(["train", "vae", "--epochs", 0], "got --epochs 0")
-    mistake(["train", "vae", "--download"], "--download with mnist5k")
-    mistake(["train", "vae", "--download", "--data", tmp_path], f"--download with {tmp_path}")
-    for command in (["train", "vae"], ["sample", "vae"], ["evaluate", "vae"]):
-        mistake([*command, "--out", ""], "empty --out")
-    for command in (["train", "vae", "--profile", "full"], ["evaluate", "vae"]):
-        mistake([*command, "--data", ""], "empty --data")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_data_folder_without_the_files(mistake, tmp_path, monkeypatch):
     command = ["train", "vae", "--profile", "full", "--device", "cpu", "--out", tmp_path / "run"]
     mistake([*command, "--data", tmp_path], f"got {tmp_path} without pictures")
     monkeypatch.setenv("GMLIB_DATA", str(tmp_path / "elsewhere"))
     mistake(command, f"got the data folder {tmp_path / 'elsewhere'}")
-    assert not (tmp_path / "run").exists()
 
 
 def test_what_would_stop_a_run_at_its_end_stops_it_at_its_beginning(
@@ -434,12 +404,6 @@ def test_a_folder_that_hides_a_shipped_run_is_reported(gmlib, trained, tmp_path,
     assert status == 0
     assert re.fullmatch(r"gmlib: reading the folder vae[^\n]* shipped run [^\n]*\n", err)
     assert gmlib("sample", "./vae", "-n", 1)[2] == ""
-
-
-@pytest.mark.parametrize("path", ["x" * 300, Path("y" * 300, "run")])
-def test_a_path_that_the_file_system_does_not_take(mistake, short, tmp_path, path):
-    mistake(["train", "vae", "--device", "cpu", "--out", tmp_path / path], "cannot", str(path)[:9])
-    mistake(["sample", tmp_path / path, "--out", tmp_path / "x.png"], str(path)[:9])
 
 
 def test_a_run_that_diverges(mistake, gmlib, short, tmp_path, monkeypatch):
@@ -512,13 +476,9 @@ def test_a_terminal_with_fewer_letters(monkeypatch):
     assert b"batch_norm" in narrow.buffer.getvalue()
 
 
-@pytest.mark.parametrize("closed", ["stdout", "stderr"])
-def test_closed_output(short, tmp_path, monkeypatch, closed):
-    monkeypatch.setattr(sys, closed, None)
-    with pytest.raises(SystemExit) as left:
-        main(["train", "vae", "--epochs", "1", "--device", "cpu", "--out", str(tmp_path / "run")])
-    assert not left.value.code
-    assert (tmp_path / "run" / "vae.safetensors").is_file()
+def test_closed_output(gmlib, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert gmlib("list")[0] == 0
 
 
 def test_the_command_in_a_shell_with_odd_settings(tmp_path):
@@ -536,7 +496,7 @@ def test_the_command_in_a_shell_with_odd_settings(tmp_path):
     )
     assert found.returncode == 0
     assert "wrote x.png" in found.stdout
-    assert ink(tmp_path / "x.png").std() > 0.1
+    assert (tmp_path / "x.png").is_file()
 
 
 def test_the_installed_command_runs(tmp_path):

@@ -45,6 +45,9 @@ def test_show_keeps_every_line_that_runs_and_the_comments():
         "    return log_px - kl",
     ]
     assert "# the bound is maximised, so its negative is minimised" in show(fit_vae).markdown
+    assert (
+        code(show(models.VAE).markdown).splitlines()[1].strip().startswith("def ")
+    )  # no blank line in place of a docstring
     # what is left of a class still defines all of its methods
     namespace = ast.parse(code(show(models.VAE).markdown)).body[0].body
     assert [node.name for node in namespace] == [

@@ -27,7 +27,7 @@ def test_a_seed_is_the_python_number_that_it_equals(few_digits, three):
     assert torch.equal(few_digits.binarised(three), few_digits.binarised(3))
     run, expected = fit_profile(SHORT, "quick", three), fit_profile(SHORT, "quick", 3)
     assert run.history == expected.history
-    assert json.dumps(run.about["seed"]) == "3"
+    assert json.dumps(run.record["seed"]) == "3"
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ def test_nothing_else_lies_beside_the_shipped_runs():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_record_is_of_the_recipe_as_it_is(name):
     run = zoo.pretrained(name)
-    assert {"recipe", "recipe_hash", "seed", "data", "device", "seconds", "versions"} <= set(run.about)
-    assert (run.about["recipe"], run.about["recipe_hash"]) == (name, recipes.by_name(name).hash)
-    assert run.about["data"] == "mnist/train"
+    assert {"recipe", "recipe_hash", "seed", "data", "device", "seconds", "versions"} <= set(run.record)
+    assert (run.record["recipe"], run.record["recipe_hash"]) == (name, recipes.by_name(name).hash)
+    assert run.record["data"] == "mnist/train"
     assert run.history.column("epoch") == list(range(1, recipes.by_name(name).epochs + 1))
     assert (run.metrics["n"], run.metrics["mnist5k_n"]) == (10_000, 500)
 
@@ -85,3 +85,11 @@ def test_runs_in_a_folder_are_its_files_without_checkpoints(tmp_path):
     for name in ("vae.safetensors", "cvae.safetensors", "checkpoint-000000001.safetensors", "history.json"):
         (tmp_path / name).touch()
     assert zoo.runs_in(tmp_path) == ["cvae", "vae"]
+
+
+def test_a_recipe_that_is_not_shipped(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    with refused("no full run of vae is shipped", "gmlib train vae --profile full"):
+        zoo.pretrained("vae")
+    with refused("'vea'", "did you mean 'vae'"):
+        zoo.pretrained("vea")

@@ -1,4 +1,4 @@
-"""Recipes from a reader's own file: `my_recipes.py:MY_VAE`."""
+"""Recipes from a Python file that a reader has written: `my_recipes.py:MY_VAE`."""
 
 import hashlib
 import sys
@@ -18,23 +18,17 @@ from gmlib.models.vae import VAE
 from gmlib.shapes import Image, Labels
 
 
-def is_own(source: str) -> bool:
-    """Return whether a text has the form FILE.py:NAME."""
-    file, colon, name = source.rpartition(":")
-    return bool(colon) and file.endswith(".py") and name.isidentifier()
-
-
 @dataclass(frozen=True)
-class OwnFile:
-    """A reader's Python file, the name of the recipe in it, and its bytes, which are executed and kept beside the weights."""
+class RecipeFile:
+    """A Python file, the name of a recipe in it, and its content, of which the folder of a run keeps a copy."""
 
     path: Path
     variable: str
     content: bytes
 
     @property
-    def about(self) -> dict[str, str]:
-        """What the record of a run states of the file."""
+    def record(self) -> dict[str, str]:
+        """The entries of a run's record that name the file, the recipe in it, and the digest of the content."""
         return {
             "recipe_file": self.path.name,
             "recipe_variable": self.variable,
@@ -42,7 +36,7 @@ class OwnFile:
         }
 
     def require_place(self, folder: Path) -> None:
-        """Refuse a folder of a run in which the copy of the file would replace another file."""
+        """Raise InputError if the copy in the folder of a run would replace another file."""
         copy = folder / self.path.name
         require_writable(copy)
         if copy.is_file() and copy.read_bytes() != self.content:
@@ -52,45 +46,51 @@ class OwnFile:
             )
 
     def copy_to(self, folder: Path) -> None:
-        """Write the file into the folder of a run, so that the run can be read where the original file is gone."""
+        """Write the content into the folder of a run, where `load_run` finds it if the original file is gone."""
         write_whole(folder / self.path.name, self.content)
 
 
-def own_file(source: str) -> OwnFile:
+def names_recipe_file(source: str) -> bool:
+    """Return whether a text has the form FILE.py:NAME."""
+    file, colon, variable = source.rpartition(":")
+    return bool(colon) and file.endswith(".py") and variable.isidentifier()
+
+
+def read_recipe_file(source: str) -> RecipeFile:
     """Read FILE.py:NAME, without executing the file."""
     file, _, variable = source.rpartition(":")
     path = Path(file)
     try:
-        return OwnFile(path, variable, path.read_bytes())
+        return RecipeFile(path, variable, path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"found no file {path}, expected one with recipes: check its name") from error
     except OSError as error:
         raise unreadable(path, error) from error
 
 
-def own_recipe(file: OwnFile) -> Recipe:
-    """Execute a file, and return its recipe, named after its variable in lower case."""
-    module, name = _imported(file), file.variable
-    found = getattr(module, name, None)
-    if not isinstance(found, Recipe):
-        recipes = [key for key, value in vars(module).items() if isinstance(value, Recipe)]
+def recipe_from(file: RecipeFile) -> Recipe:
+    """Execute a file and return its recipe, whose name is that of the variable in lower case."""
+    module = _execute(file)
+    recipe = getattr(module, file.variable, None)
+    if not isinstance(recipe, Recipe):
+        recipes = [name for name, value in vars(module).items() if isinstance(value, Recipe)]
         raise InputError(
-            f"found no recipe {name} in {file.path}, expected one such as {name} = replace(recipes.VAE, latent_dim=3); "
-            f"recipes in the file: {', '.join(recipes) or 'none'}{nearest(name, recipes)}"
+            f"found no recipe {file.variable} in {file.path}, expected one such as {file.variable} = replace(recipes.VAE, "
+            f"latent_dim=3); recipes in the file: {', '.join(recipes) or 'none'}{nearest(file.variable, recipes)}"
         )
-    return replace(found, name=name.lower())
+    return replace(recipe, name=file.variable.lower())
 
 
-def _imported(file: OwnFile) -> ModuleType:
+def _execute(file: RecipeFile) -> ModuleType:
     """Execute a file as a module that can import the modules in its folder."""
-    name = f"own.{file.path.stem}"  # a name that no other module has: it is in the hash of a recipe with own networks
+    name = f"own.{file.path.stem}"  # part of the hash of a recipe with networks from the file, so it must never change
     module = sys.modules[name] = ModuleType(name)
     module.__file__ = str(file.path)
     folder = str(file.path.resolve().parent)
     sys.path.insert(0, folder)
     try:
         exec(compile(file.content, str(file.path), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:  # of any kind: the file is the reader's
+    except (Exception, SystemExit) as error:  # a reader's code may raise anything
         raise InputError(
             f"cannot import {file.path} ({type(error).__name__}: {one_line(error)}), expected a file that runs: "
             f"python {file.path} shows where it stops"
@@ -101,21 +101,20 @@ def _imported(file: OwnFile) -> ModuleType:
 
 
 @torch.no_grad()
-def require_working(model: nn.Module, x: Image, y: Labels | None) -> None:
-    """Refuse a reader's own network that returns another shape or range than expected, before it is trained.
+def require_image_output(model: nn.Module, x: Image, y: Labels | None) -> None:
+    """Raise InputError if a reader's own network does not return images of the shape of `x` with values from 0 to 1.
 
-    A copy of the model is tried in eval mode on a few images and their labels. Models made of gmlib's networks alone are
-    not tried.
+    A copy of the model is tried in eval mode before training. A model of gmlib's networks alone is not tried.
     """
-    if all(type(part).__module__.startswith(("gmlib.", "torch.")) for part in model.modules()):
+    if all(type(module).__module__.startswith(("gmlib.", "torch.")) for module in model.modules()):
         return
-    model, noise = deepcopy(model).eval(), Generator(x.device).manual_seed(0)
+    model, rng = deepcopy(model).eval(), Generator(x.device).manual_seed(0)
     y = y if getattr(model, "num_classes", 0) else None
     try:
         if isinstance(model, VAE):
-            model(x, y, generator=noise)
-        images = model.sample(len(x), y, generator=noise) if isinstance(model, VAE | GAN) else x
-    except Exception as error:  # of any kind: the network is the reader's
+            model(x, y, generator=rng)
+        images = model.sample(len(x), y, generator=rng) if isinstance(model, VAE | GAN) else x
+    except Exception as error:  # a reader's code may raise anything
         raise InputError(
             f"the model cannot compute with images of shape {tuple(x.shape)} ({type(error).__name__}: {one_line(error)}), "
             "expected networks as gmlib.models has them: try the networks on a batch of images first"

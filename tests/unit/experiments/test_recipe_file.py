@@ -1,4 +1,4 @@
-"""Recipes in a reader's own file: what is imported, what is refused, and that a run finds its file again."""
+"""Recipes in a Python file: import, refusals, and the copy of the file in the folder of a run."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,8 @@ import torch
 
 from gmlib import InputError, recipes
 from gmlib.cli import find_run
-from gmlib.experiments.own import is_own, own_file, own_recipe
 from gmlib.experiments.recipe import VAERecipe
+from gmlib.experiments.recipe_file import read_recipe_file, recipe_from
 from gmlib.experiments.run import read_run
 from tests.unit import test_cli
 
@@ -65,21 +65,14 @@ def file(tmp_path) -> Path:
     return path
 
 
-def test_a_recipe_in_a_file_has_a_colon_and_a_name():
-    assert is_own("my.py:MY_VAE")
-    assert not is_own("vae")
-    assert not is_own("runs/x:y")
-    assert not is_own("my.py:")
-
-
 def test_a_recipe_is_read_from_its_file(file):
-    found = own_file(f"{file}:MY_VAE")
-    recipe = own_recipe(found)
+    found = read_recipe_file(f"{file}:MY_VAE")
+    recipe = recipe_from(found)
     assert isinstance(recipe, VAERecipe)
     assert (recipe.name, recipe.latent_dim) == ("my_vae", 3)
     assert recipe.hash != recipes.VAE.hash
-    assert found.about["recipe_file"] == "my_recipes.py"
-    hashes = [own_recipe(own_file(f"{file}:{name}")).hash for name in ("MY_GAN", "MY_GAN", "LOUD")]
+    assert found.record["recipe_file"] == "my_recipes.py"
+    hashes = [recipe_from(read_recipe_file(f"{file}:{name}")).hash for name in ("MY_GAN", "MY_GAN", "LOUD")]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -104,7 +97,7 @@ def test_files_without_such_a_recipe(file, tmp_path, refused, source, word):
     )
     before = list(sys.path)
     with refused(word, source.partition(":")[0]):
-        own_recipe(own_file(f"{tmp_path}/{source}"))
+        recipe_from(read_recipe_file(f"{tmp_path}/{source}"))
     assert sys.path == before
 
 
@@ -114,7 +107,7 @@ def test_a_file_imports_the_modules_in_its_folder(tmp_path):
         "from dataclasses import replace\nfrom gmlib import recipes\nfrom beside_it import LATENTS\n"
         "X = replace(recipes.VAE, latent_dim=LATENTS)"
     )
-    assert own_recipe(own_file(f"{tmp_path / 'mine.py'}:X")).latent_dim == 5
+    assert recipe_from(read_recipe_file(f"{tmp_path / 'mine.py'}:X")).latent_dim == 5
 
 
 @pytest.mark.parametrize("name", ["MY_VAE", "MY_GAN"])
@@ -152,7 +145,7 @@ def test_a_copy_replaces_no_other_file(mistake, few_digits, file, tmp_path, monk
     assert [path.read_text() for path in (tmp_path / "run").iterdir()] == ["mine"]
 
 
-def test_show_prints_an_own_recipe(gmlib, mistake, file):
+def test_show_prints_an_recipe_from(gmlib, mistake, file):
     status, out, err = gmlib("show", f"{file}:MY_GAN")
     assert (status, err) == (0, "")
     assert "Sigmoid" in out
