@@ -133,7 +133,7 @@ def test_elbo_of_the_exact_posterior_is_the_likelihood(model, x):
 @pytest.mark.parametrize("orthogonal", [True, False])
 def test_gap_of_the_elbo_is_the_kl_to_the_exact_posterior(model, x, orthogonal):
     if not orthogonal:  # then the posterior's covariance is full
-        model = LinearGaussian(randn(5, 2, seed=13), model.bias, model.noise)
+        model = LinearGaussian(randn(5, 2, seed=13), model.bias, model.noise_sd)
     mu, logvar = randn(6, 2, seed=14), randn(6, 2, seed=15)
     mean, covariance = model.posterior(x)
     q = MultivariateNormal(mu, torch.diag_embed(logvar.exp()))

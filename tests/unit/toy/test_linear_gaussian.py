@@ -33,7 +33,7 @@ def joint(model: LinearGaussian) -> np.ndarray:
     """Covariance of (z, x): each x is a linear map of the independent (z, eps)."""
     d, p = model.weight.shape[1], len(model.bias)
     mixing = np.block(
-        [[np.eye(d), np.zeros((d, p))], [model.weight.numpy(), model.noise * np.eye(p)]],
+        [[np.eye(d), np.zeros((d, p))], [model.weight.numpy(), model.noise_sd * np.eye(p)]],
     )
     return mixing @ mixing.T
 
@@ -59,7 +59,7 @@ def test_expected_log_px_is_the_integral(model, x):
     for i, j in itertools.product(range(4), repeat=2):
         z = mu.numpy() + np.exp(0.5 * logvar.numpy()) * np.array([nodes[i], nodes[j]])
         mean = z @ model.weight.numpy().T + model.bias.numpy()
-        expected += weights[i] * weights[j] / (2 * math.pi) * norm(mean, model.noise).logpdf(x.numpy()).sum(1)
+        expected += weights[i] * weights[j] / (2 * math.pi) * norm(mean, model.noise_sd).logpdf(x.numpy()).sum(1)
     np.testing.assert_allclose(model.expected_log_px(x, mu, logvar), expected, rtol=1e-12)
 
 
@@ -101,7 +101,7 @@ def test_no_neighbour_is_likelier_than_maximum_likelihood(model, latent_dim, noi
     points = model.sample(50, torch.Generator().manual_seed(6))
     best = LinearGaussian.maximum_likelihood(points, latent_dim, noise)
     assert best.weight.shape == (4, latent_dim)
-    assert best.noise == noise
+    assert best.noise_sd == noise
     highest = mean_log_prob(best.weight, best.bias, noise, points)
     for seed, scale in itertools.product(range(50), (1e-4, 1e-2, 1.0)):
         step, shift = scale * randn(4, latent_dim, seed=seed), scale * randn(4, seed=100 + seed)
@@ -144,7 +144,7 @@ def test_maximum_likelihood_is_that_of_probabilistic_pca(latent_dim):
     np.testing.assert_allclose(best.log_prob(points), oracle.score_samples(points.numpy()), rtol=1e-10)
     # of all noises, scikit-learn's is the likeliest: our solutions for the others lie below
     for factor in (0.9, 0.99, 1.01, 1.1):
-        other = LinearGaussian.maximum_likelihood(points, latent_dim, factor * best.noise)
+        other = LinearGaussian.maximum_likelihood(points, latent_dim, factor * best.noise_sd)
         assert other.log_prob(points).mean() < oracle.score(points.numpy()) - 1e-5
 
 
