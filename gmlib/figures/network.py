@@ -48,6 +48,7 @@ def network_drawing(networks: dict[str, tuple[Any, ...]]) -> Figure:
             x = 0.0  # left edge of the next block
             for description, shape in blocks:
                 channels, pixels = _channels_and_height(shape)
+                # in units of the axes; the logarithm keeps the blocks of many channels narrow
                 depth, height = 0.12 + 0.16 * math.log2(1 + channels), max(2.4 * pixels / largest, 0.12)
                 if description:
                     ax.annotate("", (x + 1.25, 0), (x + 0.15, 0), arrowprops={"arrowstyle": "->", "color": INK})

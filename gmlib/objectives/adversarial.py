@@ -1,4 +1,4 @@
-"""Adversarial objectives as data: the losses of critic and generator, and the constraint on the critic."""
+"""Objectives of GANs: a loss of the critic, a loss of the generator, and a constraint on the critic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gmlib.shapes import Image, Labels, PerImage
 
 @dataclass(frozen=True)
 class Adversarial:
-    """The objective of a GAN; "critic" stands for a discriminator too.
+    """The objective of a GAN, whose discriminator is called a critic here too.
 
     Args:
         critic: loss of the critic, a function of the scores of real and of generated images.

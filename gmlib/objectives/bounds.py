@@ -1,4 +1,4 @@
-"""Variational objectives as data: the bound on log p(x) that a VAE maximises."""
+"""Objectives of VAEs, which `fit_vae` maximises: the ELBO, its relaxed forms, and the importance-weighted bound."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from gmlib.objectives.variational import elbo, iwae_bound, relaxed_elbo
 from gmlib.shapes import Image, Labels, PerImage, require_whole
 
 Parts = dict[str, PerImage]  # the quantities that training records: name to one value per image
+# takes a VAE, binary images, their labels, t (the fraction of the run that is done, 0 to 1) and the random generator of z
 Variational = Callable[[Any, Image, Labels | None, float, Generator | None], tuple[PerImage, Parts]]
 
 
@@ -20,7 +21,7 @@ class ELBO:
 
     $$\mathcal{L}(x) = \log p(x \mid z) - \beta_t \max\big(\lambda,\; \overline{\mathrm{KL}}\big), \qquad \beta_t = \beta \min(1, t / w)$$
 
-    t is the fraction of the training run that is done.
+    t is the fraction of the run that is done.
 
     Args:
         beta: weight of the KL divergence after warm-up, at least 0.
@@ -43,18 +44,7 @@ class ELBO:
     def __call__(
         self, vae: Any, x: Image, y: Labels | None, progress: float, generator: Generator | None
     ) -> tuple[PerImage, Parts]:
-        """Return the bound of each image, which is maximised, and both terms of its ELBO.
-
-        Args:
-            vae: `(x, y, generator=…) -> (log_px, kl)`.
-            x: binary images `(b, c, h, w)`.
-            y: labels `(b,)`, or None.
-            progress: t, the fraction of the run that is done, 0 to 1.
-            generator: random generator of the draws of z, on the device of x.
-
-        Returns:
-            The bound `(b,)`; and "log_px" and the unweighted "kl", each `(b,)`. All in nats.
-        """
+        """Return the bound of each image `(b,)`, which is maximised; and its terms "log_px" and, unweighted, "kl"; all in nats."""
         log_px, kl = vae(x, y, generator=generator)
         parts = {"log_px": log_px, "kl": kl}
         if self == ELBO():  # each image has its own KL divergence here, not the mean of the batch

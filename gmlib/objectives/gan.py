@@ -14,19 +14,13 @@ from gmlib.shapes import Image, Labels, PerImage, require_alike
 
 
 def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
-    r"""Return the discriminator's loss, which is minimised: the cross-entropy of classifying images as real or generated.
+    r"""Return the discriminator's loss, which is minimised: the cross-entropy, in nats per pair of a real and a generated image.
 
     $$L_D = -\log D(x) - \log(1 - D(\tilde{x})), \qquad D = \sigma(l)$$
 
     It is computed as softplus(-l(x)) + softplus(l(x~)), which stays finite where D rounds to 0 or 1. For the optimal
     discriminator, its expectation is $\ln 4 - 2\, \mathrm{JS}(p, q)$.
-
-    Args:
-        real: scores of real images `(b,)`.
-        fake: scores of the same number of generated images `(b,)`.
-
-    Returns:
-        Nats per pair of images, `(b,)`, above 0; 2 ln 2 where both scores are 0.
+    Where both scores are 0, the loss is 2 ln 2.
 
     Source: Goodfellow et al. 2014, equation 1 with the opposite sign.
     """

@@ -15,19 +15,11 @@ from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_alike, req
 
 
 def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
-    r"""Return the log-likelihood of binary images under independent Bernoulli pixels, summed over pixels.
+    r"""Return the log-likelihood of binary images under independent Bernoulli pixels: nats per image `(b,)`, at most 0.
 
     $$\log p(x \mid l) = \sum_i \big[ x_i l_i - \log(1 + e^{l_i}) \big]$$
 
-    Args:
-        x: images `(b, c, h, w)`, each pixel 0 or 1.
-        logits: l, the log-odds of each pixel, of the same shape.
-
-    Returns:
-        Nats per image, `(b,)`, at most 0.
-
-    Raises:
-        InputError: if x is not a batch of float images in [0, 1].
+    The sum is over all pixels and channels. x and the logits l are `(b, c, h, w)`; x outside [0, 1] raises InputError.
 
     Source: Kingma & Welling 2014, appendix C.1.
     """
@@ -38,17 +30,11 @@ def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
 
 
 def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) -> Float[Tensor, "*k b"]:
-    r"""Return the log-density of a Gaussian with diagonal covariance.
+    r"""Return the log-density of a Gaussian with diagonal covariance: nats per point, `(b,)` or `(k, b)`.
 
     $$\log \mathcal{N}(z; \mu, \sigma^2) = -\tfrac12 \sum_j \big[ \log 2\pi + \log\sigma_j^2 + (z_j - \mu_j)^2 / \sigma_j^2 \big]$$
 
-    Args:
-        z: points `(b, d)`, or `(k, b, d)` for k points per image.
-        mu: means `(b, d)`.
-        logvar: log-variances `(b, d)`.
-
-    Returns:
-        Nats, `(b,)` or `(k, b)`.
+    Means mu and log-variances logvar are `(b, d)`. The points z are `(b, d)`, or `(k, b, d)` for k points per image.
     """
     require_alike("b d", mu=mu, logvar=logvar)
     if z.ndim < 2 or z.shape[-2:] != mu.shape:
@@ -60,16 +46,11 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
 
 
 def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
-    r"""Return the KL divergence from a Gaussian with diagonal covariance to the standard Gaussian prior.
+    r"""Return the KL divergence from a Gaussian with diagonal covariance to the standard Gaussian: nats per image `(b,)`.
 
     $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \big[ \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2 \big]$$
 
-    Args:
-        mu: means `(b, d)`.
-        logvar: log-variances `(b, d)`.
-
-    Returns:
-        Nats per image, `(b,)`, at least 0; 0 only where mu = 0 and logvar = 0.
+    It is at least 0, and 0 only where mu = 0 and logvar = 0. Means mu and log-variances logvar are `(b, d)`.
 
     Source: Kingma & Welling 2014, appendix B.
     """
@@ -78,16 +59,11 @@ def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
 
 
 def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
-    r"""Return the evidence lower bound, which is maximised.
+    r"""Return the evidence lower bound, which is maximised: nats per image `(b,)`.
 
     $$\mathrm{ELBO}(x) = \mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)) \le \log p(x)$$
 
-    Args:
-        log_px: log p(x|z), its expectation under q or one draw of it, `(b,)`.
-        kl: KL(q(z|x) || p(z)), in closed form or one draw of it, `(b,)`.
-
-    Returns:
-        Nats per image, `(b,)`.
+    Each term is the expectation under q, or an estimate of it by one draw of z.
 
     Source: Kingma & Welling 2014, equation 3.
     """

@@ -19,14 +19,8 @@ def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
 
     $$L_f = f(\tilde{x}) - f(x), \qquad W_1(p, q) = \max_{\|f\|_L \le 1} \mathbb{E}_{x \sim p}[f(x)] - \mathbb{E}_{\tilde{x} \sim q}[f(\tilde{x})] = \max_{\|f\|_L \le 1} \mathbb{E}[-L_f]$$
 
-    For every critic with Lipschitz constant 1, the expectation of $-L_f$ is at most the distance.
-
-    Args:
-        real: scores of real images `(b,)`.
-        fake: scores of the same number of generated images `(b,)`.
-
-    Returns:
-        One number per pair of images, `(b,)`, in the unit of the scores.
+    For every critic with Lipschitz constant 1, the expectation of $-L_f$ is at most the distance. The result has one number per
+    pair of a real and a generated image, `(b,)`, in the unit of the scores.
 
     Source: Arjovsky, Chintala & Bottou 2017, equation 2 with the opposite sign; Gulrajani et al. 2017, equation 3.
     """

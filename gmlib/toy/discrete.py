@@ -96,14 +96,8 @@ def expected_loss(loss: Callable[[PerImage, PerImage], PerImage], scores: Line, 
 
     $$\mathbb{E}_{x \sim p, \, \tilde{x} \sim q}[L(l(x), l(\tilde{x}))]$$
 
-    Args:
-        loss: a function of the scores of real and of generated images, such as `discriminator_bce`.
-        scores: one per point, `(n,)`; infinite scores are allowed where they have a finite loss.
-        p: probabilities `(n,)`, the distribution of images.
-        q: probabilities `(n,)`, the distribution of samples.
-
-    Returns:
-        The expectation, in the unit of the loss.
+    The loss is a function of the scores of real and of generated images, such as `discriminator_bce`. The scores are those of
+    the n points; they may be infinite where the loss is finite.
     """
     require_distributions(p, q, scores)
     probabilities = torch.outer(p, q).flatten()

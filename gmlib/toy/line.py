@@ -16,9 +16,9 @@ def line_critic(
     """Train a small critic between two fixed distributions on the line, and return its scores of the points.
 
     Args:
-        p: probabilities of n points `(n,)`, the distribution of images.
-        q: probabilities of the same points, the distribution of samples.
-        points: positions of the points `(n,)`.
+        p: probabilities of the points, the distribution of images.
+        q: probabilities of the points, the distribution of samples.
+        points: positions `(n,)`.
         objective: loss, penalty and clipping of the critic; the generator's loss is not used.
         steps: number of gradient steps, each on 256 images and 256 samples.
         lr: learning rate of Adam, whose betas are 0.5 and 0.9.

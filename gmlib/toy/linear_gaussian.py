@@ -33,19 +33,14 @@ class LinearGaussian:
 
     $$z \sim \mathcal{N}(0, I), \qquad x \mid z \sim \mathcal{N}(W z + b, s^2 I)$$
 
-    $p(x)$ and $p(z \mid x)$ are Gaussian too, and the ELBO of every Gaussian q has a closed form. Use tensors of float64.
+    `weight` is W `(p, d)`, `bias` is b `(p,)`, and `noise_sd` is s, the standard deviation of the noise. $p(x)$ and $p(z \mid x)$
+    are Gaussian too, and the ELBO of every Gaussian q has a closed form. Use tensors of float64.
 
     Source: Tipping & Bishop 1999, equations 2 to 8.
     """
 
     def __init__(self, weight: Float[Tensor, "p d"], bias: Float[Tensor, " p"], noise_sd: float) -> None:
-        """Set the model's parameters.
-
-        Args:
-            weight: W `(p, d)`, from d latents to p observed numbers.
-            bias: b `(p,)`.
-            noise_sd: s, the standard deviation of the noise, above 0.
-        """
+        """Set the model's parameters."""
         if bias.shape != weight.shape[:1]:
             raise InputError(
                 f"got a bias of shape {tuple(bias.shape)}, expected ({len(weight)},): one per observed number"

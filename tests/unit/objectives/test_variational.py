@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch.autograd import grad
-from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from gmlib.errors import InputError
 from gmlib.objectives import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound, relaxed_elbo
@@ -29,15 +29,6 @@ def test_gaussian_kl_is_that_of_torch():
     close(gaussian_kl(mu, logvar), kl_divergence(q, Normal(0.0, 1.0)).sum(1))
 
 
-def test_gaussian_kl_is_zero_at_the_prior_and_only_there():
-    assert gaussian_kl(torch.zeros(1, 2), torch.zeros(1, 2)).item() == 0
-    steps = torch.linspace(-1, 1, 21, dtype=torch.float64)  # the eleventh is 0
-    mu, logvar = (grid.reshape(-1, 1) for grid in torch.meshgrid(steps, steps, indexing="ij"))
-    elsewhere = (mu.abs() + logvar.abs()).squeeze(1) > 1e-9
-    assert elsewhere.sum() == 21 * 21 - 1
-    assert gaussian_kl(mu, logvar)[elsewhere].min() > 1e-3
-
-
 def test_gaussian_kl_gradient():
     mu, logvar = randn(8, 3, seed=3).requires_grad_(), randn(8, 3, seed=4).requires_grad_()
     d_mu, d_logvar = grad(gaussian_kl(mu, logvar).sum(), [mu, logvar])
@@ -46,11 +37,6 @@ def test_gaussian_kl_gradient():
 
 
 # log-probabilities
-
-
-def test_bernoulli_of_logits_0_is_minus_ln_2_per_pixel():
-    x = (randn(5, 1, 28, 28) > 0).double()
-    close(bernoulli_log_prob(x, torch.zeros_like(x)), torch.full((5,), -784 * math.log(2), dtype=torch.float64))
 
 
 def test_bernoulli_is_that_of_torch_summed_over_pixels():
@@ -124,22 +110,6 @@ def exact_posterior(model: LinearGaussian, x: torch.Tensor) -> tuple[torch.Tenso
 
 def model_elbo(model: LinearGaussian, x: torch.Tensor, mu: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
     return elbo(model.expected_log_px(x, mu, logvar), gaussian_kl(mu, logvar))
-
-
-def test_elbo_of_the_exact_posterior_is_the_likelihood(model, x):
-    close(model_elbo(model, x, *exact_posterior(model, x)), model.log_prob(x), rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("orthogonal", [True, False])
-def test_gap_of_the_elbo_is_the_kl_to_the_exact_posterior(model, x, orthogonal):
-    if not orthogonal:  # then the posterior's covariance is full
-        model = LinearGaussian(randn(5, 2, seed=13), model.bias, model.noise_sd)
-    mu, logvar = randn(6, 2, seed=14), randn(6, 2, seed=15)
-    mean, covariance = model.posterior(x)
-    q = MultivariateNormal(mu, torch.diag_embed(logvar.exp()))
-    gap = model.log_prob(x) - model_elbo(model, x, mu, logvar)
-    close(gap, kl_divergence(q, MultivariateNormal(mean, covariance)), rtol=0, atol=1e-10)
-    assert gap.min() > 0.01
 
 
 def test_elbo_gradient_vanishes_at_the_exact_posterior_and_points_to_it(model, x):

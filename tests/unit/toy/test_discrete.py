@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import quad
 from scipy.optimize import linprog
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, norm, wasserstein_distance
@@ -28,8 +27,6 @@ from gmlib.toy import (
     optimal_discriminator,
     wasserstein_1d,
 )
-
-LN2 = math.log(2)
 
 
 def masses(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -55,20 +52,14 @@ def test_kl_is_that_of_scipy(p, q):
     assert kl_divergence(p, q).item() == pytest.approx(entropy(p, q), rel=1e-12, abs=1e-15)
 
 
-def test_kl_is_infinite_where_q_lacks_a_point_and_only_there():
+def test_kl_is_infinite_where_q_lacks_a_point():
     assert kl_divergence(SPARSE_P, SPARSE_Q).item() == math.inf
-    assert kl_divergence(SPARSE_P, tensor(0.9, 0.1, 0.0, 0.0)).item() == pytest.approx(entropy([0.5, 0.5], [0.9, 0.1]))
 
 
-@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (SPARSE_P, SPARSE_Q), (SPARSE_Q, masses(4)), (P, P)])
+@pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (SPARSE_P, SPARSE_Q), (SPARSE_P, SPARSE_P.flip(0)), (P, P)])
 def test_js_is_the_square_of_scipys_distance(p, q):
+    """Between 0 for equal distributions and ln 2 for those without a common point."""
     assert jensen_shannon(p, q).item() == pytest.approx(jensenshannon(p, q) ** 2, rel=1e-12, abs=1e-15)
-
-
-def test_js_is_zero_for_equal_and_ln_2_for_disjoint_distributions():
-    assert jensen_shannon(P, P).item() == 0
-    left, right = tensor(0.3, 0.7, 0.0, 0.0), tensor(0.0, 0.0, 0.6, 0.4)
-    assert jensen_shannon(left, right).item() == pytest.approx(LN2, rel=1e-15)
 
 
 def test_leading_axes_hold_several_distributions():
@@ -100,7 +91,7 @@ def test_w1_is_that_of_scipy(p, q):
 def test_optimal_discriminator_returns_log_odds():
     torch.testing.assert_close(optimal_discriminator(P, Q).sigmoid(), P / (P + Q), rtol=1e-13, atol=0)
     found = optimal_discriminator(SPARSE_P, SPARSE_Q).tolist()
-    assert found == [math.inf, pytest.approx(LN2), -math.inf, 0]
+    assert found == [math.inf, pytest.approx(math.log(2)), -math.inf, 0]
 
 
 @pytest.mark.parametrize(("p", "q"), [(P, Q), (Q, P), (SPARSE_P, SPARSE_Q), (P, P)])
@@ -190,20 +181,6 @@ def test_gaussian_masses_integrate_like_the_density():
     np.testing.assert_allclose(q / 0.025, norm(1.3, 0.8).pdf(GRID), rtol=1e-9, atol=1e-300)
     assert kl_divergence(gaussian_masses(GRID, 0.0, 0.8), q).item() == pytest.approx(1.3**2 / (2 * 0.8**2), rel=1e-12)
     assert wasserstein_1d(gaussian_masses(GRID, 0.0, 0.8), q, GRID).item() == pytest.approx(1.3, rel=1e-12)
-
-
-@pytest.mark.parametrize("mean", [0.1, 6.0])
-def test_js_of_gaussians_is_the_integral(mean):
-    p, q = norm(0, 1).pdf, norm(mean, 1).pdf
-
-    def integrand(x: float) -> float:
-        m = (p(x) + q(x)) / 2
-        return 0.5 * p(x) * math.log(p(x) / m) + 0.5 * q(x) * math.log(q(x) / m)
-
-    expected = quad(integrand, -10, mean + 10, epsabs=1e-13, limit=200)[0]
-    grid = torch.linspace(-8, mean + 8, 801, dtype=torch.float64)
-    found = jensen_shannon(gaussian_masses(grid, 0.0, 1.0), gaussian_masses(grid, mean, 1.0))
-    assert found.item() == pytest.approx(expected, rel=1e-10)
 
 
 def test_several_means_are_several_gaussians_and_have_a_gradient():
