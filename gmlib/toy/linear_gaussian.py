@@ -62,10 +62,10 @@ class LinearGaussian:
         Source: Tipping & Bishop 1999, equation 7.
         """
         bias = points.mean(0)
-        values, vectors = torch.linalg.eigh((points - bias).T @ (points - bias) / len(points))
-        values, vectors = values.flip(0)[:latent_dim], vectors.flip(1)[:, :latent_dim]
+        eigenvalues, vectors = torch.linalg.eigh((points - bias).T @ (points - bias) / len(points))  # in rising order
+        eigenvalues, vectors = eigenvalues.flip(0)[:latent_dim], vectors.flip(1)[:, :latent_dim]
         sign = vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()
-        return cls(sign * vectors * (values - noise_sd**2).clamp(min=0).sqrt(), bias, noise_sd)
+        return cls(sign * vectors * (eigenvalues - noise_sd**2).clamp(min=0).sqrt(), bias, noise_sd)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Observed:
         """Draw n points x `(n, p)`."""
