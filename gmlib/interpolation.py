@@ -5,28 +5,31 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
+from gmlib.shapes import require_alike, require_whole
 
 
 def interpolate(start: Float[Tensor, "n ..."], end: Float[Tensor, "n ..."], steps: int = 6) -> Float[Tensor, "m ..."]:
-    r"""Return points in equal steps along the straight line from one point to another, both ends included.
+    r"""Return points in equal steps along straight lines, both ends included.
 
     $$z_t = (1 - t) \, z_0 + t \, z_1, \qquad t = 0, \tfrac{1}{s - 1}, \dots, 1$$
 
     Args:
-        start: where each path begins, such as latents `(n, d)` or images `(n, c, h, w)`.
-        end: where it ends, of the same shape.
-        steps: s, points on each path; with 6 points t advances by 0.2.
+        start: first point of each line, such as latents `(n, d)` or images `(n, c, h, w)`.
+        end: last point of each line, of the same shape.
+        steps: s, the number of points on each line, at least 2.
 
     Returns:
-        The points, path by path, `(n · steps, …)`: a grid of `steps` columns shows one path per row.
-
-    Raises:
-        InputError: if start and end have different shapes, or there are fewer than two steps.
+        The points, line by line, `(n · steps, …)`: an image grid of `steps` columns shows one line per row.
     """
-    _require_ends(start, end, steps)
-    along = torch.linspace(0, 1, steps, dtype=start.dtype, device=start.device)
-    along = along.reshape(-1, *[1] * (start.ndim - 1))
-    return torch.lerp(start.unsqueeze(1), end.unsqueeze(1), along).flatten(0, 1)
+    if start.shape != end.shape:
+        raise InputError(
+            f"got a start of shape {tuple(start.shape)} and an end of shape {tuple(end.shape)}, expected the same shape: "
+            "give one end per start"
+        )
+    require_whole(2, steps=steps)
+    t = torch.linspace(0, 1, steps, dtype=start.dtype, device=start.device)
+    t = t.reshape(-1, *[1] * (start.ndim - 1))
+    return torch.lerp(start.unsqueeze(1), end.unsqueeze(1), t).flatten(0, 1)
 
 
 def interpolate_spherical(
@@ -36,29 +39,24 @@ def interpolate_spherical(
 
     $$z_t = \frac{\sin((1 - t)\, \omega)}{\sin \omega} \, z_0 + \frac{\sin(t\, \omega)}{\sin \omega} \, z_1, \qquad \cos\omega = \frac{z_0^\top z_1}{\|z_0\| \|z_1\|}$$
 
-    Gaussian latents of many dimensions lie near a sphere. A straight line leaves the sphere: its midpoint is shorter by a
-    factor of about the square root of 2. The great circle keeps the length of the latents with which the generator was
-    trained.
+    The length of a Gaussian latent of many dimensions d is close to the square root of d. The midpoint of the straight line
+    between two such latents is shorter by a factor of about the square root of 2; points on the great circle are not.
 
     Args:
-        start: where each path begins, `(n, d)`.
-        end: where it ends, of the same shape.
-        steps: s, points on each path; with 6 points t advances by 0.2.
+        start: first latent of each path, `(n, d)`.
+        end: last latent of each path, of the same shape.
+        steps: the number of points on each path, at least 2.
 
     Returns:
         The points, path by path, `(n · steps, d)`.
 
     Raises:
-        InputError: if start and end are not latents of one shape, point in opposite directions or have length 0, or there are
-            fewer than two steps.
+        InputError: if a start and its end point in opposite directions, or one of them has length 0.
 
     Source: Shoemake 1985; for latents White 2016, section 2.1.
     """
-    _require_ends(start, end, steps)
-    if start.ndim != 2:
-        raise InputError(
-            f"got points of shape {tuple(start.shape)}, expected latents (n, d): use interpolate for images"
-        )
+    require_alike("n d", start=start, end=end)
+    require_whole(2, steps=steps)
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=1, eps=0.0)
     if not (cosine > -1 + 1e-6).all():  # also where it is NaN
         raise InputError(
@@ -66,21 +64,10 @@ def interpolate_spherical(
             "there is no single great circle between them"
         )
     angle = cosine.clamp(max=1).acos().view(-1, 1, 1)
-    along = torch.linspace(0, 1, steps, dtype=start.dtype, device=start.device).view(-1, 1)
-    # where both point the same way the weights are those of the straight line: sin(t w) / sin(w) -> t
-    far = angle > 1e-3
-    sine = torch.where(far, angle.sin(), 1.0)
-    left = torch.where(far, ((1 - along) * angle).sin() / sine, 1 - along)
-    right = torch.where(far, (along * angle).sin() / sine, along)
-    return (left * start.unsqueeze(1) + right * end.unsqueeze(1)).flatten(0, 1)
-
-
-def _require_ends(start: Tensor, end: Tensor, steps: int) -> None:
-    """Raise InputError if shapes differ, which would broadcast, or with one step, which would omit the end."""
-    if start.shape != end.shape:
-        raise InputError(
-            f"got a start of shape {tuple(start.shape)} and an end of shape {tuple(end.shape)}, "
-            "expected the same shape (n, ...): give one end per start, of the same model"
-        )
-    if steps < 2:
-        raise InputError(f"got {steps} steps, expected at least 2: the two ends")
+    t = torch.linspace(0, 1, steps, dtype=start.dtype, device=start.device).view(-1, 1)
+    # for small angles, where sin(angle) may be 0, the limits sin(t · angle) / sin(angle) -> t are used
+    regular = angle > 1e-3
+    sine = torch.where(regular, angle.sin(), 1.0)
+    start_weight = torch.where(regular, ((1 - t) * angle).sin() / sine, 1 - t)
+    end_weight = torch.where(regular, (t * angle).sin() / sine, t)
+    return (start_weight * start.unsqueeze(1) + end_weight * end.unsqueeze(1)).flatten(0, 1)

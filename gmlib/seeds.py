@@ -6,7 +6,7 @@ import torch
 from torch import Generator
 
 from gmlib.errors import InputError
-from gmlib.numbers import whole
+from gmlib.shapes import whole
 
 
 def require_seed(seed: int) -> int:

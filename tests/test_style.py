@@ -21,8 +21,8 @@ MODULES = {
 # Imports point one way: a part may import from the parts before it.
 LAYERS = [
     {"errors", "isolated"},
-    {"numbers"},
-    {"device", "files", "shapes", "seeds", "interpolation"},
+    {"shapes"},
+    {"device", "files", "seeds", "interpolation"},
     {"mode", "parallel"},
     {"conditioning", "data", "objectives"},
     {"models"},

@@ -11,9 +11,8 @@ import torch
 from torch import Generator, Tensor
 
 from gmlib.errors import InputError
-from gmlib.numbers import whole
 from gmlib.seeds import stream
-from gmlib.shapes import Bytes, Image, Labels
+from gmlib.shapes import Bytes, Image, Labels, whole
 
 MOST_CLASSES = 10_000  # labels above this number are no class numbers, so that no names are made for them
 

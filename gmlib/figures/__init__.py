@@ -1,4 +1,7 @@
-"""Figures: functions that take data and return a matplotlib figure."""
+"""Figures: functions that take data and return a matplotlib figure.
+
+A dictionary of panels has the title of each panel as its key. Labels of axes include the unit.
+"""
 
 from gmlib.figures.curves import Bounds, bounds_below, compare, gaps, history_curves, lines
 from gmlib.figures.grids import image_grid, image_grids, rows_of_images

@@ -1,4 +1,4 @@
-"""Lines: losses along training, bounds along a parameter."""
+"""Line plots: losses over epochs, bounds over a parameter, and pairs of values."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from gmlib.figures.style import COLOURS, INK, drawing
 from gmlib.training.history import History
 
-Line = tuple[Sequence[float], Sequence[float]]  # x and y
-DASHES = ("-", "--", "-.", ":")  # every line has its own dash as well as its colour
-FEW = 8  # at most so many points on a logarithmic axis are its ticks
+Line = tuple[Sequence[float], Sequence[float]]  # x and y of all points
+Points = Sequence[tuple[float, float]]
+DASHES = ("-", "--", "-.", ":")  # lines differ in dashes as well as in colour
+MOST_TICKS = 8  # a logarithmic axis has a tick at each value of x if there are no more values than this
 
 
 def lines(
@@ -22,42 +23,42 @@ def lines(
     bottom: float | None = None,
     logarithmic: bool = False,
     logarithmic_y: bool = False,
-    dots: dict[str, Sequence[tuple[float, float]]] | None = None,
-    holes: dict[str, Sequence[tuple[float, float]]] | None = None,
+    dots: dict[str, Points] | None = None,
+    holes: dict[str, Points] | None = None,
 ) -> Figure:
-    """Draw lines in one panel or several side by side. A line breaks where its y is NaN.
+    """Draw lines in one panel or several side by side; a line breaks where its y is NaN.
 
     Args:
-        panels: title of each panel to its lines, and name of each line to its points.
-        x: label of the horizontal axis, with its unit.
-        y: label of the vertical axis, with its unit.
-        height: inches.
+        panels: title of each panel to its lines; name of each line to its x and y.
+        x: label of the horizontal axis.
+        y: label of the vertical axis.
+        height: of the figure, in inches.
         bottom: lower limit of the vertical axis; None fits it to the lines.
-        logarithmic: whether the horizontal axis is logarithmic; if it has few points, they are its ticks.
+        logarithmic: whether the horizontal axis is logarithmic.
         logarithmic_y: whether the vertical axis is logarithmic.
-        dots: title of a panel to single points, drawn filled: the value at a discontinuity.
-        holes: title of a panel to single points, drawn open: a limit that is not attained.
+        dots: title of a panel to points that are drawn as filled circles, such as the value at a discontinuity.
+        holes: title of a panel to points that are drawn as open circles, such as a limit that is not attained.
 
     Returns:
         The figure.
     """
     with drawing(1, len(panels), height=height, sharey=True) as (figure, axes):
-        for ax, (title, named) in zip(axes[0], panels.items(), strict=True):
-            for i, (name, (xs, ys)) in enumerate(named.items()):
+        for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
+            for i, (name, (xs, ys)) in enumerate(panel.items()):
                 ax.plot(xs, ys, label=name, linestyle=DASHES[i % 4], linewidth=1.8)
-            for points, inside in ((dots, INK), (holes, "white")):
-                for point in (points or {}).get(title, ()):
-                    ax.plot(*point, "o", color=INK, markerfacecolor=inside, markersize=5, zorder=3)
+            for circles, fill in ((dots, INK), (holes, "white")):
+                for point in (circles or {}).get(title, ()):
+                    ax.plot(*point, "o", color=INK, markerfacecolor=fill, markersize=5, zorder=3)
             ax.set(title=title, xlabel=x)
+            values = sorted({value for xs, _ in panel.values() for value in xs})
             if logarithmic_y:
                 ax.set_yscale("log")
             if logarithmic:
                 ax.set_xscale("log")
-                marks = sorted({v for xs, _ in named.values() for v in xs})
-                if len(marks) <= FEW:
-                    ax.set_xticks(marks, [f"{v:,g}" for v in marks])
+                if len(values) <= MOST_TICKS:
+                    ax.set_xticks(values, [f"{value:,g}" for value in values])
                     ax.xaxis.minorticks_off()
-            elif all(v == int(v) for xs, _ in named.values() for v in xs):
+            elif all(value == int(value) for value in values):
                 ax.xaxis.get_major_locator().set_params(integer=True)
             ax.legend()
         axes[0, 0].set_ylabel(y)
@@ -69,16 +70,9 @@ def lines(
 def history_curves(
     histories: dict[str, History], columns: dict[str, str], y: str, bottom: float | None = None
 ) -> Figure:
-    """Draw quantities of one or several runs over their epochs, one panel per run.
+    """Draw several columns of each run's history over the epochs, one panel per run.
 
-    Args:
-        histories: name of each run to its history.
-        columns: column of the history to the name of its line.
-        y: label of the vertical axis, with its unit.
-        bottom: lower limit of the vertical axis; None fits it to the lines.
-
-    Returns:
-        The figure.
+    `histories` has the name of each run as its key; `columns` maps a column of the history to the name of its line.
     """
     panels = {
         title: {name: _over_epochs(history, column) for column, name in columns.items()}
@@ -88,55 +82,39 @@ def history_curves(
 
 
 def compare(panels: dict[str, dict[str, History]], column: str, y: str, bottom: float | None = None) -> Figure:
-    """Draw one quantity of several runs over their epochs, in one panel or several side by side.
+    """Draw one column of the histories of several runs over the epochs, such as "validation_elbo".
 
-    Args:
-        panels: title of each panel to its runs, and name of each run to its history.
-        column: of the histories, such as "validation_elbo".
-        y: label of the vertical axis, with its unit.
-        bottom: lower limit of the vertical axis; None fits it to the lines.
-
-    Returns:
-        The figure.
+    Each panel maps the name of each of its runs to the run's history.
     """
-    drawn = {
+    curves = {
         title: {name: _over_epochs(history, column) for name, history in runs.items()} for title, runs in panels.items()
     }
-    return lines(drawn, x="epoch", y=y, bottom=bottom)
+    return lines(curves, x="epoch", y=y, bottom=bottom)
 
 
 def _over_epochs(history: History, column: str) -> Line:
-    """Return epochs and one column of a history."""
+    """Return the epochs and one column of a history."""
     return history.column("epoch"), history.column(column)  # type: ignore[return-value]
 
 
 class Bounds(NamedTuple):
-    """A quantity along a parameter, lower bounds of it, and the points where they touch it."""
+    """A panel of `bounds_below`: the label of x, a quantity over x, its lower bounds, and the points where they touch it."""
 
     x: str
     truth: Line
     bounds: dict[str, Line]
-    touches: Sequence[tuple[float, float]]
+    touches: Points
 
 
 def bounds_below(panels: dict[str, Bounds], *, truth: str, y: str, bottom: float | None = None) -> Figure:
-    """Draw a quantity and its lower bounds, in one panel or several side by side.
-
-    Args:
-        panels: title of each panel to its lines; their `x` labels the horizontal axis.
-        truth: name of the bounded quantity, drawn in dark ink.
-        y: label of the vertical axis, with its unit.
-        bottom: lower limit of the vertical axes; None fits them to the lines.
-
-    Returns:
-        The figure.
-    """
+    """Draw a quantity, whose name is `truth`, and its lower bounds, in one panel or several side by side."""
     with drawing(1, len(panels), height=3.6, sharey=True) as (figure, axes):
         for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
             ax.plot(*panel.truth, color=INK, linewidth=2.4, label=truth)
             for i, (name, line) in enumerate(panel.bounds.items()):
-                dash = (*DASHES[1:], (0, (5, 1, 1, 1, 1, 1)))[i % 4]
-                ax.plot(*line, label=name, linestyle=dash, linewidth=1.8)
+                # the quantity itself is drawn solid; the fourth pattern is a dash and two dots
+                dashes = (*DASHES[1:], (0, (5, 1, 1, 1, 1, 1)))[i % 4]
+                ax.plot(*line, label=name, linestyle=dashes, linewidth=1.8)
             for touch in panel.touches:
                 ax.plot(*touch, "o", color=INK, markersize=5, zorder=3)
             ax.set(title=title, xlabel=panel.x)
@@ -148,13 +126,13 @@ def bounds_below(panels: dict[str, Bounds], *, truth: str, y: str, bottom: float
 
 
 def gaps(pairs: dict[str, tuple[float, float]], *, lower: str, upper: str, x: str) -> Figure:
-    """Draw two values of each of several things, and the bar between them.
+    """Draw pairs of values, each as a row with an open circle, a filled circle and a bar between them.
 
     Args:
-        pairs: name of each thing to its lower and its upper value, from top to bottom.
-        lower: name of the lower values, drawn as open dots.
-        upper: name of the upper values, drawn as filled dots.
-        x: label of the horizontal axis, with its unit.
+        pairs: name of each row, from top to bottom, to its lower and its upper value.
+        lower: name of the lower values in the legend.
+        upper: name of the upper values in the legend.
+        x: label of the horizontal axis.
 
     Returns:
         The figure.

@@ -1,4 +1,4 @@
-"""The latent plane: where images are encoded, and what each point decodes to."""
+"""The latent plane: the means of q(z|x) of images, and the images that the points of a grid decode to."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,9 @@ from gmlib.shapes import Image
 
 
 def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0) -> Figure:
-    """Draw a scatter plot of the means of q(z|x), coloured by label; each label is written at the median of its points.
+    """Draw the means of q(z|x) `(n, 2)`, coloured by label `(n,)`; each label is written at the median of its points.
 
-    Args:
-        planes: title of each panel to means `(n, 2)` and labels `(n,)`.
-        extent: the axes run from -extent to extent.
-
-    Returns:
-        The figure.
+    `planes` maps the title of each panel to means and labels. The axes run from -extent to extent.
     """
     planes = {title: (mu.detach().float().cpu(), labels.cpu()) for title, (mu, labels) in planes.items()}
     with drawing(1, len(planes), height=7.2 / len(planes) + 0.4, sharex=True, sharey=True) as (figure, axes):
@@ -29,7 +24,7 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
             for digit in range(10):
                 x, y = mu[labels == digit].unbind(1)
                 ax.scatter(x, y, s=3, alpha=0.5, linewidths=0, color=DIGIT_COLOURS[digit], rasterized=True)
-            for digit in labels.unique().tolist():  # a label without points has no median
+            for digit in labels.unique().tolist():
                 x, y = mu[labels == digit].median(0).values.tolist()
                 text = ax.text(x, y, str(digit), color=INK, fontsize=15, weight="bold", ha="center", va="center")
                 text.set_path_effects([effects.withStroke(linewidth=3, foreground="white")])
@@ -41,17 +36,14 @@ def latent_planes(planes: dict[str, tuple[Tensor, Tensor]], extent: float = 4.0)
 
 
 def decoded_plane(images: Image, ticks: Sequence[float]) -> Figure:
-    """Draw a square grid of decoded latents, each at its coordinates.
+    """Draw the images of a square grid of latents, each at its latent's coordinates.
 
     Args:
-        images: `(m · m, 1, h, w)` in [0, 1], row by row from the top left (z_1 rises to the right, z_2 upwards).
-        ticks: the m values of z_1, and of z_2, in rising order.
+        images: `(m · m, 1, h, w)` in [0, 1], row by row from the top left: z_1 rises to the right, z_2 upwards.
+        ticks: the m values of z_1, which are also those of z_2, in rising order.
 
     Returns:
         The figure.
-
-    Raises:
-        InputError: if there are not m · m images, or they are not float images in [0, 1].
     """
     m = len(ticks)
     if len(images) != m**2:

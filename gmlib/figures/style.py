@@ -1,4 +1,4 @@
-"""The style of all figures: muted axes, colours that differ for every kind of colour vision, a white background."""
+"""The style of all figures: colours, fonts and axes; and figures as PNG files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 # Okabe & Ito 2008: distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A8A")
-INK = "#22303c"
-
-# ten digits need ten colours; each digit is also written out where its colour is used
+INK = "#22303c"  # dark blue-grey, of text and of lines without a colour of their own
+# ten colours cannot be distinguished with every kind of colour vision, so figures also write out the digits
 DIGIT_COLOURS = tuple(plt.get_cmap("tab10")(range(10)))
 
 RC: Any = {
@@ -33,22 +32,21 @@ RC: Any = {
     "legend.frameon": False,
 }
 
-
-ALONE = RLock()  # the style is set for all of matplotlib, so that one thread draws at a time
+LOCK = RLock()  # matplotlib has one style for all threads, so only one thread draws at a time
 
 
 @contextmanager
 def drawing(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **kwargs: Any) -> Iterator:
-    """Yield a figure of this style, in inches, and its axes as an array of shape (rows, columns)."""
-    with ALONE, plt.rc_context(RC):
+    """Yield a figure of this style, `width` by `height` inches, and its axes as an array of shape (rows, columns)."""
+    with LOCK, plt.rc_context(RC):
         figure = plt.figure(figsize=(width, height), layout="constrained")
-        # closed at once: a notebook would otherwise show a figure that another thread is drawing
+        # closed at once, so that a notebook does not display a figure that another thread is drawing
         plt.close(figure)
         yield figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def png(figure: Figure, colours: int | None = None) -> bytes:
-    """Return a figure as a PNG file; at most 256 `colours` make the file about a third as large."""
+    """Return a figure as a PNG file; with a palette of at most 256 `colours` the file is about a third as large."""
     from io import BytesIO
 
     from PIL import Image  # matplotlib needs it too
@@ -56,7 +54,7 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     if colours:
-        few = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        image = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
         buffer = BytesIO()
-        few.save(buffer, format="png", optimize=True)
+        image.save(buffer, format="png", optimize=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Runs during training: samples above, curves below."""
+"""Runs during training: a sheet of samples, and curves below it."""
 
 import math
 
@@ -14,19 +14,16 @@ from gmlib.training.history import History
 def samples_and_curves(
     runs: dict[str, tuple[Image, History]], curves: dict[str, dict[str, str]], columns: int = 8
 ) -> Figure:
-    """Draw runs beside each other, finished or not: a sheet of samples each, and its curves below.
+    """Draw runs side by side, finished or not: a sheet of samples each, and curves of the run's history below it.
 
     Args:
-        runs: title to samples `(n, c, h, w)` in [0, 1], the same n for each run, and to the run's history.
-        curves: label of each row of axes, with its unit, to the columns of the histories that it shows, and column to the
-            name of its line; a column that a history lacks is left out.
+        runs: title of each run to samples `(n, c, h, w)` in [0, 1], the same n for each run, and the run's history.
+        curves: one row of axes per entry: label of the vertical axis to the lines; column of the history to the name of its line.
+            A column that a history does not have is omitted.
         columns: samples per row of a sheet.
 
     Returns:
         The figure.
-
-    Raises:
-        InputError: if the samples are not float images in [0, 1].
     """
     sheets = [tile(images, columns) for images, _ in runs.values()]
     width = min(7.0, 4.5 * len(sheets))
@@ -38,13 +35,13 @@ def samples_and_curves(
             show_sheet(ax, sheet)
             ax.set_title(title)
         longest = max(2, *(len(history) for _, history in runs.values()))
-        for row, (label, named) in zip(axes[1:], curves.items(), strict=True):
+        for row, (label, lines) in zip(axes[1:], curves.items(), strict=True):
             row[0].set_ylabel(label)
             for ax, (_, history) in zip(row, runs.values(), strict=True):
-                for dash, (column, name) in zip(DASHES, named.items(), strict=False):
+                for dashes, (column, name) in zip(DASHES, lines.items(), strict=False):
                     if history.rows and column in history.rows[0]:
                         values = [math.nan if value is None else value for value in history.column(column)]
-                        ax.plot(history.column("epoch"), values, dash, marker=".", label=name, linewidth=1.8)
+                        ax.plot(history.column("epoch"), values, dashes, marker=".", label=name, linewidth=1.8)
                 ax.xaxis.get_major_locator().set_params(integer=True)
                 ax.set(xlim=(0.8, longest + 0.2), xlabel="epoch")
                 ax.label_outer()

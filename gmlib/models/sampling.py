@@ -7,9 +7,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.numbers import whole
 from gmlib.parallel import draw
-from gmlib.shapes import Labels, Latent
+from gmlib.shapes import Labels, Latent, whole
 
 AT_ONCE = 500  # images per pass of a network: hidden layers of 60,000 images would take gigabytes
 

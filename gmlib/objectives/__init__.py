@@ -1,10 +1,10 @@
-"""Objectives: pure functions of tensors, one number per image; and the bundles of them that a training loop takes.
+"""Objectives: pure functions that return one number per image, and the objects made of them that training loops take.
 
-The name of a function says whether its value is a loss, which is minimised, or a bound, which is maximised.
+Losses and penalties are minimised; the ELBO and the other bounds are maximised.
 
-To add a loss for a GAN: write the function; bundle it in `adversarial.py` as an `Adversarial`; export both here; give the
-function an id in `PARTS` of `gmlib/identity.py`; write a recipe in `gmlib/recipes.py`, and add it to `ALL` there. A bound
-for a VAE is a frozen dataclass in `bounds.py`, and has an id too. No loop changes.
+To add a loss for a GAN: write the function; combine it with a critic's loss in an `Adversarial`, in `adversarial.py`; export
+both here; add an id of the function to `PARTS` in `gmlib/identity.py`; write a recipe in `gmlib/recipes.py`, and add it to
+`ALL` there. A bound for a VAE is a frozen dataclass in `bounds.py`, and needs an id too. No training loop changes.
 """
 
 from gmlib.objectives.adversarial import (

@@ -1,4 +1,4 @@
-"""Adversarial objectives as data: the losses of critic and generator, and the constraint on the critic."""
+"""Objectives of GANs: a loss of the critic, a loss of the generator, and a constraint on the critic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,18 +13,14 @@ from gmlib.shapes import Image, Labels, PerImage
 
 @dataclass(frozen=True)
 class Adversarial:
-    """The objective of a GAN.
+    """The objective of a GAN, whose discriminator is called a critic here too.
 
     Args:
-        critic: loss of the critic, of the scores of real and of fake images.
-        generator: loss of the generator, of the scores of fake images.
-        penalty: added to the critic's loss, such as `gradient_penalty`; None for none.
-        weight: of the penalty, 0 without one.
-        clip: bound on the critic's weights after each of its steps, or one bound per layer, in order from the image to the
-            score; None for none.
-
-    Raises:
-        InputError: if a penalty has no weight, or a weight no penalty.
+        critic: loss of the critic, a function of the scores of real and of generated images.
+        generator: loss of the generator, a function of the scores of generated images.
+        penalty: added to the critic's loss, such as `gradient_penalty`; None for no penalty.
+        weight: factor of the penalty; 0 without a penalty.
+        clip: bound of the critic's weights after each of its steps, as `clip_weights_` takes it; None for no clipping.
     """
 
     critic: Callable[[PerImage, PerImage], PerImage]
@@ -34,36 +30,25 @@ class Adversarial:
     clip: float | tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a penalty that would have no effect, and a weight of nothing."""
+        """Raise InputError for a penalty without a weight, and for a weight without a penalty."""
         if self.weight < 0 or (self.weight > 0) != (self.penalty is not None):
-            found = "a penalty" if self.penalty else "no penalty"
+            penalty = "a penalty" if self.penalty else "no penalty"
             raise InputError(
-                f"got weight {self.weight:g} and {found}, expected a weight above 0 with a penalty, 0 without"
+                f"got weight {self.weight:g} and {penalty}, expected a weight above 0 with a penalty, 0 without"
             )
 
     def critic_loss(self, real: PerImage, fake: PerImage) -> Tensor:
-        """Return the mean loss that the critic minimises, `()`, without the penalty, from scores `(b,)`."""
+        """Return the mean loss that the critic minimises, without the penalty, from scores `(b,)`."""
         return self.critic(real, fake).mean()
 
     def critic_penalty(
         self, critic: Callable[..., Tensor], real: Image, fake: Image, y: Labels | None, eps: Tensor | None
     ) -> Tensor:
-        """Return the weight times the mean penalty, `()`, which is added to the critic's loss.
-
-        Args:
-            critic: `(x, y) -> (b,)`.
-            real: images `(b, c, h, w)`.
-            fake: the same number of generated images.
-            y: labels of both, `(b,)`, or None.
-            eps: share of the real image in each mixture, `(b, 1, 1, 1)`.
-
-        Returns:
-            The weighted penalty; 0 without one.
-        """
+        """Return the weight times the mean penalty, which is added to the critic's loss; 0 if there is no penalty."""
         return self.weight * self.penalty(critic, real, fake, y, eps).mean() if self.penalty else real.new_zeros(())
 
     def generator_loss(self, fake: PerImage) -> Tensor:
-        """Return the mean loss that the generator minimises, `()`, from scores of generated images `(b,)`."""
+        """Return the mean loss that the generator minimises, from scores of generated images `(b,)`."""
         return self.generator(fake).mean()
 
     def bound_(self, critic: nn.Module) -> None:
@@ -72,7 +57,7 @@ class Adversarial:
             clip_weights_(critic, self.clip)
 
     def __str__(self) -> str:
-        """Return its parts in one line, such as "critic_wasserstein, generator_wasserstein, 10 gradient_penalty"."""
+        """Return the objective in one line, such as "critic_wasserstein, generator_wasserstein, 10 gradient_penalty"."""
         parts = [self.critic.__name__, self.generator.__name__]
         if self.penalty:
             parts.append(f"{self.weight:g} {self.penalty.__name__}")

@@ -1,4 +1,8 @@
-"""The GAN: loss of the discriminator, two losses of the generator, as functions of logits, and the penalty R1."""
+"""The GAN: the discriminator's loss, two losses of the generator, and the penalty R1.
+
+A discriminator returns one score per image, the logit l(x) of the probability D(x) that the image is real. Scores that are
+not of shape `(b,)` raise InputError, since they would broadcast.
+"""
 
 from collections.abc import Callable
 
@@ -10,22 +14,13 @@ from gmlib.shapes import Image, Labels, PerImage, require_alike
 
 
 def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
-    r"""Return the discriminator's loss, which is minimised: the cross-entropy of classifying images as real or generated.
+    r"""Return the discriminator's loss, which is minimised: the cross-entropy, in nats per pair of a real and a generated image.
 
     $$L_D = -\log D(x) - \log(1 - D(\tilde{x})), \qquad D = \sigma(l)$$
 
-    Softplus avoids the logarithm of a probability that has rounded to 0. At the optimal discriminator the expectation is
-    $\ln 4 - 2\, \mathrm{JS}(p, q)$.
-
-    Args:
-        real: scores l(x) of real images `(b,)`, the logits of their being real.
-        fake: scores of the same number of generated images `(b,)`.
-
-    Returns:
-        Nats per pair of images, `(b,)`, above 0; 2 ln 2 where all scores are 0.
-
-    Raises:
-        InputError: if real and fake are not of one shape `(b,)`.
+    It is computed as softplus(-l(x)) + softplus(l(x~)), which stays finite where D rounds to 0 or 1. For the optimal
+    discriminator, its expectation is $\ln 4 - 2\, \mathrm{JS}(p, q)$.
+    Where both scores are 0, the loss is 2 ln 2.
 
     Source: Goodfellow et al. 2014, equation 1 with the opposite sign.
     """
@@ -34,18 +29,11 @@ def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
 
 
 def generator_minimax(fake: PerImage) -> PerImage:
-    r"""Return the generator's minimax loss, which is minimised; it saturates where the discriminator is certain.
+    r"""Return the generator's minimax loss, which is minimised: nats per generated image `(b,)`, below 0.
 
     $$L_G = \log(1 - D(\tilde{x})), \qquad \frac{\partial L_G}{\partial l} = -\sigma(l)$$
 
-    Args:
-        fake: scores of generated images `(b,)`, the logits of their being real.
-
-    Returns:
-        Nats per image, `(b,)`, below 0.
-
-    Raises:
-        InputError: if fake is not of shape `(b,)`.
+    It saturates: its gradient vanishes where the discriminator classifies samples as generated with certainty.
 
     Source: Goodfellow et al. 2014, equation 1.
     """
@@ -54,18 +42,9 @@ def generator_minimax(fake: PerImage) -> PerImage:
 
 
 def generator_non_saturating(fake: PerImage) -> PerImage:
-    r"""Return the generator's non-saturating loss, which is minimised.
+    r"""Return the generator's non-saturating loss, which is minimised: nats per generated image `(b,)`, above 0.
 
     $$L_G = -\log D(\tilde{x}), \qquad \frac{\partial L_G}{\partial l} = -(1 - \sigma(l))$$
-
-    Args:
-        fake: scores of generated images `(b,)`, the logits of their being real.
-
-    Returns:
-        Nats per image, `(b,)`, above 0.
-
-    Raises:
-        InputError: if fake is not of shape `(b,)`.
 
     Source: Goodfellow et al. 2014, section 3.
     """
@@ -76,31 +55,28 @@ def generator_non_saturating(fake: PerImage) -> PerImage:
 def r1_penalty(
     critic: Callable[..., Tensor], real: Image, fake: Image, y: Labels | None = None, eps: Tensor | None = None
 ) -> PerImage:
-    r"""Return the penalty R1: the squared norm of the critic's gradient at real images, not yet weighted.
+    r"""Return the penalty R1, unweighted: the squared norm of the critic's gradient at real images.
 
     $$\|\nabla_x l(x)\|_2^2$$
 
     Once samples match the data, a non-zero gradient no longer lowers the loss but is still penalised; the critic's gradient
-    therefore goes to zero. Gradients are per unit of [0, 1]. They reach the critic's parameters.
+    therefore goes to zero. The penalty can be differentiated in the critic's parameters, not in the images.
 
     Args:
-        critic: `(x, y) -> (b,)`, scores; without batch norm, with which an image has no gradient of its own.
-        real: images `(b, c, h, w)`.
+        critic: `(x, y) -> (b,)`, scores; without batch norm, with which a score depends on the whole batch.
+        real: images `(b, c, h, w)` in [0, 1].
         fake: not used; all penalties have the same arguments.
-        y: labels of the images, `(b,)`, or None.
+        y: labels of the real images, `(b,)`, or None.
         eps: not used.
 
     Returns:
         The penalty at each real image, `(b,)`, at least 0. Mescheder et al. add gamma / 2 times its mean.
 
-    Raises:
-        InputError: if the critic's scores are not of shape `(b,)`.
-
-    Source: Mescheder, Geiger & Nowozin 2018: R1.
+    Source: Mescheder, Geiger & Nowozin 2018, section 4.1.
     """
     x = real.detach().requires_grad_()
     scores = critic(x, y)
     require_alike("b", scores=scores)
-    # an image's score depends on that image alone, so the gradient of the sum holds each image's own gradient
+    # each score depends on one image, so the gradient of the sum of scores is the gradient of each score in its image
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return gradient.flatten(1).square().sum(1)

@@ -1,4 +1,7 @@
-"""Likelihoods, the KL divergence and the bounds of variational inference, in nats."""
+"""Likelihoods, the KL divergence and the bounds of variational inference: one number per image, in nats.
+
+Arguments whose shapes differ raise InputError, since they would broadcast.
+"""
 
 import math
 
@@ -12,43 +15,26 @@ from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_alike, req
 
 
 def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
-    r"""Return the log-likelihood of binary images under independent Bernoulli pixels, summed over pixels.
+    r"""Return the log-likelihood of binary images under independent Bernoulli pixels: nats per image `(b,)`, at most 0.
 
     $$\log p(x \mid l) = \sum_i \big[ x_i l_i - \log(1 + e^{l_i}) \big]$$
 
-    Args:
-        x: images `(b, c, h, w)`, each pixel 0 or 1.
-        logits: log-odds of each pixel, of the same shape.
-
-    Returns:
-        Nats per image, `(b,)`, at most 0.
-
-    Raises:
-        InputError: if x is not a batch of images in [0, 1], or the logits have another shape.
+    The sum is over all pixels and channels. x and the logits l are `(b, c, h, w)`; x outside [0, 1] raises InputError.
 
     Source: Kingma & Welling 2014, appendix C.1.
     """
     require_image(x)
     require_alike("b c h w", x=x, logits=logits)
-    # below -28, log(1 + e^l) is less than 1e-12 nats; it is set to 0, since denormal numbers make it four times slower
+    # log(1 + e^l) is below 1e-12 nats where l < -28; such l become -200, since subnormal floats are four times slower
     return (x * logits - F.softplus(F.threshold(logits, -28.0, -200.0))).flatten(1).sum(1)
 
 
 def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) -> Float[Tensor, "*k b"]:
-    r"""Return the log-density of a Gaussian with diagonal covariance.
+    r"""Return the log-density of a Gaussian with diagonal covariance: nats per point, `(b,)` or `(k, b)`.
 
     $$\log \mathcal{N}(z; \mu, \sigma^2) = -\tfrac12 \sum_j \big[ \log 2\pi + \log\sigma_j^2 + (z_j - \mu_j)^2 / \sigma_j^2 \big]$$
 
-    Args:
-        z: points `(b, d)`, or `(k, b, d)` for k points per image.
-        mu: means `(b, d)`.
-        logvar: log-variances `(b, d)`.
-
-    Returns:
-        Nats, `(b,)` or `(k, b)`.
-
-    Raises:
-        InputError: if mu and logvar differ in shape, or the number of points z differs from that of the images.
+    Means mu and log-variances logvar are `(b, d)`. The points z are `(b, d)`, or `(k, b, d)` for k points per image.
     """
     require_alike("b d", mu=mu, logvar=logvar)
     if z.ndim < 2 or z.shape[-2:] != mu.shape:
@@ -60,19 +46,11 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
 
 
 def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
-    r"""Return the KL divergence from a Gaussian with diagonal covariance to the standard Gaussian prior.
+    r"""Return the KL divergence from a Gaussian with diagonal covariance to the standard Gaussian: nats per image `(b,)`.
 
     $$\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \,\|\, \mathcal{N}(0, I)) = \tfrac12 \sum_j \big[ \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2 \big]$$
 
-    Args:
-        mu: means `(b, d)`.
-        logvar: log-variances `(b, d)`.
-
-    Returns:
-        Nats per image, `(b,)`, at least 0 and 0 only where mu = 0 and logvar = 0.
-
-    Raises:
-        InputError: if mu and logvar differ in shape.
+    It is at least 0, and 0 only where mu = 0 and logvar = 0. Means mu and log-variances logvar are `(b, d)`.
 
     Source: Kingma & Welling 2014, appendix B.
     """
@@ -81,19 +59,11 @@ def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
 
 
 def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
-    r"""Return the evidence lower bound, which is maximised.
+    r"""Return the evidence lower bound, which is maximised: nats per image `(b,)`.
 
     $$\mathrm{ELBO}(x) = \mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z)) \le \log p(x)$$
 
-    Args:
-        log_px: log p(x|z), its expectation under q or one draw of it, `(b,)`.
-        kl: KL(q(z|x) || p(z)), in closed form or one draw of it, `(b,)`.
-
-    Returns:
-        Nats per image, `(b,)`.
-
-    Raises:
-        InputError: if log_px and kl are not of one shape `(b,)`.
+    Each term is the expectation under q, or an estimate of it by one draw of z.
 
     Source: Kingma & Welling 2014, equation 3.
     """
@@ -106,41 +76,32 @@ def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats:
 
     $$\mathcal{L}(x) = \log p(x \mid z) - \beta \max\big(\lambda,\; \overline{\mathrm{KL}}\big)$$
 
-    The mean KL divergence is over the batch. With weight 1 and no free nats, the mean over the batch is that of the ELBO. With a
-    weight below 1, the value is not a bound on log p(x).
+    $\overline{\mathrm{KL}}$ is the mean over the batch. While it is below lambda, it has no gradient. With weight 1 and no free
+    nats, the mean of the result equals the mean ELBO of the batch. With a weight below 1, the result is not a bound on log p(x).
 
     Args:
         log_px: log p(x|z), `(b,)`.
         kl: KL(q(z|x) || p(z)), `(b,)`.
         weight: beta, at least 0.
-        free_nats: lambda, nats per image for the whole of z.
+        free_nats: lambda, nats per image, over all dimensions of z.
 
     Returns:
         Nats per image, `(b,)`.
 
-    Raises:
-        InputError: if log_px and kl are not of one shape `(b,)`.
-
-    Source: Bowman et al. 2016, Generating Sentences from a Continuous Space, section 3.1 (warm-up); Kingma et al. 2016,
-    Improved Variational Inference with Inverse Autoregressive Flow, appendix C.8 (free bits, there per group of latents).
+    Source: Bowman et al. 2016, section 3.1 (warm-up of the weight); Kingma et al. 2016, appendix C.8 (free bits, there per group
+    of latents).
     """
     require_alike("b", log_px=log_px, kl=kl)
     return log_px - weight * kl.mean().clamp(min=free_nats)
 
 
 def iwae_bound(log_w: LogWeights) -> PerImage:
-    r"""Return the importance-weighted bound, which is maximised; its expectation does not decrease with k.
+    r"""Return the importance-weighted bound, which is maximised: nats per image `(b,)`.
 
     $$\mathcal{L}_k(x) = \log \tfrac1k \sum_{i=1}^k w_i, \qquad w_i = p(x, z_i) / q(z_i \mid x), \quad z_i \sim q(z \mid x)$$
 
-    Args:
-        log_w: log-weights `(k, b)`; with k = 1 they are returned as they are, and their expectation is the ELBO.
-
-    Returns:
-        Nats per image, `(b,)`.
-
-    Raises:
-        InputError: if the weights are not of shape `(k, b)`.
+    The argument holds the log-weights `(k, b)` of k draws. The expectation of the bound is the ELBO for k = 1, and does not
+    decrease with k.
 
     Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
     """

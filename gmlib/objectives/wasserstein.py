@@ -1,4 +1,8 @@
-"""The Wasserstein GAN: losses of critic and generator, and two ways to bound the critic's gradient."""
+"""The Wasserstein GAN: losses of critic and generator, and two ways to bound the critic's gradient.
+
+A critic f returns one unbounded score per image. Scores that are not of shape `(b,)` raise InputError, since they would
+broadcast.
+"""
 
 from collections.abc import Callable
 
@@ -11,21 +15,12 @@ from gmlib.shapes import Image, Labels, PerImage, require_alike
 
 
 def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
-    r"""Return the critic's loss, which is minimised: its negative estimates the Wasserstein distance.
+    r"""Return the critic's loss, which is minimised: minus its expectation estimates the Wasserstein distance.
 
     $$L_f = f(\tilde{x}) - f(x), \qquad W_1(p, q) = \max_{\|f\|_L \le 1} \mathbb{E}_{x \sim p}[f(x)] - \mathbb{E}_{\tilde{x} \sim q}[f(\tilde{x})] = \max_{\|f\|_L \le 1} \mathbb{E}[-L_f]$$
 
-    For any critic with Lipschitz constant 1, the expectation of $-L_f$ is at most the distance.
-
-    Args:
-        real: scores f(x) of real images `(b,)`, unbounded.
-        fake: scores of the same number of generated images `(b,)`.
-
-    Returns:
-        fake - real, one number per pair of images, `(b,)`.
-
-    Raises:
-        InputError: if real and fake are not of one shape `(b,)`.
+    For every critic with Lipschitz constant 1, the expectation of $-L_f$ is at most the distance. The result has one number per
+    pair of a real and a generated image, `(b,)`, in the unit of the scores.
 
     Source: Arjovsky, Chintala & Bottou 2017, equation 2 with the opposite sign; Gulrajani et al. 2017, equation 3.
     """
@@ -34,18 +29,11 @@ def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
 
 
 def generator_wasserstein(fake: PerImage) -> PerImage:
-    r"""Return the generator's loss, which is minimised: the generator raises the critic's score.
+    r"""Return the generator's loss, which is minimised: minus the critic's score of each generated image, `(b,)`.
 
     $$L_g = -f(\tilde{x})$$
 
-    Args:
-        fake: scores of generated images `(b,)`, unbounded.
-
-    Returns:
-        -fake, one number per image, `(b,)`. The hinge loss of a generator is the same.
-
-    Raises:
-        InputError: if fake is not of shape `(b,)`.
+    The generator's loss of a GAN with the hinge loss is the same.
 
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 10.
     """
@@ -60,25 +48,22 @@ def gradient_penalty(
     y: Labels | None = None,
     eps: Float[Tensor, "b 1 1 1"] | None = None,
 ) -> PerImage:
-    r"""Return the penalty on a gradient norm other than 1, between real and generated images, not yet weighted.
+    r"""Return the gradient penalty, unweighted, at a random point between each real and each generated image.
 
     $$\big( \|\nabla_{\hat{x}} f(\hat{x})\|_2 - 1 \big)^2, \qquad \hat{x} = \epsilon x + (1 - \epsilon)\, \tilde{x}, \quad \epsilon \sim U[0, 1]$$
 
-    The norm is over all pixels and channels. Gradients are per unit of [0, 1]; published values are per unit of [-1, 1], where
-    the same critic's gradient is half as large. Gradients reach the critic's parameters, and not the images.
+    The norm is over all pixels and channels. Images are in [0, 1]. For images in [-1, 1], as in the paper, the same critic's
+    gradient would be half as large. The penalty can be differentiated in the critic's parameters, not in the images.
 
     Args:
-        critic: `(x, y) -> (b,)`, unbounded scores; without batch norm, with which an image has no gradient of its own.
+        critic: `(x, y) -> (b,)`, scores; without batch norm, with which a score depends on the whole batch.
         real: images `(b, c, h, w)`.
         fake: generated images of the same shape.
         y: labels of both, `(b,)`, or None.
-        eps: share of the real image in each mixture, `(b, 1, 1, 1)` in [0, 1]; None draws it from the global generator.
+        eps: weight of each real image, `(b, 1, 1, 1)` in [0, 1]; None draws it from torch's global random generator.
 
     Returns:
-        The penalty at one point per image, `(b,)`, at least 0; training adds 10 times its mean to the critic's loss.
-
-    Raises:
-        InputError: if real and fake differ in shape, or eps or the scores are not one number per image.
+        The penalty at one point per pair of images, `(b,)`, at least 0. Gulrajani et al. add 10 times its mean.
 
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1.
     """
@@ -88,21 +73,21 @@ def gradient_penalty(
         eps = torch.rand(one_per_image, device=real.device, dtype=real.dtype)
     if eps.shape != one_per_image:
         raise InputError(f"got eps of shape {tuple(eps.shape)}, expected {one_per_image}: one number per image")
-    between = (eps * real.detach() + (1 - eps) * fake.detach()).requires_grad_()
-    scores = critic(between, y)
+    x_hat = (eps * real.detach() + (1 - eps) * fake.detach()).requires_grad_()
+    scores = critic(x_hat, y)
     require_alike("b", scores=scores)
-    # as in `r1_penalty`, the gradient of the sum holds each image's own gradient
-    (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+    # each score depends on one image, so the gradient of the sum of scores is the gradient of each score in its image
+    (gradient,) = torch.autograd.grad(scores.sum(), x_hat, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1) ** 2
 
 
 @torch.no_grad()
 def clip_weights_(module: nn.Module, bound: float | tuple[float, ...]) -> None:
-    r"""Clamp every parameter, in place; after each step of the critic, this bounds its gradient.
+    r"""Clip every parameter of a critic in place; after each step of the critic, this bounds the critic's gradient.
 
     $$w \leftarrow \max(-c, \min(c, w))$$
 
-    Buffers stay as they are. The gain of a normalisation is a parameter, so it is clamped too.
+    Weights, biases, and the scale and shift of a normalisation are parameters; running statistics are buffers, and stay.
 
     Args:
         module: the critic.
@@ -121,6 +106,6 @@ def clip_weights_(module: nn.Module, bound: float | tuple[float, ...]) -> None:
         raise InputError(f"got bound {bound} for a critic of {layers} layers, expected one above 0, or one per layer")
     layer = 0
     for parameter in parameters:
-        layer += parameter.ndim > 1
-        own = bounds[max(layer - 1, 0)]
-        parameter.clamp_(-own, own)
+        layer += parameter.ndim > 1  # a weight begins the next layer
+        c = bounds[max(layer - 1, 0)]
+        parameter.clamp_(-c, c)

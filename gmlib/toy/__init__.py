@@ -1,4 +1,4 @@
-"""Toys: models and distributions so small that every integral can be done by hand, and games whose answer is known."""
+"""Toy models: distributions whose integrals are known in closed form, and GANs whose equilibrium is known."""
 
 from gmlib.toy.dirac import dirac_game
 from gmlib.toy.discrete import (

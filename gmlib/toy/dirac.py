@@ -1,4 +1,4 @@
-"""The Dirac-GAN: all data at one point, a generator that is a point, and a linear critic."""
+"""The Dirac-GAN: all data are at one point, the generator is a point, and the critic is linear."""
 
 import math
 
@@ -6,24 +6,25 @@ import math
 def dirac_game(
     gamma: float, *, rate: float = 0.1, rounds: int = 300, start: tuple[float, float] = (1.0, 0.0)
 ) -> list[tuple[float, float]]:
-    r"""Return the path of a GAN with the non-saturating loss and the penalty R1, where all data is at 0.
+    r"""Return the parameters theta and psi of a Dirac-GAN during training with the non-saturating loss and the penalty R1.
 
-    Samples are at theta, and the critic's score is psi x. Each takes a gradient step on its own loss, the critic first:
+    All data are at 0, all samples at theta, and the critic's score of x is psi x. In each round, first the critic and then the
+    generator takes a gradient step on its own loss:
 
     $$\psi \leftarrow \psi - \eta\, \big( \sigma(\psi\theta)\, \theta + \gamma \psi \big), \qquad \theta \leftarrow \theta + \eta\, \big( 1 - \sigma(\psi\theta) \big)\, \psi$$
 
-    R1 is psi² here, weighted by gamma / 2. The solution is (0, 0). For small steps near the solution, the path is that of a
-    pendulum with friction gamma, $\lambda = -\gamma / 2 \pm \sqrt{\gamma^2 / 4 - 1 / 4}$. With gamma = 0 it circles the
-    solution, at a distance that decreases as one over the square root of the number of rounds.
+    R1 is psi² here, with the weight gamma / 2. The equilibrium is (0, 0). Near it and for small eta, theta and psi follow a
+    pendulum with friction gamma, whose eigenvalues are $\lambda = -\gamma / 2 \pm \sqrt{\gamma^2 / 4 - 1 / 4}$. With gamma = 0
+    they circle the equilibrium, at a distance that decreases as one over the square root of the number of rounds.
 
     Args:
         gamma: weight of the penalty, at least 0.
         rate: step size eta.
-        rounds: number of steps of each.
-        start: theta and psi at the beginning.
+        rounds: number of rounds.
+        start: theta and psi before training.
 
     Returns:
-        theta and psi at the start and after each round: 1 + rounds pairs.
+        theta and psi before training and after each round: 1 + rounds pairs.
 
     Source: Mescheder, Geiger & Nowozin 2018: the Dirac-GAN.
     """

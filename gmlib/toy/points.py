@@ -1,4 +1,4 @@
-"""Networks for points on the line and in the plane."""
+"""A generator and a critic for points, which are stored as images of one pixel with one channel per coordinate."""
 
 from torch import nn
 
@@ -18,21 +18,21 @@ class PointGenerator(nn.Module):
         self.net = nn.Sequential(*hidden, nn.Linear(128, 2))
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
-        """Return points as images of one pixel and two channels, `(b, 2, 1, 1)`, which `fit_gan` can train on."""
+        """Return points as images `(b, 2, 1, 1)`; y is not used."""
         return self.net(z)[:, :, None, None]
 
 
 class PointCritic(nn.Module):
-    """A score for a point, or for a pack of points, by two hidden layers of 128."""
+    """The score of one point, or of several points that are scored together, by two hidden layers of 128."""
 
     num_classes = 0
 
-    def __init__(self, numbers: int) -> None:
-        """Build the network for so many numbers: 1 for a point of the line, 2 for one of the plane, 2 m for a pack of m."""
+    def __init__(self, channels: int) -> None:
+        """Build the network; `channels` is the number of all coordinates: 2 m for m points of the plane."""
         super().__init__()
-        hidden = nn.Linear(numbers, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+        hidden = nn.Linear(channels, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
         self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 1), nn.Flatten(0))
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
-        """Return scores `(b,)` of points as images of one pixel, `(b, numbers, 1, 1)`."""
+        """Return scores `(b,)` of images `(b, channels, 1, 1)`; y is not used."""
         return self.net(x)

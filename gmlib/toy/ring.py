@@ -1,4 +1,4 @@
-"""A ring of Gaussians: data whose modes can be counted."""
+"""A ring of eight Gaussians in the plane: data whose modes can be counted, and a small GAN for them."""
 
 import math
 from collections.abc import Iterator
@@ -7,21 +7,19 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from gmlib.data import Batches
 from gmlib.isolated import Isolated
 from gmlib.models.gan import GAN
 from gmlib.objectives import Adversarial
-from gmlib.parallel import shard
 from gmlib.seeds import stream
 from gmlib.shapes import Image, Labels
 from gmlib.toy.points import PointCritic, PointGenerator
 from gmlib.training.gan import fit_gan, generate
 from gmlib.training.state import State
 
-# eight modes on a circle, as in Metz et al. 2017, appendix A, where its radius is 2
+# Metz et al. 2017, appendix A, have the same ring with a radius of 2
 MODES = 8
-SPREAD = 0.02  # standard deviation of each mode; the ring has radius 1
-NEAR = 3 * SPREAD  # a sample within three standard deviations of a centre belongs to that mode
+SD = 0.02  # standard deviation of each mode; the ring has radius 1
+NEAR = 3 * SD  # a sample belongs to a mode if it is nearer to the mode's centre than this
 
 
 def ring_centres() -> Tensor:
@@ -31,38 +29,31 @@ def ring_centres() -> Tensor:
 
 
 def ring_points(n: int, generator: Generator) -> Tensor:
-    """Draw n points `(n, 2)`: for each a mode with equal probabilities, and a Gaussian around its centre."""
+    """Draw n points `(n, 2)` from the equal mixture of the eight Gaussians."""
     modes = torch.randint(MODES, (n,), generator=generator)
-    return ring_centres()[modes] + SPREAD * torch.randn(n, 2, generator=generator, dtype=torch.float32)
+    return ring_centres()[modes] + SD * torch.randn(n, 2, generator=generator, dtype=torch.float32)
 
 
 def modes_found(points: Tensor) -> tuple[int, float]:
-    """Return the number of modes that samples cover, and the share of samples that are near a mode.
+    """Return the number of modes that samples `(n, 2)` cover, and the fraction of samples that belong to a mode.
 
-    Args:
-        points: samples `(n, 2)`.
+    A sample belongs to a mode if it is within three standard deviations of the mode's centre. A mode is covered if at least 1 %
+    of the samples belong to it.
 
-    Returns:
-        The number of modes with at least 1 % of the samples within three standard deviations, and the share of all samples
-        that are within three standard deviations of a mode.
-
-    Source: after Srivastava et al. 2017, section 4.1, where one sample per mode is enough.
+    Source: after Srivastava et al. 2017, section 4.1, where one sample covers a mode.
     """
     distance, mode = torch.cdist(points, ring_centres().to(points)).min(1)
     counts = mode[distance < NEAR].bincount(minlength=MODES)
     return int((counts >= 0.01 * len(points)).sum()), float(counts.sum()) / len(points)
 
 
-class RingBatches(Batches):
-    """An infinite stream of batches of new points, as images of one pixel and two channels."""
+class RingBatches:
+    """An infinite stream of batches of new points; each iteration yields one epoch of `length` batches."""
 
     def __init__(self, batch_size: int, length: int, seed: int) -> None:
-        """Prepare epochs of `length` batches."""
+        """Set the random generator."""
         self.batch_size = batch_size
-        self.stack = 1
         self.length = length
-        self.epoch = 0
-        self.position = 0
         self.generator = stream(seed, "ring")
 
     def __len__(self) -> int:
@@ -70,12 +61,10 @@ class RingBatches(Batches):
         return self.length
 
     def __iter__(self) -> Iterator[tuple[Image, Labels]]:
-        """Yield the rest of an epoch, points `(b, 2, 1, 1)` and labels of 0, and go on to the next epoch."""
-        labels, mine = torch.zeros(self.batch_size, dtype=torch.int64), shard()
-        for _ in range(self.position, self.length):
-            self.position += 1
-            yield mine(ring_points(self.batch_size, self.generator)[:, :, None, None]), mine(labels)
-        self.epoch, self.position = self.epoch + 1, 0
+        """Yield points as images `(b, 2, 1, 1)`, all with the label 0."""
+        labels = torch.zeros(self.batch_size, dtype=torch.int64)
+        for _ in range(self.length):
+            yield ring_points(self.batch_size, self.generator)[:, :, None, None], labels
 
 
 def play_ring(
@@ -90,32 +79,29 @@ def play_ring(
     seed: int = 0,
     samples: int = 1000,
 ) -> list[Tensor]:
-    """Train a small GAN on the ring, and return its samples for the same latents at regular times.
+    """Train a small GAN on the ring by `fit_gan`, and return its samples for the same latents at regular times.
 
     Args:
-        objective: of the GAN.
+        objective: losses and penalty of the GAN.
         n_critic: critic steps per round.
         n_generator: generator steps per round.
-        pack: m, points that the critic scores together.
-        lr: Adam's learning rate, with betas of 0.5 and 0.9.
-        frames: number of times that samples are drawn, after the first.
-        rounds: between two frames.
-        seed: of weights, points and noise.
+        pack: m, the number of points that the critic scores together.
+        lr: learning rate of Adam, whose betas are 0.5 and 0.9.
+        frames: how often samples are drawn during training.
+        rounds: number of rounds between two frames.
+        seed: of the initial weights, the points and the latents.
         samples: number of samples per frame.
 
     Returns:
         Samples before training and at each frame: `frames` + 1 tensors `(samples, 2)`.
-
-    Raises:
-        InputError: as for `fit_gan`.
     """
     with Isolated(stream(seed, "weights")):
         generator, critic = PointGenerator(), PointCritic(2 * pack)
     z = torch.randn(samples, generator.latent_dim, generator=stream(seed, "looks"), dtype=torch.float32)
-    seen: list[Tensor] = []
+    drawn: list[Tensor] = []
 
-    def look(state: State) -> None:
-        seen.append(generate(state, z).flatten(1))
+    def draw_frame(state: State) -> None:
+        drawn.append(generate(state, z).flatten(1))
 
     fit_gan(
         GAN(generator, critic),
@@ -128,7 +114,7 @@ def play_ring(
         n_generator=n_generator,
         pack=pack,
         generator=stream(seed, "noise"),
-        on_start=look,
-        on_epoch=look,
+        on_start=draw_frame,
+        on_epoch=draw_frame,
     )
-    return seen
+    return drawn

@@ -1,11 +1,11 @@
-"""What holds for every figure."""
+"""A check that is made after every test of a figure."""
 
 import matplotlib.pyplot as plt
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays_open():
+def no_figure_stays_open():
     before = plt.rcParams.copy()
     yield
     assert plt.get_fignums() == []

@@ -1,4 +1,4 @@
-"""Images to draw, and what was drawn."""
+"""Made-up images, and the images of a figure."""
 
 import numpy as np
 import torch
@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 
 def images(n: int, h: int = 3, w: int = 4) -> torch.Tensor:
-    """Image i is (i + 1) / 100 everywhere but in its top left pixel, which is 1."""
+    """Return n images: image i is (i + 1) / 100, except for its top left pixel, which is 1."""
     values = ((torch.arange(n) + 1) / 100).reshape(n, 1, 1, 1).expand(n, 1, h, w).clone()
     values[:, :, 0, 0] = 1
     return values
 
 
 def sheet_of(figure: Figure, panel: int = 0) -> np.ndarray:
-    """Return the only image of a panel, drawn from the top with 0 in white and 1 in black."""
+    """Return the only image of a panel; check that it is drawn from the top, 0 in white and 1 in black."""
     (image,) = figure.axes[panel].images
     assert image.origin == "upper"
     assert image.get_clim() == (0, 1)

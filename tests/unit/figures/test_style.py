@@ -1,4 +1,4 @@
-"""A figure as a file, and one thread at a time."""
+"""A figure as a PNG file, its style, and one thread at a time."""
 
 from io import BytesIO
 from threading import Thread
@@ -13,21 +13,17 @@ from gmlib.figures.style import COLOURS, DIGIT_COLOURS, drawing, png
 from tests.unit.figures.drawn import images
 
 
-def test_png_is_a_picture_of_the_figure():
-    figure = image_grid(images(4), columns=2)
-    picture = Image.open(BytesIO(png(figure)))
-    assert picture.format == "PNG"
-    assert picture.size == tuple(round(150 * inches) for inches in figure.get_size_inches())
-
-
-def test_few_colours_make_a_smaller_file():
+def test_png_is_a_picture_of_the_figure_with_few_colours_on_demand():
     figure = image_grid(torch.rand(40, 1, 28, 28, generator=torch.Generator().manual_seed(0)))
-    whole, few = png(figure), png(figure, colours=16)
-    assert len(few) < len(whole)
-    assert len(Image.open(BytesIO(few)).convert("RGB").getcolors()) <= 16
+    full, small = png(figure), png(figure, colours=16)
+    picture = Image.open(BytesIO(full))
+    assert picture.format == "PNG"
+    assert picture.size == pytest.approx(150 * figure.get_size_inches(), abs=1)
+    assert len(small) < len(full)
+    assert len(Image.open(BytesIO(small)).convert("RGB").getcolors()) <= 16
 
 
-def test_a_drawing_is_of_the_style_and_an_error_ends_the_style():
+def test_the_style_holds_for_one_drawing_and_ends_after_an_error():
     with drawing(2, 3) as (figure, axes):
         assert axes.shape == (2, 3)
         assert figure.get_size_inches().tolist() == [7, 3.2]
@@ -47,7 +43,7 @@ def test_another_thread_waits_until_a_figure_is_drawn():
         other = Thread(target=image_grid, args=(images(4),))
         other.start()
         other.join(timeout=0.2)
-        assert other.is_alive()  # the style is one for all
+        assert other.is_alive()
     other.join(timeout=10)
     assert not other.is_alive()
     assert figure.axes

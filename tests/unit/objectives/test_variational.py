@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch.autograd import grad
-from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from gmlib.errors import InputError
 from gmlib.objectives import bernoulli_log_prob, elbo, gaussian_kl, gaussian_log_prob, iwae_bound, relaxed_elbo
@@ -29,15 +29,6 @@ def test_gaussian_kl_is_that_of_torch():
     close(gaussian_kl(mu, logvar), kl_divergence(q, Normal(0.0, 1.0)).sum(1))
 
 
-def test_gaussian_kl_is_zero_at_the_prior_and_only_there():
-    assert gaussian_kl(torch.zeros(1, 2), torch.zeros(1, 2)).item() == 0
-    steps = torch.linspace(-1, 1, 21, dtype=torch.float64)  # the eleventh is 0
-    mu, logvar = (grid.reshape(-1, 1) for grid in torch.meshgrid(steps, steps, indexing="ij"))
-    elsewhere = (mu.abs() + logvar.abs()).squeeze(1) > 1e-9
-    assert elsewhere.sum() == 21 * 21 - 1
-    assert gaussian_kl(mu, logvar)[elsewhere].min() > 1e-3
-
-
 def test_gaussian_kl_gradient():
     mu, logvar = randn(8, 3, seed=3).requires_grad_(), randn(8, 3, seed=4).requires_grad_()
     d_mu, d_logvar = grad(gaussian_kl(mu, logvar).sum(), [mu, logvar])
@@ -48,17 +39,12 @@ def test_gaussian_kl_gradient():
 # log-probabilities
 
 
-def test_bernoulli_at_even_odds_is_a_coin_for_each_pixel():
-    x = (randn(5, 1, 28, 28) > 0).double()
-    close(bernoulli_log_prob(x, torch.zeros_like(x)), torch.full((5,), -784 * math.log(2), dtype=torch.float64))
-
-
 def test_bernoulli_is_that_of_torch_summed_over_pixels():
     x, logits = (randn(6, 2, 3, 5) > 0).double(), 3 * randn(6, 2, 3, 5, seed=1)
     close(bernoulli_log_prob(x, logits), Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3)))
 
 
-def test_bernoulli_gradient_is_what_the_probability_misses():
+def test_bernoulli_gradient_is_x_minus_the_probability():
     x, logits = (randn(4, 1, 5, 5) > 0).double(), 3 * randn(4, 1, 5, 5, seed=1).requires_grad_()
     (found,) = grad(bernoulli_log_prob(x, logits).sum(), [logits])
     close(found, x - torch.sigmoid(logits.detach()))
@@ -74,8 +60,8 @@ def test_bernoulli_is_stable_at_extreme_logits(dtype):
     torch.testing.assert_close(slope.flatten(), torch.tensor([-1.0, 0, 0, 1.0], dtype=dtype), rtol=1e-7, atol=1e-30)
 
 
-def test_what_bernoulli_takes_for_nothing_is_below_1e_12_nats():
-    """Of a black pixel: log(1 + e^l) down to l = -28, and below that 0."""
+def test_logits_below_minus_28_are_exact_to_1e_12_nats():
+    """Of a pixel of 0: log(1 + e^l) down to l = -28, and 0 below."""
     logits = torch.linspace(-40, -20, 401, dtype=torch.float64) - 0.01
     found = -bernoulli_log_prob(torch.zeros(401, 1, 1, 1).double(), logits.view(401, 1, 1, 1))
     exact = logits.exp().log1p()
@@ -87,7 +73,7 @@ def test_what_bernoulli_takes_for_nothing_is_below_1e_12_nats():
 def test_gaussian_log_prob_is_that_of_torch():
     mu, logvar = randn(7, 3, seed=1), randn(7, 3, seed=2)
     oracle = Normal(mu, (0.5 * logvar).exp())
-    for z in (randn(7, 3), randn(4, 7, 3)):  # one point an image, and four
+    for z in (randn(7, 3), randn(4, 7, 3)):  # one point per image, and four
         close(gaussian_log_prob(z, mu, logvar), oracle.log_prob(z).sum(-1))
 
 
@@ -126,35 +112,14 @@ def model_elbo(model: LinearGaussian, x: torch.Tensor, mu: torch.Tensor, logvar:
     return elbo(model.expected_log_px(x, mu, logvar), gaussian_kl(mu, logvar))
 
 
-def test_elbo_of_the_exact_posterior_is_the_likelihood(model, x):
-    close(model_elbo(model, x, *exact_posterior(model, x)), model.log_prob(x), rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("orthogonal", [True, False])
-def test_gap_of_the_elbo_is_the_kl_to_the_exact_posterior(model, x, orthogonal):
-    if not orthogonal:  # then the posterior's covariance is full
-        model = LinearGaussian(randn(5, 2, seed=13), model.bias, model.noise)
-    mu, logvar = randn(6, 2, seed=14), randn(6, 2, seed=15)
-    mean, covariance = model.posterior(x)
-    q = MultivariateNormal(mu, torch.diag_embed(logvar.exp()))
-    gap = model.log_prob(x) - model_elbo(model, x, mu, logvar)
-    close(gap, kl_divergence(q, MultivariateNormal(mean, covariance)), rtol=0, atol=1e-10)
-    assert gap.min() > 0.01
-
-
 def test_elbo_gradient_vanishes_at_the_exact_posterior_and_points_to_it(model, x):
     mean, best = exact_posterior(model, x)
     for shift in (0.0, 0.3):
         mu, logvar = (mean + shift).requires_grad_(), (best + shift).requires_grad_()
         d_mu, d_logvar = grad(model_elbo(model, x, mu, logvar).sum(), [mu, logvar])
-        # the gap is a KL: its slopes are (mu - m) / s_j^2 and (sigma_j^2 / s_j^2 - 1) / 2
+        # the gap is a KL divergence from N(m, s²): its gradients are (mu - m) / s² and (sigma² / s² - 1) / 2
         close(d_mu, -shift / best.exp(), rtol=1e-10, atol=1e-10)
         close(d_logvar, -torch.full_like(best, (math.exp(shift) - 1) / 2), rtol=1e-10, atol=1e-10)
-
-
-def test_iwae_bound_of_one_draw_is_its_weight():
-    log_w = randn(1, 7)
-    assert torch.equal(iwae_bound(log_w), log_w[0])
 
 
 def test_iwae_bound_is_the_log_of_the_mean_weight():
@@ -174,23 +139,15 @@ def test_iwae_bound_of_the_exact_posterior_is_the_likelihood_for_every_draw(mode
     close(iwae_bound(log_w), model.log_prob(x), rtol=0, atol=1e-10)
 
 
-def test_iwae_bound_rises_from_the_elbo_towards_the_likelihood(model, x):
+def test_iwae_bound_increases_from_the_elbo_to_the_likelihood(model, x):
     mean, best = exact_posterior(model, x)
     x, mu, logvar = x[:1], mean[:1] + 0.5, best[:1] + 0.6  # wider than the posterior, so that weights are bounded
-    draws = 20_000
-    bounds = {}
-    for k in (1, 4, 16):
-        copies = [t.expand(draws, -1) for t in (x, mu, logvar)]
-        bounds[k] = iwae_bound(model.log_weights(*copies, k, torch.Generator().manual_seed(k)))
-    mean_of = {k: bound.mean().item() for k, bound in bounds.items()}
-    error = {k: 5 * bound.std().item() / math.sqrt(draws) for k, bound in bounds.items()}
-    truth = model.log_prob(x).item()
-
-    assert abs(mean_of[1] - model_elbo(model, x, mu, logvar).item()) < error[1]
-    assert mean_of[1] + error[1] < mean_of[4] - error[4]
-    assert mean_of[4] + error[4] < mean_of[16] - error[16]
-    assert mean_of[16] + error[16] < truth  # never above in expectation, though single draws are
-    assert bounds[1].max() > truth
+    draws, truth = 20_000, model.log_prob(x).item()
+    copies = [tensor.expand(draws, -1) for tensor in (x, mu, logvar)]
+    bounds = {k: iwae_bound(model.log_weights(*copies, k, torch.Generator().manual_seed(k))) for k in (1, 4, 16)}
+    low = {k: (bound.mean() - 5 * bound.std() / math.sqrt(draws)).item() for k, bound in bounds.items()}
+    high = {k: (bound.mean() + 5 * bound.std() / math.sqrt(draws)).item() for k, bound in bounds.items()}
+    assert low[1] < model_elbo(model, x, mu, logvar).item() < high[1] < low[4] < high[4] < low[16] < high[16] < truth
     for k, bound in bounds.items():  # the mean weight is an unbiased estimate of p(x)
         ratio = (bound - truth).exp()
         assert abs(ratio.mean().item() - 1) < 5 * ratio.std().item() / math.sqrt(draws), k
@@ -198,20 +155,18 @@ def test_iwae_bound_rises_from_the_elbo_towards_the_likelihood(model, x):
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("free", [0.0, 2.0, 5.0])
-def test_relaxed_elbo_charges_for_the_mean_kl_above_what_is_free(weight, free):
+def test_relaxed_elbo_weights_the_mean_kl_above_the_free_nats(weight, free):
     log_px, kl = randn(4, seed=1).requires_grad_(), torch.tensor([0.0, 1.0, 4.0, 7.0]).double().requires_grad_()
     bound = relaxed_elbo(log_px, kl, weight, free)
     close(bound.mean(), log_px.mean() - weight * max(3.0, free))  # the mean KL is 3
     d_log_px, d_kl = grad(bound.mean(), [log_px, kl])
     close(d_log_px, torch.full_like(log_px, 1 / 4))
     close(d_kl, torch.full_like(kl, -weight / 4 if free < 3 else 0.0))
-    if weight == 1 and free == 0:
-        close(bound.mean(), elbo(log_px, kl).mean())
 
 
 @pytest.mark.parametrize("logvar", [-90.0, -170.0])
 def test_gaussian_log_prob_of_a_tiny_variance_is_finite_in_float32(logvar):
-    """At the mean it is -log sigma - log(2 pi) / 2: 1 / sigma² alone would be infinite, and 0 times that no number."""
+    """At the mean it is -log sigma - log(2 pi) / 2; 0 / sigma² would be NaN, since 1 / sigma² is infinite."""
     mu = torch.tensor([[0.7, -1.3]])
     found = gaussian_log_prob(mu, mu, torch.full_like(mu, logvar))
     torch.testing.assert_close(found, torch.tensor([-logvar - math.log(2 * math.pi)]), rtol=1e-6, atol=0)
@@ -222,12 +177,11 @@ def test_gaussian_log_prob_of_a_tiny_variance_is_finite_in_float32(logvar):
     ("function", "shapes"),
     [
         (bernoulli_log_prob, [(8, 28, 28), (8, 1, 28, 28)]),
-        (bernoulli_log_prob, [(8, 1, 28, 28), (8, 28, 28)]),
         (bernoulli_log_prob, [(8, 1, 28, 28), (8, 1, 28, 1)]),
-        *((gaussian_kl, [(8, 2), shape]) for shape in [(1, 2), (8, 1), (8,), (2,), (8, 2, 1)]),
-        *((gaussian_log_prob, [(8, 2), (8, 2), shape]) for shape in [(1, 2), (8, 1), (2,)]),
-        *((gaussian_log_prob, [shape, (8, 2), (8, 2)]) for shape in [(1, 2), (8, 1), (2,), (8, 1, 2), (3, 1, 2)]),
-        *((bound, [(8,), shape]) for bound in (elbo, relaxed_elbo) for shape in [(8, 1), (1,), (), (7,)]),
+        *((gaussian_kl, [(8, 2), shape]) for shape in [(1, 2), (2,)]),
+        *((gaussian_log_prob, [(8, 2), (8, 2), shape]) for shape in [(1, 2), (2,)]),
+        *((gaussian_log_prob, [shape, (8, 2), (8, 2)]) for shape in [(1, 2), (2,), (8, 1, 2)]),
+        *((bound, [(8,), shape]) for bound in (elbo, relaxed_elbo) for shape in [(8, 1), (1,), ()]),
         *((iwae_bound, [shape]) for shape in [(8,), (2, 8, 1)]),
     ],
 )
@@ -236,7 +190,7 @@ def test_shapes_that_would_broadcast_are_refused(function, shapes):
         function(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
 
 
-def test_images_in_another_range_are_refused():
+def test_images_outside_0_to_1_are_refused():
     x = torch.rand(3, 1, 2, 2)
     for wrong in (255 * x, 2 * x - 1, x * torch.nan):
         with pytest.raises(InputError, match="expected"):
