@@ -137,7 +137,7 @@ def learning_critic(recipe: Recipe) -> Advance:
     Returns:
         What trains so many steps more.
     """
-    return instead("gmlib.training.gan.judging", contextlib.nullcontext, recipe)
+    return instead("gmlib.training.gan.frozen", contextlib.nullcontext, recipe)
 
 
 def channels_first(recipe: Recipe) -> Advance:
@@ -195,7 +195,7 @@ def decisions(place: contextlib.ExitStack) -> Iterator[Decision]:
         yield Decision("bfloat16", recipe, ours(recipe, bfloat16=True), ours(recipe))
 
     def keep(state: State) -> None:
-        folder.keep(state)
+        folder.save_if_due(state)
         progress.step(state)
 
     yield Decision("checkpoints and progress: what they cost", vae, ours(vae, then=keep), ours(vae))

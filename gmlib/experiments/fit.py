@@ -102,12 +102,12 @@ def fit(
     loop: Callable[..., State] = partial(
         training_loop(recipe, model, train, seed, validation, scorer), epochs=epochs, bfloat16=precision == "bfloat16"
     )
-    dropout = stream(seed, "dropout", device)
+    default_generator = stream(seed, "dropout", device)
     if _may_draw(recipe, model):
-        loop = Isolated(dropout).around(loop)
+        loop = Isolated(default_generator).around(loop)
 
     def on_start(state: State) -> None:
-        state.dropout = dropout
+        state.default_generator = default_generator
 
     folder = None if out is None else Folder(Path(out), about)
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
