@@ -1,4 +1,8 @@
-"""The training loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
+"""The training loop of every GAN.
+
+A round is n_critic critic steps, each on a new batch of real images, and then n_generator generator steps. In the rounds of
+the warm-up the critic takes more steps. The critic may score packs of m images, which are joined along the channel axis.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,13 +26,14 @@ from gmlib.training.schedule import cosine_decay
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
 WARMUP_STEPS = 100  # critic steps in a round of the warm-up
-Packs = Float[Tensor, "b_m mc h w"]  # the m images of a pack are joined along the channel axis
+Packs = Float[Tensor, "b_m mc h w"]  # b / m packs of m images with c channels each
+# numbers that are summed over the steps of an epoch, for its row of the history
 CRITIC_TOTALS = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
 TOTALS = (*CRITIC_TOTALS, "generator_loss", "generator_steps")
 
 
 def warmup_critic_steps(steps: int) -> int:
-    """Return the critic steps per round of the warm-up: 100, or fewer if 25 rounds would exceed a tenth of the run's steps."""
+    """Return the critic steps per round of the warm-up: at most 100, and 25 such rounds are at most a tenth of the run."""
     return min(WARMUP_STEPS, steps // 250)
 
 
