@@ -8,14 +8,18 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+# functions that make tensors of the default dtype
 FLOATS = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.linspace, torch.eye}
+# functions that make tensors on the default device
 CONSTRUCTORS = FLOATS | {torch.tensor, torch.full, torch.arange, torch.randint, torch.randperm}
+# functions that draw from the global generator unless they are given another one
 SAMPLERS = {
     *(torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal, torch.bernoulli, torch.multinomial),
     *(Tensor.bernoulli, Tensor.multinomial, Tensor.bernoulli_, Tensor.uniform_, Tensor.normal_, Tensor.random_),
     *(Tensor.exponential_, Tensor.geometric_, Tensor.log_normal_, Tensor.cauchy_),
-    *(nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_),  # a mode sees these calls, not those within them
+    *(nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_),  # the mode sees these calls, not those within them
 }
+# functions that take no generator, each with one that makes the same draws and takes one
 LIKE: dict[Any, Callable[..., Tensor]] = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}
 # number of leading axes along which the mask of dropout varies: 2 for batch and channels, None for all axes
 DROPOUT: dict[Any, int | None] = {F.dropout: None, F.dropout1d: 2, F.dropout2d: 2, F.dropout3d: 2}
