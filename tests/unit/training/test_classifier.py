@@ -1,5 +1,7 @@
 """Training a classifier: its augmentation, its batches, and the labels that it needs."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,22 @@ def test_distortions_are_at_most_15_degrees_15_percent_and_2_pixels():
     ink = torch.cat([distort(x, torch.Generator().manual_seed(seed)) for seed in range(200)]).amax((0, 1))
     assert ink[:7].max() == ink[21:].max() == ink[:, :7].max() == ink[:, 21:].max() == 0
     assert ink[10:18, 10:18].min() > 0
+
+
+def test_a_distorted_square_moves_by_the_drawn_shift_and_grows_by_the_drawn_scale():
+    x = torch.zeros(1, 1, 28, 28)
+    x[..., 10:18, 10:18] = 1
+    pixels = torch.arange(28) - 13.5
+    for seed in range(5):
+        turn, stretch, *shift = (
+            (2 * torch.rand(4, 1, generator=torch.Generator().manual_seed(seed)) - 1).flatten().tolist()
+        )
+        y = distort(x, torch.Generator().manual_seed(seed))[0, 0]
+        scale, angle = 1 + 0.15 * stretch, 0.26 * turn
+        moved = torch.stack([(y.sum(0) * pixels).sum(), (y.sum(1) * pixels).sum()]) / y.sum()
+        turned = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) @ moved
+        assert (scale * turned).tolist() == pytest.approx([-2 * each for each in shift], abs=0.1)
+        assert y.sum().item() == pytest.approx(64 / scale**2, rel=0.05)
 
 
 def test_half_of_each_batch_is_binarised_and_the_learning_rate_rises_and_falls(made_up):
