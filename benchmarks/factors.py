@@ -79,7 +79,7 @@ def loop_adam(parameters: Iterator[nn.Parameter], lr: float, **options: tuple[fl
 
 def learning_critic(recipe: Recipe) -> Advance:
     """Return the training of a GAN whose critic accumulates unused gradients in the generator's step."""
-    return with_replaced("gmlib.training.gan.judging", contextlib.nullcontext, recipe)
+    return with_replaced("gmlib.training.gan.frozen", contextlib.nullcontext, recipe)
 
 
 def channels_first(recipe: Recipe) -> Advance:
@@ -127,7 +127,7 @@ def decisions(stack: contextlib.ExitStack) -> Iterator[Decision]:
         yield Decision("bfloat16", recipe, ours(recipe, bfloat16=True), ours(recipe))
 
     def keep(state: State) -> None:
-        folder.keep(state)
+        folder.save_if_due(state)
         progress.step(state)
 
     yield Decision("checkpoints and progress: what they cost", vae, ours(vae, then=keep), ours(vae))

@@ -12,12 +12,12 @@ class DivergedError(InputError):
     """Training diverged: a loss, a weight or an image is NaN or infinite."""
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return "; did you mean …?" with the known name that is nearest to an unknown one, or "" if none is near."""
-    close = difflib.get_close_matches(given, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the known name that is spelt most like an unknown one, or "" if none is similar."""
+    similar = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {similar[0]!r}?" if similar else ""
 
 
 def one_line(error: BaseException) -> str:
-    """Return another library's message without its line breaks, at most 300 characters of it."""
+    """Return the first 300 characters of another library's message, without its line breaks."""
     return " ".join(str(error).split())[:300]

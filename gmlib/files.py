@@ -6,7 +6,6 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,14 +14,14 @@ import numpy as np
 
 from gmlib.errors import InputError, one_line
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, over quota, file too large
 
 
-def _refusal(path: Path, error: OSError) -> InputError:
+def _not_writable(path: Path, error: OSError) -> InputError:
     """Return the error for a file that the system does not let us write."""
     advice = (
         "free some space, and start again; the earlier file is unchanged"
-        if error.errno in FULL
+        if error.errno in DISK_FULL
         else "give a folder that exists or can be made, and is writable"
     )
     return InputError(f"cannot write {path} ({error.strerror}): {advice}")
@@ -45,56 +44,26 @@ def require_writable(path: Path) -> None:
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:  # also a name that is too long, or a folder that may not be looked into
-        raise _refusal(path, error) from error
+    except OSError as error:  # also for a name that is too long, or a folder without permission to list it
+        raise _not_writable(path, error) from error
 
 
-class Replacement:
-    """Files that are written under temporary names, and take their final names together: see `replacing`."""
-
-    def __init__(self, *paths: Path) -> None:
-        """Set the final names; nothing is written yet."""
-        self.temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
-
-    def write(self, path: Path, content: bytes | str, *, sync: bool = True) -> Path:
-        """Write the file of this final name under its temporary name, in UTF-8, and return the temporary name.
-
-        With sync, wait until the file is on the disk. Without it the content may be lost in a power cut, but not in a kill.
-        """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.temporary[path], "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                if sync:
-                    os.fsync(file.fileno())
-        except OSError as error:
-            raise _refusal(path, error) from error
-        return self.temporary[path]
-
-
-@contextlib.contextmanager
-def replacing(*paths: Path) -> Iterator[Replacement]:
-    """Replace files, each of which the block writes, at the end of the block; if the block fails, the earlier files stay."""
-    for path in paths:
-        require_writable(path)
-    replacement = Replacement(*paths)
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file in UTF-8, and make its folder: under a temporary name that is renamed, so that it is whole or not there."""
+    require_writable(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield replacement
-        for path, temporary in replacement.temporary.items():
-            try:
-                os.replace(temporary, path)
-            except OSError as error:
-                raise _refusal(path, error) from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())  # a power cut after the renaming loses nothing
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _not_writable(path, error) from error
     finally:
-        for temporary in replacement.temporary.values():
-            temporary.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes | str, *, sync: bool = True) -> None:
-    """Write a file, and the folder in which it lies, under a temporary name and rename it: whole or not at all."""
-    with replacing(path) as replacement:
-        replacement.write(path, content, sync=sync)
+        with contextlib.suppress(OSError):  # it was renamed, or could not be made
+            temporary.unlink()
 
 
 def to_json(record: Any, what: str) -> str:

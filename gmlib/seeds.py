@@ -10,7 +10,7 @@ from gmlib.shapes import whole
 
 
 def require_seed(seed: int) -> int:
-    """Return a seed of Python, numpy or torch as a Python number, for hashes and for JSON; refuse anything else."""
+    """Return a seed as a Python integer; raise InputError for one that is not a whole number or out of range."""
     number = whole(seed)
     if number is None or not 0 <= number < 2**31:
         raise InputError(f"got seed {seed!r}, expected a whole number from 0 to 2,147,483,647: choose another")
@@ -18,10 +18,10 @@ def require_seed(seed: int) -> int:
 
 
 def substream(seed: int, purpose: str) -> int:
-    """Return the seed of one purpose, such as "latents": a whole number below 2⁶³, the head of the sha256 of both."""
+    """Return the seed of one purpose, such as "latents": 63 bits of the sha256 of the purpose and the run's seed."""
     return int.from_bytes(hashlib.sha256(f"{purpose} {require_seed(seed)}".encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> Generator:
-    """Return a fresh generator for one purpose of a run with this seed, to draw on a device."""
+    """Return a new random generator on a device, for one purpose of a run with this seed."""
     return Generator(device).manual_seed(substream(seed, purpose))

@@ -94,4 +94,4 @@ def always(monkeypatch):
     """A checkpoint after each step."""
     from gmlib.training.checkpoint import Folder
 
-    monkeypatch.setattr(Folder, "keep", Folder.save)
+    monkeypatch.setattr(Folder, "save_if_due", Folder.save)

@@ -111,7 +111,7 @@ def fit(
         loop = Isolated(dropout_rng).around(loop)
 
     def on_start(state: State) -> None:
-        state.dropout = dropout_rng  # so that checkpoints hold its state
+        state.default_generator = dropout_rng  # so that checkpoints hold its state
 
     folder = None if out is None else Folder(Path(out), record)
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)

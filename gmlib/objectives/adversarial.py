@@ -51,7 +51,7 @@ class Adversarial:
         """Return the mean loss that the generator minimises, from scores of generated images `(b,)`."""
         return self.generator(fake).mean()
 
-    def bound_(self, critic: nn.Module) -> None:
+    def constrain_weights_(self, critic: nn.Module) -> None:
         """Clip the weights of a critic in place, if the objective has a bound."""
         if self.clip is not None:
             clip_weights_(critic, self.clip)

@@ -41,7 +41,7 @@ def line_critic(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        objective.bound_(critic)
+        objective.constrain_weights_(critic)
     with torch.no_grad():
         scores = critic(points.view(-1, 1, 1, 1))
     return scores - ((p + q) / 2 * scores).sum()

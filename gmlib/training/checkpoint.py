@@ -1,43 +1,97 @@
-"""The folder of a run: a lock for one process at a time, the last two checkpoints, and the history."""
+"""The folder of a run: a lock that admits one process at a time, the last two checkpoints, and the history."""
 
 import contextlib
+import io
 import logging
 import re
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from gmlib import parallel
 from gmlib.errors import DivergedError, InputError, one_line
 from gmlib.files import write_whole
-from gmlib.training.state import DamagedError, State, StopTraining, pack, unpack
+from gmlib.training.state import State, StopTraining
 
 log = logging.getLogger("gmlib")
 
 KEPT = 2  # checkpoints: the newest, and the one before in case the newest is damaged
-SHARE = 50  # the next checkpoint is due after this many times the seconds that the last one took,
-LONGEST = 600.0  # and at the latest after this many seconds, since a disk may have been slow only once
+# seconds between two checkpoints: 50 times what the last one took to write, so that writing takes at most 2 % of the time,
+# but at least 1, and at most 600, since a disk may have been slow only once
+COST_FACTOR, SHORTEST_INTERVAL, LONGEST_INTERVAL = 50, 1.0, 600.0
+
+
+class DamagedError(InputError):
+    """A checkpoint differs from what was written."""
+
+
+def pack(state: State, settings: dict[str, Any]) -> bytes:
+    """Return the file of a checkpoint: the state and the settings of the run by `torch.save`, then their checksum.
+
+    Raise DivergedError if a tensor holds NaN or infinity.
+    """
+    content = state.state_dict()
+    for name, tensor in _tensors(content):
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise DivergedError(f"{name} is not finite in epoch {state.epoch + 1}, step {state.step}")
+    buffer = io.BytesIO()
+    torch.save({"state": content, "settings": settings}, buffer)
+    return buffer.getvalue() + _checksum(buffer.getvalue())
+
+
+def unpack(content: bytes, state: State, settings: dict[str, Any]) -> None:
+    """Load what `pack` returned into a fresh state of the same run.
+
+    Raise DamagedError if a byte has changed, and InputError if the checkpoint is of another recipe, seed, data or device.
+    """
+    if content[-4:] != _checksum(content[:-4]):
+        raise DamagedError("its checksum differs from the one that it was written with")
+    saved = torch.load(io.BytesIO(content[:-4]), map_location="cpu", weights_only=True)
+    for name, value in settings.items():
+        if (saved_value := saved["settings"].get(name)) != value:
+            advice = "resume with the settings that it was started with, or choose another --out"
+            if name == "epochs":
+                advice += "; a run cannot be made longer, since its schedules depend on its length"
+            raise InputError(f"it is of {name} {saved_value!r}, this run is of {value!r}: {advice}")
+    state.load_state_dict(saved["state"])
+
+
+def _checksum(content: bytes) -> bytes:
+    """Return the CRC-32 of the content, 4 bytes."""
+    return zlib.crc32(content).to_bytes(4, "little")
+
+
+def _tensors(tree: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of nested dicts and lists, each with its path, such as "networks/vae/decoder.net.0.weight"."""
+    if isinstance(tree, Tensor):
+        yield path.strip("/"), tree
+    elif isinstance(tree, dict | list):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _tensors(value, f"{path}/{key}")
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, the newest last."""
-    found = (path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d{9,}\.safetensors", path.name))
-    return sorted(found, key=lambda path: (len(path.name), path.name))
+    paths = (path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d{9,}\.pt", path.name))
+    return sorted(paths, key=lambda path: (len(path.name), path.name))
 
 
 class Folder:
-    """A run's place on disk, from `open` to the end of `with Folder(...) as folder` locked for other processes."""
+    """The folder of one run, locked for other processes from `open` to the end of `with Folder(...) as folder`."""
 
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        """Take the path and what the run is of (recipe, seed, data, device): checkpoints of another run are refused."""
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        """Set the path and the settings of the run (recipe, seed, data, device); nothing is read or written yet."""
         self.path = path
-        self.about = about
+        self.settings = settings
         self.lock = FileLock(path / ".gmlib.lock", timeout=0)
-        self.written = 0.0  # time of the last checkpoint
-        self.cost = 0.0  # seconds that it took
+        self.written = 0.0  # time at which the last checkpoint was written
+        self.cost = 0.0  # seconds that it took to write
 
     def __enter__(self) -> "Folder":
         """Return the folder."""
@@ -48,34 +102,34 @@ class Folder:
         self.lock.release()
 
     def open(self, state: State, *, resume: bool) -> None:
-        """Lock the folder and load the newest whole checkpoint into a fresh state, or write the first checkpoint."""
+        """Lock the folder and load its newest intact checkpoint into a fresh state, or write the first checkpoint."""
         content = parallel.from_first(lambda: self._open(state, resume))
         if content is not None and parallel.rank() > 0:
-            unpack(content, state, self.about)
+            unpack(content, state, self.settings)
         self.written = time.perf_counter()
 
     def _open(self, state: State, resume: bool) -> bytes | None:
-        """Do the same in the first process; return the checkpoint that was loaded, for the others."""
+        """Do the same in the first process; return the checkpoint that was loaded, for the other processes."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
-            for half_written in self.path.glob(".checkpoint-*.tmp"):  # by a process that was killed
-                half_written.unlink()
-            found = checkpoints(self.path)
-            if found and not resume:
+            for unfinished in self.path.glob(".checkpoint-*.tmp"):  # left by a process that was killed
+                unfinished.unlink()
+            paths = checkpoints(self.path)
+            if paths and not resume:
                 raise InputError(
                     f"{self.path} holds a run already: add --resume to continue it, or choose another --out"
                 )
-            if found:
-                return self._load_newest(found, state)
-            names = sorted(path.name for path in self.path.iterdir() if path.suffix == ".safetensors")
-            names += ["history.csv"] if (self.path / "history.csv").exists() else []
-            if names:
+            if paths:
+                return self._load_newest(paths, state)
+            results = sorted(path.name for path in self.path.iterdir() if path.suffix == ".safetensors")
+            results += ["history.csv"] if (self.path / "history.csv").exists() else []
+            if results:
                 raise InputError(
-                    f"{self.path} holds {', '.join(names)} and no checkpoint to continue from: choose another --out, or move "
-                    "the files elsewhere"
+                    f"{self.path} holds {', '.join(results)} and no checkpoint to continue from: choose another --out, or "
+                    "move the files elsewhere"
                 )
-            self.save(state)  # so that a folder that cannot be written costs no epoch
+            self.save(state)  # a folder that cannot be written is refused before the first step
             return None
         except Timeout as error:
             raise InputError(
@@ -84,21 +138,21 @@ class Folder:
         except (OSError, NotImplementedError) as error:  # filelock raises the latter on a disk without locks
             raise InputError(f"cannot use the folder {self.path} ({one_line(error)}): choose another --out") from error
 
-    def _load_newest(self, found: list[Path], state: State) -> bytes:
-        """Load the newest checkpoint that is whole, and rename the damaged ones, which may have later numbers."""
+    def _load_newest(self, paths: list[Path], state: State) -> bytes:
+        """Load the newest checkpoint that is intact, and rename the damaged ones, which have later numbers."""
         damaged: list[Path] = []
-        for path in reversed(found):
+        for path in reversed(paths):
             content = path.read_bytes()
             try:
-                unpack(content, state, self.about)
+                unpack(content, state, self.settings)
             except DamagedError as error:
                 log.warning("the checkpoint %s is damaged: %s; trying the one before", path, error)
                 damaged.append(path)
             except InputError as error:
                 raise InputError(f"cannot continue from the checkpoint {path}: {error}") from error
             else:
-                for bad in damaged:
-                    bad.rename(bad.with_suffix(".damaged"))
+                for damaged_path in damaged:
+                    damaged_path.rename(damaged_path.with_suffix(".damaged"))
                 return content
         raise InputError(
             f"cannot read any checkpoint in {self.path}, expected whole files written by gmlib train: "
@@ -110,16 +164,17 @@ class Folder:
         if parallel.rank() > 0:
             return
         started = time.perf_counter()
-        write_whole(self.path / f"checkpoint-{state.step:09d}.safetensors", pack(state, self.about))
-        write_whole(self.path / "history.csv", state.history.csv(), sync=False)
+        write_whole(self.path / f"checkpoint-{state.step:09d}.pt", pack(state, self.settings))
+        write_whole(self.path / "history.csv", state.history.csv())
         for old in checkpoints(self.path)[:-KEPT]:
             old.unlink()
         self.written = time.perf_counter()
         self.cost = self.written - started
 
-    def keep(self, state: State) -> None:
-        """Write a checkpoint if one is due, so that all of them together take at most 1 / `SHARE` of the time."""
-        if time.perf_counter() - self.written > min(max(1.0, SHARE * self.cost), LONGEST):
+    def save_if_due(self, state: State) -> None:
+        """Write a checkpoint if the last one is old enough, so that writing takes a small part of the time."""
+        interval = min(max(SHORTEST_INTERVAL, COST_FACTOR * self.cost), LONGEST_INTERVAL)
+        if time.perf_counter() - self.written > interval:
             self.save(state)
 
 
@@ -133,7 +188,7 @@ def train_in(
     on_epoch: Callable[[State], None] | None = None,
 ) -> State:
     """Run a training loop to its end, or until a callback raises `StopTraining`, with checkpoints if there is a folder."""
-    states: list[State] = []
+    states: list[State] = []  # the loop's state, which also a loop that is stopped leaves here
 
     def start(state: State) -> None:
         states.append(state)
@@ -144,7 +199,7 @@ def train_in(
 
     def step(state: State) -> None:
         if folder:
-            folder.keep(state)
+            folder.save_if_due(state)
         if on_step:
             on_step(state)
 
@@ -155,8 +210,8 @@ def train_in(
             if folder:
                 folder.save(states[0])
         except DivergedError as error:
-            kept = checkpoints(folder.path) if folder else []
-            last = f"; the last good checkpoint is {kept[-1]}" if kept else ""
+            saved = checkpoints(folder.path) if folder else []
+            last = f"; the last good checkpoint is {saved[-1]}" if saved else ""
             advice = "try a lower learning rate, another seed, or float32 in place of bfloat16"
             raise DivergedError(f"training has diverged: {error}{last}; {advice}") from error
     return states[0]

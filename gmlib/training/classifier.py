@@ -8,11 +8,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from gmlib import parallel
-from gmlib.mode import eval_mode, require_training, train_mode
+from gmlib.mode import require_training, train_mode
 from gmlib.shapes import require_whole
 from gmlib.training.augmentation import distort
 from gmlib.training.history import Row
-from gmlib.training.schedule import require_rate
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
 
@@ -40,8 +39,8 @@ def fit_classifier(
         lr: largest learning rate; the rate rises to it over the first fifth of the run, and then falls to 0.
         optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments.
         ema: decay of an exponential moving average of the weights, below 1; 0 keeps no average.
-        generator: source of distortions and binarisation, on the device of the classifier; None seeds one from torch's
-            global generator.
+        generator: random generator of distortions and binarisation, on the device of the classifier; None seeds one from
+            torch's global generator.
         validate: called after each epoch with the classifier in eval mode; what it returns is added to the row of the epoch.
         bfloat16: whether the network computes in bfloat16.
         on_start: called before the first step; it may load a saved state.
@@ -53,12 +52,11 @@ def fit_classifier(
         in nats; and what `validate` returned.
 
     Raises:
-        InputError: if a count or a rate is out of its range, or the classifier takes no gradients.
+        InputError: if a count is out of its range, labels are missing, or the classifier takes no gradients.
         DivergedError: if a number of the row is NaN or infinite.
     """
     require_training(classifier=classifier)
     require_whole(0, epochs=epochs)
-    require_rate(lr=lr)
     optimisers = {"classifier": optimiser(classifier.parameters(), lr=lr)}
     state = State({"classifier": classifier}, optimisers, batches, generator, averaged="classifier", ema=ema)
     if on_start:
@@ -71,9 +69,10 @@ def fit_classifier(
             progress = (state.step + 1) / steps
             state.set_rates({"classifier": lr * min(progress / 0.2, (1 - progress) / 0.8)})
             x = distort(x, state.generator)
-            noise = parallel.draw(torch.rand, x.shape, state.generator, x.device)
+            # every second image is binarised, the others stay grey
+            uniform = parallel.draw(torch.rand, x.shape, state.generator, x.device)
             odd = torch.arange(len(x), device=x.device).view(-1, 1, 1, 1) % 2 == 1
-            x = torch.where(odd, (noise < x).float(), x)
+            x = torch.where(odd, (uniform < x).float(), x)
             with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
                 logits = classifier(x)
             loss = F.cross_entropy(logits.float(), cast(Tensor, y))
@@ -81,16 +80,12 @@ def fit_classifier(
             loss.backward()
             state.optimisers["classifier"].step()
             state.average()
-            state.note(loss.detach().view(1), ("loss",))
+            # no .item() here: the CPU does not wait for the GPU
+            state.add_to_totals(loss.detach().view(1), ("loss",))
             state.step += 1
             if on_step:
                 on_step(state)
 
-        row: Row = {"epoch": state.epoch + 1, "loss": state.noted()["loss"] / len(batches)}
-        if validate:
-            with eval_mode(model := state.result()["classifier"]):
-                row |= validate(model)
-        state.end_epoch(row)
-        if on_epoch:
-            on_epoch(state)
+        row: Row = {"loss": state.take_totals()["loss"] / len(batches)}
+        state.end_epoch(row, state.result()["classifier"], validate, on_epoch)
     return state

@@ -1,4 +1,8 @@
-"""The training loop of every GAN: critic steps on fresh real images, then generator steps on fresh noise."""
+"""The training loop of every GAN.
+
+A round is n_critic critic steps, each on a new batch of real images, and then n_generator generator steps. In the rounds of
+the warm-up the critic takes more steps. The critic may score packs of m images, which are joined along the channel axis.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,40 +17,40 @@ from torch.optim import Optimizer
 
 from gmlib import parallel
 from gmlib.data import join_channels
-from gmlib.errors import InputError
 from gmlib.mode import eval_mode, require_training, train_mode
 from gmlib.models.gan import GAN
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.shapes import Image, Labels, Latent, require_whole
-from gmlib.training.history import Row, require_finite
-from gmlib.training.schedule import cosine_decay, require_rate
+from gmlib.training.history import Row
+from gmlib.training.schedule import cosine_decay
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
-LEAD = 100  # critic steps before a generator step during the warm-up
-Packs = Float[Tensor, "p mc h w"]  # as Image, of m times the channels
-CRITIC_NOTES = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
-NOTES = (*CRITIC_NOTES, "generator_loss", "generator_steps")
+WARMUP_STEPS = 100  # critic steps in a round of the warm-up
+Packs = Float[Tensor, "b_m mc h w"]  # b / m packs of m images with c channels each
+# numbers that are summed over the steps of an epoch, for its row of the history
+CRITIC_TOTALS = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
+TOTALS = (*CRITIC_TOTALS, "generator_loss", "generator_steps")
 
 
-def critic_lead(steps: int) -> int:
-    """Return the critic steps per round of the warm-up: 100, or less, so that 25 rounds take at most a tenth of the run."""
-    return min(LEAD, steps // 250)
+def warmup_critic_steps(steps: int) -> int:
+    """Return the critic steps per round of the warm-up: at most 100, and 25 such rounds are at most a tenth of the run."""
+    return min(WARMUP_STEPS, steps // 250)
 
 
-def critic_steps(rounds: int, n_critic: int, lead: int) -> int:
-    """Return the number of critic steps before the next generator step.
+def critic_steps(rounds: int, n_critic: int, warmup_steps: int) -> int:
+    """Return the number of critic steps in the next round, before its generator steps.
 
     Args:
         rounds: the number of completed rounds.
         n_critic: critic steps in an ordinary round.
-        lead: critic steps in the first 25 rounds and in every 500th, if that is more than n_critic; 0 for no warm-up.
+        warmup_steps: critic steps in the first 25 rounds and in every 500th, if that is more than n_critic; 0 for no warm-up.
 
     Returns:
         The number of steps.
 
-    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with a lead of 100.
+    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with 100 steps in the warm-up.
     """
-    return max(n_critic, lead) if rounds < 25 or rounds % 500 == 0 else n_critic
+    return max(n_critic, warmup_steps) if rounds < 25 or rounds % 500 == 0 else n_critic
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -55,64 +59,47 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 
 @contextmanager
-def judging(critic: nn.Module) -> Iterator[None]:
-    """Compute no gradients of a critic's weights within a block, in which its scores train the generator."""
-    learning = [parameter for parameter in critic.parameters() if parameter.requires_grad]
-    for parameter in learning:
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Compute no gradients of a network's weights within the block; gradients still pass through it to its input."""
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trainable:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in learning:
+        for parameter in trainable:
             parameter.requires_grad_(True)
 
 
-def score(critic: nn.Module, x: Image, label: Labels | None) -> Tensor:
-    """Return the scores of images, in float32."""
-    scores = critic(x, label)
-    if scores.shape != x.shape[:1]:
-        raise InputError(
-            f"got scores of shape {tuple(scores.shape)} from the critic for {len(x)} images, expected ({len(x)},), "
-            "one score per image: end the critic with nn.Flatten(0)"
-        )
-    return scores.float()
-
-
-def score_both(critic: nn.Module, real: Image, fake: Image, label: Labels | None) -> tuple[Tensor, Tensor]:
-    """Return the scores of real and fake images: from one pass, unless batch norm would mix their statistics."""
+def score_both(critic: nn.Module, real: Packs, fake: Packs, y: Labels | None) -> tuple[Tensor, Tensor]:
+    """Return the float32 scores of real and fake images: from one pass, unless batch norm would mix their statistics."""
     if has_batch_norm(critic):
-        return score(critic, real, label), score(critic, fake, label)
-    both = score(critic, torch.cat([real, fake]), None if label is None else label.repeat(2))
-    return both[: len(real)], both[len(real) :]
+        return critic(real, y).float(), critic(fake, y).float()
+    scores = critic(torch.cat([real, fake]), None if y is None else y.repeat(2)).float()
+    return scores[: len(real)], scores[len(real) :]
 
 
 @torch.no_grad()
 def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
-    """Draw images from the generator of a run, or from its average if there is one, in eval mode.
+    """Return the images that the generator of a run, or its average if there is one, makes of given latents, in eval mode.
 
     Args:
         state: a run with a network named "generator".
-        z: latents `(n, latent_dim)`.
+        z: latents `(n, latent_dim)`; the same ones after each epoch show how their images change.
         labels: int64 `(n,)` for a conditional generator, otherwise None.
 
     Returns:
-        Images `(n, c, h, w)` in [0, 1], on the CPU. The same z after each epoch shows how they change.
+        Images `(n, c, h, w)` in [0, 1], on the CPU.
     """
     generator, device = state.result()["generator"], state.generator.device
     with eval_mode(generator):
         return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
 
 
-def sample(generator: nn.Module, x: Image, y: Labels | None, noise: Generator, pack: int = 1) -> Packs:
-    """Return one generated image per real image, with the same label, joined in packs of `pack`."""
-    z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), noise, x.device)
-    images = generator(z, y)
-    if images.shape != x.shape:
-        raise InputError(
-            f"got samples of shape {tuple(images.shape)} from the generator for images of shape {tuple(x.shape)}, "
-            "expected the same: reshape its output"
-        )
-    return join_channels(images, pack)
+def fake_packs(generator: nn.Module, x: Image, y: Labels | None, rng: Generator, pack: int) -> Packs:
+    """Draw one generated image per real image, with the same label, and join each `pack` of them along the channel axis."""
+    z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), rng, x.device)
+    return join_channels(generator(z, y), pack)
 
 
 def critic_step(
@@ -121,7 +108,7 @@ def critic_step(
     objective: Adversarial,
     x: Image,
     y: Labels | None,
-    noise: Generator,
+    rng: Generator,
     pack: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Update the critic; the generator does not change.
@@ -129,10 +116,10 @@ def critic_step(
     Args:
         gan: both networks.
         optimiser: of the critic.
-        objective: its loss, penalty and bound.
+        objective: the critic's loss, its penalty, and the bound on its weights.
         x: real images `(b, c, h, w)`.
         y: their labels `(b,)`, or None.
-        noise: source of the latents, and of the points at which a penalty is computed.
+        rng: random generator of the latents, and of the points at which a penalty is computed.
         pack: m, the number of images that the critic scores jointly.
 
     Returns:
@@ -142,17 +129,17 @@ def critic_step(
     7; Gulrajani et al. 2017, algorithm 1, lines 4 to 9.
     """
     with torch.no_grad():
-        fake = sample(gan.generator, x, y, noise, pack).to(x.dtype)
+        fake = fake_packs(gan.generator, x, y, rng, pack).to(x.dtype)
     real = join_channels(x, pack)
     real_scores, fake_scores = score_both(gan.critic, real, fake, y)
     loss = objective.critic_loss(real_scores, fake_scores)
     if objective.penalty:
-        eps = parallel.draw(torch.rand, (len(real), 1, 1, 1), noise, x.device)
+        eps = parallel.draw(torch.rand, (len(real), 1, 1, 1), rng, x.device)
         loss = loss + objective.critic_penalty(gan.critic, real, fake, y, eps)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    objective.bound_(gan.critic)
+    objective.constrain_weights_(gan.critic)
     return loss.detach(), real_scores.detach(), fake_scores.detach()
 
 
@@ -162,7 +149,7 @@ def generator_step(
     objective: Adversarial,
     x: Image,
     y: Labels | None,
-    noise: Generator,
+    rng: Generator,
     pack: int = 1,
 ) -> Tensor:
     """Update the generator on fresh noise; the critic does not change.
@@ -170,10 +157,10 @@ def generator_step(
     Args:
         gan: both networks.
         optimiser: of the generator.
-        objective: its loss.
-        x: real images `(b, c, h, w)`, of which only the shape is used.
+        objective: the generator's loss.
+        x: real images `(b, c, h, w)`, of which only the number is used.
         y: labels `(b,)` of the generated images, or None.
-        noise: source of the latents.
+        rng: random generator of the latents.
         pack: m, the number of images that the critic scores jointly.
 
     Returns:
@@ -182,9 +169,9 @@ def generator_step(
     Source: the outer loops of Goodfellow et al. 2014, algorithm 1; Arjovsky, Chintala & Bottou 2017, algorithm 1, lines 9 to
     11; Gulrajani et al. 2017, algorithm 1, lines 11 and 12.
     """
-    with judging(gan.critic):
-        fake_scores = score(gan.critic, sample(gan.generator, x, y, noise, pack), y)
-        loss = objective.generator_loss(fake_scores)
+    with frozen(gan.critic):
+        fake_scores = gan.critic(fake_packs(gan.generator, x, y, rng, pack), y)
+        loss = objective.generator_loss(fake_scores.float())
         optimiser.zero_grad()
         loss.backward()
     optimiser.step()
@@ -233,12 +220,12 @@ def fit_gan(
         pack: m, the number of images that the critic scores jointly.
         decay: whether both learning rates fall to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
-        generator: source of the noise, on the device of the networks; None seeds one from torch's global generator.
+        generator: random generator of the noise, on the device of the networks; None seeds one from torch's global generator.
         validate: called after each epoch with the GAN in eval mode, whose generator is the average if there is one; what it
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
         on_start: called before the first step; it may load a saved state.
-        on_step: called after each critic step and the generator's steps that may follow it.
+        on_step: called after each batch: a critic step, which at the end of a round is followed by the generator steps.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
@@ -247,8 +234,8 @@ def fit_gan(
         generator step, and the number of its steps; and what `validate` returned.
 
     Raises:
-        InputError: if a count or a rate is out of its range, labels are missing, scores or generated images have another
-            shape than expected, or a network takes no gradients.
+        InputError: if a count is out of its range, labels are missing, the scores are not one number per image, or a network
+            takes no gradients.
         DivergedError: if a number of the row is NaN or infinite.
     """
     networks = {"generator": gan.generator, "critic": gan.critic}
@@ -256,7 +243,6 @@ def fit_gan(
     require_whole(0, epochs=epochs)
     require_whole(1, n_critic=n_critic, n_generator=n_generator, pack=pack)
     rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
-    require_rate(lr=lr, critic_lr=rates["critic"])
     if objective.penalty and has_batch_norm(gan.critic):
         warnings.warn(
             f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, so that the "
@@ -268,7 +254,7 @@ def fit_gan(
     if on_start:
         on_start(state)
     steps = epochs * len(batches)
-    lead = critic_lead(steps) if warmup else 0
+    warmup_steps = warmup_critic_steps(steps) if warmup else 0
 
     while state.epoch < epochs:
         train_mode(gan.generator)
@@ -278,39 +264,33 @@ def fit_gan(
             state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
             # losses are float32 in any case, so that autocast may enclose the whole step
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
-            given = objective, x, y, state.generator, pack
+            step_arguments = objective, x, y, state.generator, pack
 
             with precision:
-                loss, real, fake = critic_step(gan, state.optimisers["critic"], *given)
-            state.since += 1
-            scores = torch.stack([real, fake])
-            critic_notes = torch.cat([loss.view(1), scores.mean(1), scores.sigmoid().mean(1)])
-            generator_notes = torch.zeros(2, device=x.device, dtype=torch.float32)  # loss and number of steps
+                loss, real_scores, fake_scores = critic_step(gan, state.optimisers["critic"], *step_arguments)
+            state.critic_steps_in_round += 1
+            scores = torch.stack([real_scores, fake_scores])
+            critic_totals = torch.cat([loss.view(1), scores.mean(1), scores.sigmoid().mean(1)])
+            generator_totals = torch.zeros(2, device=x.device, dtype=torch.float32)  # loss and number of steps
 
-            if state.since >= critic_steps(state.rounds, n_critic, lead):
+            if state.critic_steps_in_round >= critic_steps(state.rounds, n_critic, warmup_steps):
                 for _ in range(n_generator):
                     with precision:
-                        loss = generator_step(gan, state.optimisers["generator"], *given)
+                        loss = generator_step(gan, state.optimisers["generator"], *step_arguments)
                     state.average()
-                    generator_notes = generator_notes + torch.cat([loss.view(1), loss.new_ones(1)])
-                state.since, state.rounds = 0, state.rounds + 1
+                    generator_totals = generator_totals + torch.cat([loss.view(1), loss.new_ones(1)])
+                state.critic_steps_in_round, state.rounds = 0, state.rounds + 1
 
             # no .item() here: the CPU does not wait for the GPU
-            state.note(torch.cat([critic_notes, generator_notes]), NOTES)
+            state.add_to_totals(torch.cat([critic_totals, generator_totals]), TOTALS)
             state.step += 1
             if on_step:
                 on_step(state)
 
-        totals = state.noted()  # the only synchronisation of an epoch
-        taken = totals["generator_steps"]
-        row: Row = {"epoch": state.epoch + 1}
-        row |= {name: totals[name] / len(batches) for name in CRITIC_NOTES}
-        row |= {"generator_loss": totals["generator_loss"] / taken if taken else None, "generator_steps": int(taken)}
-        require_finite(row)  # after divergence there are no images to validate
-        if validate:
-            with eval_mode(model := GAN(**state.result())):
-                row |= validate(model)
-        state.end_epoch(row)
-        if on_epoch:
-            on_epoch(state)
+        totals = state.take_totals()
+        row: Row = {name: totals[name] / len(batches) for name in CRITIC_TOTALS}
+        generator_steps = int(totals["generator_steps"])
+        row["generator_loss"] = totals["generator_loss"] / generator_steps if generator_steps else None
+        row["generator_steps"] = generator_steps
+        state.end_epoch(row, GAN(**state.result()), validate, on_epoch)
     return state

@@ -16,8 +16,8 @@ def layer_gradients(loop: Callable[..., State]) -> dict[str, dict[str, Tensor]]:
     statistics of batch norm do change.
 
     Args:
-        loop: `fit_gan` as a `partial` with all arguments but `epochs`, the rates and `on_start`, `on_step`, `on_epoch`, such
-            as `training_loop(recipe, …)`. Each batch has one step of each network. If weights are clipped, they have to be
+        loop: `fit_gan` as a `partial` with all arguments but `epochs`, the learning rates and the callbacks, such as
+            `training_loop(recipe, …)`. Each batch has one step of each network. If weights are clipped, they have to be
             within the bound already.
 
     Returns:
@@ -27,30 +27,29 @@ def layer_gradients(loop: Callable[..., State]) -> dict[str, dict[str, Tensor]]:
     Raises:
         InputError: if a network does not take one step per batch, or a weight changes.
     """
-    found: dict[str, list[list[Tensor]]] = {}
-    before: dict[str, list[Tensor]] = {}
+    gradients: dict[str, list[list[Tensor]]] = {}
+    initial: dict[str, list[Tensor]] = {}
 
     def begin(state: State) -> None:
         for name, network in state.networks.items():
-            found[name] = [[] for p in network.parameters() if p.ndim > 1]
-            before[name] = [p.detach().clone() for p in network.parameters()]
+            gradients[name] = [[] for p in network.parameters() if p.ndim > 1]
+            initial[name] = [p.detach().clone() for p in network.parameters()]
 
     def collect(state: State) -> None:
         for name, network in state.networks.items():
-            for layer, weight in zip(found[name], (p for p in network.parameters() if p.ndim > 1), strict=True):
-                if weight.grad is None:
-                    raise InputError(f"got no step of the {name} for a batch, expected one: n_critic 1 and no warm-up")
-                layer.append(weight.grad.detach().flatten().clone())
-        state.optimisers["generator"].zero_grad()
+            for layer, weight in zip(gradients[name], (p for p in network.parameters() if p.ndim > 1), strict=True):
+                if weight.grad is not None:
+                    layer.append(weight.grad.flatten().clone())
 
     state = loop(lr=0.0, critic_lr=None, epochs=1, on_start=begin, on_step=collect)
-    steps = state.history.rows[-1]["generator_steps"]
-    if steps != len(state.batches):
+    batches, steps = len(state.batches), state.history.rows[-1]["generator_steps"]
+    if not batches == state.rounds == steps:
         raise InputError(
-            f"got {steps} steps of the generator for {len(state.batches)} batches, expected one for each: n_generator 1"
+            f"got {batches} critic steps and {steps} generator steps in {state.rounds} rounds, expected one of each per "
+            "round: n_critic 1, n_generator 1 and no warm-up"
         )
     for name, network in state.networks.items():
         # shipped weights are float16, which rounds the bound of clipping
-        if not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(before[name], network.parameters(), strict=True)):
+        if not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(initial[name], network.parameters(), strict=True)):
             raise InputError(f"got a {name} whose weights changed, expected weights within the bound of clipping")
-    return {name: {f"{i}": torch.cat(layer) for i, layer in enumerate(layers, 1)} for name, layers in found.items()}
+    return {name: {f"{i}": torch.cat(layer) for i, layer in enumerate(layers, 1)} for name, layers in gradients.items()}

@@ -6,7 +6,9 @@ from typing import cast
 
 from gmlib.errors import DivergedError
 
-Row = dict[str, float | None]  # a value is None in an epoch that has no such number
+Row = dict[
+    str, float | None
+]  # None for a number that an epoch lacks, such as the generator's loss without a generator step
 
 
 def require_finite(row: Row) -> None:
@@ -27,14 +29,7 @@ class History:
         return len(self.rows)
 
     def column(self, name: str) -> list[float | None]:
-        """Return one quantity over the epochs.
-
-        Args:
-            name: a column, such as "validation_elbo".
-
-        Returns:
-            One value per epoch.
-        """
+        """Return one column, such as "validation_elbo": one value per epoch."""
         return [row[name] for row in self.rows]
 
     def wasserstein_estimate(self) -> list[float]:
@@ -53,11 +48,7 @@ class History:
         return [cast(float, row["real_score"]) - cast(float, row["fake_score"]) for row in self.rows]
 
     def csv(self) -> str:
-        """Return the rows as comma-separated text.
-
-        Returns:
-            A header, and one line per epoch with an empty field for None.
-        """
+        """Return the rows as comma-separated text: a header, and one line per epoch, in which None is an empty field."""
         lines = [",".join(self.rows[0])] if self.rows else []
         for row in self.rows:
             lines.append(",".join("" if value is None else repr(value) for value in row.values()))

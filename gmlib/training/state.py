@@ -1,25 +1,23 @@
-"""Everything that a run is between two steps, and its way into a checkpoint and back, bit for bit."""
+"""The state of a run between two steps: what has to be saved so that the run can continue bit for bit."""
 
 import copy
-import json
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gmlib import parallel
-from gmlib.errors import DivergedError, InputError, one_line
+from gmlib.errors import InputError
+from gmlib.mode import eval_mode
 from gmlib.shapes import Image, Labels, require_whole
 from gmlib.training.history import History, Row, require_finite
 
-OptimiserClass = Callable[..., Optimizer]  # of the parameters and `lr`: a class of torch.optim, or a partial of one
+OptimiserClass = Callable[..., Optimizer]  # takes the parameters and `lr`: a class of torch.optim, or a partial of one
+NUMBERS = ("epoch", "step", "rounds", "critic_steps_in_round", "average_updates", "seconds")  # plain numbers of a state
 
 
 @runtime_checkable
@@ -31,10 +29,6 @@ class Loader(Protocol):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield images and labels."""
-
-
-class DamagedError(InputError):
-    """A checkpoint differs from what was written."""
 
 
 class StopTraining(Exception):  # noqa: N818 it is no error
@@ -49,11 +43,11 @@ def device_of(network: nn.Module) -> torch.device:
 
 def on_device_of(network: nn.Module, batches: Loader) -> Iterator[tuple[Image, Labels | None]]:
     """Yield batches on the device of a network, without labels if its `num_classes` is 0."""
-    device, labelled = device_of(network), getattr(network, "num_classes", 1) != 0
+    device, conditional = device_of(network), getattr(network, "num_classes", 1) != 0
     for x, y in batches:
-        if labelled and y is None:
+        if conditional and y is None:
             raise InputError("got images without labels for a network that needs them, expected one label per image")
-        yield x.to(device), y.to(device) if labelled else None
+        yield x.to(device), y.to(device) if conditional else None
 
 
 class State:
@@ -75,8 +69,7 @@ class State:
             networks: by name, such as "vae".
             optimisers: by the name of the network that they train.
             batches: the training data; a checkpoint also needs its `state_dict`, the position in the epoch.
-            generator: source of the latents' randomness, on the networks' device; None seeds one from torch's global
-                generator.
+            generator: random generator of the loop, on the networks' device; None seeds one from torch's global generator.
             averaged: name of the network whose weights are averaged during training.
             ema: decay of the average, below 1; 0 keeps no average.
 
@@ -87,24 +80,28 @@ class State:
         self.networks = networks
         self.optimisers = optimisers
         self.batches: Any = batches
-        self.generator = parallel.batch_generator(generator, lambda: device_of(next(iter(networks.values()))))
-        self.dropout: Generator | None = None  # source of dropout's randomness; None for torch's global generator
-        for each in optimisers.values():
-            parallel.share_gradients(each)
+        self.generator = parallel.batch_generator(generator, device_of(next(iter(networks.values()))))
+        # random generator of functions that are given none, such as dropout; `fit` replaces torch's global one
+        device = self.generator.device
+        self.default_generator: Any = (
+            torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
+        )
+        for optimiser in optimisers.values():
+            parallel.share_gradients(optimiser)
         self.ema = ema
         self.averages: dict[str, nn.Module] = {}
         if averaged and ema:
             self.averages[averaged] = copy.deepcopy(networks[averaged]).requires_grad_(False)
-        self.averagings = 0  # updates of the average
+        self.average_updates = 0
         self.history = History()
         self.epoch = 0
         self.step = 0
-        self.rounds = 0  # of a GAN, each of critic steps and then generator steps
-        self.since = 0  # critic steps in the current round
-        self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row
-        self.names: tuple[str, ...] = ()  # of these sums
-        self.seconds = 0.0  # spent in training, up to the last `tick`
-        self.started = time.perf_counter()
+        self.rounds = 0  # completed rounds of a GAN, each of critic steps and then generator steps
+        self.critic_steps_in_round = 0  # in the current round
+        self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row of the history
+        self.total_names: tuple[str, ...] = ()
+        self.seconds = 0.0  # training time up to the last call of `update_seconds`, at the time `updated`
+        self.updated = time.perf_counter()
 
     def result(self) -> dict[str, nn.Module]:
         """Return the networks as they are now.
@@ -124,13 +121,13 @@ class State:
         Source: Polyak & Juditsky 1992, with exponential weights; the rule for the first steps is that of TensorFlow's
         `ExponentialMovingAverage`.
         """
-        beta = min(self.ema, (1 + self.averagings) / (10 + self.averagings))
-        self.averagings += 1
+        beta = min(self.ema, (1 + self.average_updates) / (10 + self.average_updates))
+        self.average_updates += 1
         for name, average in self.averages.items():
             network = self.networks[name]
             get_ema_multi_avg_fn(beta)(list(average.parameters()), list(network.parameters()), None)
-            for ours, theirs in zip(average.buffers(), network.buffers(), strict=True):
-                ours.copy_(theirs)
+            for averaged_buffer, buffer in zip(average.buffers(), network.buffers(), strict=True):
+                averaged_buffer.copy_(buffer)
 
     def set_rates(self, rates: dict[str, float]) -> None:
         """Set the learning rates of the next step, by the name of the network."""
@@ -138,51 +135,60 @@ class State:
             for group in self.optimisers[name].param_groups:
                 group["lr"] = rate
 
-    def note(self, numbers: Tensor, names: tuple[str, ...]) -> None:
-        """Add the numbers of a step, one per name, to the sums of its epoch; the CPU does not wait for the GPU."""
-        numbers, self.names = parallel.average(numbers.detach()), names
+    def add_to_totals(self, numbers: Tensor, names: tuple[str, ...]) -> None:
+        """Add the numbers of a step, one per name, to the totals of its epoch; the CPU does not wait for the GPU."""
+        numbers, self.total_names = parallel.average(numbers.detach()), names
         self.totals = numbers.clone() if self.totals is None else self.totals + numbers
 
-    def noted(self) -> dict[str, float]:
-        """Return the sums of the epoch by name and start those of the next: the only synchronisation of an epoch."""
+    def take_totals(self) -> dict[str, float]:
+        """Return the totals of the epoch by name and reset them; here alone the CPU waits for the GPU."""
         totals, self.totals = self.totals, None
-        return {} if totals is None else dict(zip(self.names, totals.tolist(), strict=True))
+        return {} if totals is None else dict(zip(self.total_names, totals.tolist(), strict=True))
 
-    def end_epoch(self, row: Row) -> None:
-        """Append the row of an epoch to the history and start the next epoch; raise DivergedError for NaN or infinity."""
-        require_finite(row)
+    def end_epoch(
+        self,
+        row: Row,
+        model: nn.Module,
+        validate: Callable[[Any], Row] | None,
+        on_epoch: Callable[["State"], None] | None,
+    ) -> None:
+        """Add the validation to the row, append it to the history, and call `on_epoch`; raise DivergedError for NaN or infinity."""
+        row = {"epoch": self.epoch + 1, **row}
+        require_finite(row)  # a model that diverged is not validated
+        if validate:
+            with eval_mode(model):
+                row |= validate(model)
+            require_finite(row)
         self.history.rows.append(row)
         self.epoch += 1
-        self.tick()
+        self.update_seconds()
+        if on_epoch:
+            on_epoch(self)
 
-    def tick(self) -> float:
-        """Add the time since the last call to the seconds spent in training, and return their sum."""
+    def update_seconds(self) -> float:
+        """Add the time since the last call to the training time, and return their sum in seconds."""
         now = time.perf_counter()
-        self.seconds, self.started = self.seconds + now - self.started, now
+        self.seconds, self.updated = self.seconds + now - self.updated, now
         return self.seconds
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `load_state_dict` needs to continue the run.
 
         Returns:
-            A tree of dicts and lists, with tensors and plain numbers as leaves.
+            A tree of dicts and lists, with tensors, text and plain numbers as leaves.
         """
+        self.update_seconds()
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "batches": self.batches.state_dict(),
             "averages": {name: network.state_dict() for name, network in self.averages.items()},
+            "batches": self.batches.state_dict(),
             "generator": self.generator.get_state(),
-            "global_generator": self._dropout_generator().get_state(),
-            "history": [dict(row) for row in self.history.rows],
-            "epoch": self.epoch,
-            "step": self.step,
-            "averagings": self.averagings,
-            "rounds": self.rounds,
-            "since": self.since,
-            "seconds": self.tick(),
+            "default_generator": self.default_generator.get_state(),
+            "history": list(self.history.rows),
             "totals": self.totals,
-            "names": list(self.names),
+            "total_names": self.total_names,
+            **{name: getattr(self, name) for name in NUMBERS},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -195,87 +201,14 @@ class State:
             network.load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-            # fused optimisers read memory in order, so that moments need the memory layout of their weights
-            for parameter, moments in optimiser.state.items():
-                for key, moment in moments.items():
-                    if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                        moments[key] = torch.empty_like(parameter, requires_grad=False).copy_(moment)
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])
         self.batches.load_state_dict(state["batches"])
         self.generator.set_state(state["generator"])
-        self._dropout_generator().set_state(state["global_generator"])
-        self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
-        self.names = tuple(state["names"])
+        self.default_generator.set_state(state["default_generator"])
         self.history = History(state["history"])
-        for count in ("epoch", "step", "averagings", "rounds", "since", "seconds"):
-            setattr(self, count, state[count])
-        self.started = time.perf_counter()
-
-    def _dropout_generator(self) -> Any:
-        """Return the generator that dropout draws from: an own one, or the global one of the device."""
-        device = self.generator.device
-        shared = torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
-        return self.dropout or shared
-
-
-def pack(state: State, about: dict[str, Any]) -> bytes:
-    """Return a run as a safetensors file, without pickle: the tensors, and all else as JSON in the header, with a checksum.
-
-    `about` is what the run is of (recipe, seed, data, device). Raise DivergedError if a tensor holds NaN or infinity.
-    """
-    tensors: dict[str, Tensor] = {}
-    tree = _split(state.state_dict(), "", tensors)
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise DivergedError(f"{name.strip('/')} is not finite in epoch {state.epoch + 1}, step {state.step}")
-    record = json.dumps({"state": tree, "about": about})
-    crc32 = zlib.crc32(save(tensors, metadata={"record": record}))
-    return save(tensors, metadata={"record": record, "crc32": str(crc32)})
-
-
-def unpack(content: bytes, state: State, about: dict[str, Any]) -> None:
-    """Load what `pack` returned into a fresh state of the same run.
-
-    Raise DamagedError if a byte has changed, and InputError if the checkpoint is of another recipe, seed, data or device.
-    """
-    try:
-        tensors = load(content)
-        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        record = json.loads(metadata["record"])
-        saved, tree = record["about"], record["state"]
-        whole = metadata["crc32"] == str(zlib.crc32(save(tensors, metadata={"record": metadata["record"]})))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"it cannot be read ({one_line(error)})") from error
-    if not whole:
-        raise DamagedError("its checksum differs from the one that it was written with")
-    for key, value in about.items():
-        if saved.get(key) != value:
-            advice = "resume with the settings that it was started with, or choose another --out"
-            if key == "epochs":
-                advice += "; a run cannot be made longer, since its schedules depend on its length"
-            raise InputError(f"it is of {key} {saved.get(key)!r}, this run is of {value!r}: {advice}")
-    state.load_state_dict(_join(tree, tensors))
-
-
-def _split(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Move the tensors of a tree into a flat dict, and put the name of each in its place."""
-    if isinstance(tree, Tensor):
-        tensors[path] = tree.detach().cpu().contiguous()
-        return {"tensor": path}
-    if isinstance(tree, dict):
-        return {"items": [[key, _split(value, f"{path}/{key}", tensors)] for key, value in tree.items()]}
-    if isinstance(tree, list | tuple):
-        return {"list": [_split(value, f"{path}/{i}", tensors) for i, value in enumerate(tree)]}
-    return {"value": tree}
-
-
-def _join(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return the tree that `_split` took apart."""
-    if "tensor" in tree:
-        return tensors[tree["tensor"]]
-    if "items" in tree:
-        return {key: _join(value, tensors) for key, value in tree["items"]}
-    if "list" in tree:
-        return [_join(value, tensors) for value in tree["list"]]
-    return tree["value"]
+        self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
+        self.total_names = state["total_names"]
+        for name in NUMBERS:
+            setattr(self, name, state[name])
+        self.updated = time.perf_counter()

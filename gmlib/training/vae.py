@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
-from gmlib.mode import eval_mode, require_training, train_mode
+from gmlib.mode import require_training, train_mode
 from gmlib.objectives.bounds import ELBO, Variational
 from gmlib.shapes import require_whole
 from gmlib.training.history import Row
-from gmlib.training.schedule import cosine_decay, require_rate
+from gmlib.training.schedule import cosine_decay
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
 
@@ -43,7 +43,7 @@ def fit_vae(
         objective: the bound, such as `ELBO()` or `IWAE(5)`.
         decay: whether the learning rate falls to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the weights, below 1; 0 keeps no average.
-        generator: source of the draws of z, on the device of the model; None seeds one from torch's global generator.
+        generator: random generator of the draws of z, on the device of the model; None seeds one from torch's global generator.
         validate: called after each epoch with the model, or with its average if there is one, in eval mode; what it
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
@@ -56,14 +56,13 @@ def fit_vae(
         and "train_kl" for an ELBO, whose KL divergence is not weighted here, or "train_iwae"; and what `validate` returned.
 
     Raises:
-        InputError: if a count or a rate is out of its range, or the model takes no gradients.
+        InputError: if a count is out of its range, labels are missing, or the model takes no gradients.
         DivergedError: if a number of the row is NaN or infinite.
 
     Source: Kingma & Welling 2014, algorithm 1.
     """
     require_training(vae=vae)
     require_whole(0, epochs=epochs)
-    require_rate(lr=lr)
     optimisers = {"vae": optimiser(vae.parameters(), lr=lr)}
     state = State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=ema)
     if on_start:
@@ -84,20 +83,14 @@ def fit_vae(
             state.optimisers["vae"].step()
             state.average()
             # no .item() here: the CPU does not wait for the GPU
-            state.note(torch.stack([*parts.values()]).detach().mean(1), tuple(parts))
+            state.add_to_totals(torch.stack([*parts.values()]).detach().mean(1), tuple(parts))
             state.step += 1
             if on_step:
                 on_step(state)
 
-        # the only synchronisation of an epoch
-        means = {name: total / len(batches) for name, total in state.noted().items()}
+        means = {name: total / len(batches) for name, total in state.take_totals().items()}
         if {"log_px", "kl"} <= means.keys():
             means = {"elbo": means["log_px"] - means["kl"], **means}
-        row: Row = {"epoch": state.epoch + 1, **{f"train_{name}": mean for name, mean in means.items()}}
-        if validate:
-            with eval_mode(model := state.result()["vae"]):
-                row |= validate(model)
-        state.end_epoch(row)
-        if on_epoch:
-            on_epoch(state)
+        row: Row = {f"train_{name}": mean for name, mean in means.items()}
+        state.end_epoch(row, state.result()["vae"], validate, on_epoch)
     return state

@@ -8,7 +8,7 @@ import pytest
 from audit import departures
 from audit.departures import DEPARTURES, OURS
 from gmlib import objectives, recipes
-from gmlib.training.gan import critic_lead, critic_steps
+from gmlib.training.gan import critic_steps, warmup_critic_steps
 
 OF_THE_REPORT = (
     "vae",
@@ -78,7 +78,7 @@ def test_our_side_is_computed_from_the_recipe(what, recipe, text):
 def test_the_warm_up_of_a_critic_is_the_one_that_trains():
     text = ours(recipes.WGAN_MLP)["critic steps"]
     n, lead, first, every = map(int, re.findall(r"\d+", text))
-    assert (n, lead) == (recipes.WGAN_MLP.n_critic, critic_lead(10**6))
+    assert (n, lead) == (recipes.WGAN_MLP.n_critic, warmup_critic_steps(10**6))
     rounds = [critic_steps(i, n, lead) == lead for i in range(2 * every + 1)]
     assert rounds == [i < first or i % every == 0 for i in range(2 * every + 1)]
 

@@ -1,4 +1,4 @@
-"""Two processes over gloo train what one would have trained: one launch by torchrun, beside one plain process."""
+"""Two processes over gloo, started once by torchrun, train the same as one process."""
 
 import json
 import os
@@ -24,8 +24,8 @@ PROGRAM = Path(__file__).with_name("together.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-class Found(NamedTuple):
-    """A folder that the program wrote, and how the program ended."""
+class Launch(NamedTuple):
+    """The folder that `together.py` wrote, and how it ended."""
 
     folder: Path
     ended: subprocess.CompletedProcess[str]
@@ -40,30 +40,30 @@ class Found(NamedTuple):
         return zoo.load_run(self.folder / "run", "vae")
 
 
-def launch(folder: Path, *through: str) -> Found:
+def start(folder: Path, *through: str) -> Launch:
     folder.mkdir()
     command = [sys.executable, *through, str(PROGRAM), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert (folder / "end-0.json").is_file(), ended.stderr  # it came to its last command
-    return Found(folder, ended)
+    assert (folder / "end-0.json").is_file(), ended.stderr  # written before the last command
+    return Launch(folder, ended)
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory) -> tuple[Found, Found]:
+def both(tmp_path_factory) -> tuple[Launch, Launch]:
     folder = tmp_path_factory.mktemp("together")
-    return launch(folder / "one"), launch(folder / "two", *TORCHRUN)
+    return start(folder / "one"), start(folder / "two", *TORCHRUN)
 
 
 def test_one_process_is_compared_with_two(both):
-    assert [found.facts("end")["processes"] for found in both] == [1, 2]
+    assert [launch.facts("end")["processes"] for launch in both] == [1, 2]
     assert both[1].facts("end", 1) == {"processes": 2}
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-11)])
 def test_two_processes_have_the_gradients_of_one(both, dtype, tolerance):
     """Of a VAE with batch norm, of its IWAE bound, of critics with a gradient penalty, and of a generator."""
-    one, two = (found.tensors(dtype) for found in both)
+    one, two = (launch.tensors(dtype) for launch in both)
     assert one.keys() == two.keys()
     assert sum("weight" in key for key in one) >= 10
     for key, value in one.items():
@@ -73,13 +73,13 @@ def test_two_processes_have_the_gradients_of_one(both, dtype, tolerance):
             assert (two[key] - value).norm() <= 0.02 * max(1, value.norm()), key
         # log-weights are hundreds of nats, whose rounding in float32 alone moves their softmax by more
         elif dtype == "float64" or not key.startswith("iwae"):
-            assert value.norm() > 0 or key.endswith("bias"), key  # a shift that the loss cannot see
+            assert value.norm() > 0 or key.endswith("bias"), key  # a bias on which the loss does not depend
             assert (two[key] - value).norm() <= tolerance * max(1, value.norm()), key
 
 
-def test_two_processes_play_the_game_of_one(both):
-    """With batch norm in both networks, with a penalty of the critic's slope, in packs, and of stacks; without dropout."""
-    one, two = (found.tensors("games") for found in both)
+def test_two_processes_train_the_gans_of_one(both):
+    """With batch norm in both networks, with a gradient penalty, in packs, and of stacks; without dropout."""
+    one, two = (launch.tensors("gans") for launch in both)
     assert one.keys() == two.keys()
     assert sum("weight" in key for key in one) >= 16
     for key, value in one.items():
@@ -90,7 +90,7 @@ def test_two_processes_play_the_game_of_one(both):
 
 
 def test_torchrun_trains_what_one_process_trains(both):
-    runs = [found.run() for found in both]
+    runs = [launch.run() for launch in both]
     assert [run.record["processes"] for run in runs] == [1, 2]
     for one, two in zip(*(run.history.rows for run in runs), strict=True):
         assert one == pytest.approx(two, rel=2e-3)
@@ -111,8 +111,8 @@ def test_both_processes_resume_a_finished_run(both):
         assert not re.findall(r"^epoch", again["out"], re.M)
 
 
-def test_a_run_that_is_there_already_is_refused_once(both):
-    """By the last command, which ends the program: what a reader of torchrun's output sees."""
+def test_an_existing_run_is_refused_by_one_message(both):
+    """By the last command, in the output of torchrun."""
     one, two = both
     assert one.ended.returncode == 2
     assert two.ended.returncode != 0
@@ -123,7 +123,6 @@ def test_a_run_that_is_there_already_is_refused_once(both):
 
 
 def test_a_batch_that_cannot_be_shared(both):
-    assert both[0].facts("odd batch") == {"refused": ""}
+    assert both[0].facts("indivisible batch") == {"error": ""}
     for rank in (0, 1):
-        refused = both[1].facts("odd batch", rank)["refused"]
-        assert "2 processes for a batch of 51" in refused
+        assert "2 processes for a batch of 51" in both[1].facts("indivisible batch", rank)["error"]

@@ -73,7 +73,7 @@ def trained(short, tmp_path) -> Path:
 @pytest.fixture
 def untrained(monkeypatch):
     """No step of training may be made."""
-    monkeypatch.setattr("gmlib.training.checkpoint.Folder.keep", lambda *_: pytest.fail("trained first"))
+    monkeypatch.setattr("gmlib.training.checkpoint.Folder.save_if_due", lambda *_: pytest.fail("trained first"))
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

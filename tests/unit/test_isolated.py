@@ -1,4 +1,4 @@
-"""A run in one thread and code in another change none of each other's random numbers, for any defaults of torch."""
+"""A run in one thread and code in another do not change each other's random numbers, for any defaults of torch."""
 
 import threading
 from dataclasses import replace
@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Generator, nn
 
 from gmlib import recipes
-from gmlib.experiments.fit import fit_profile, training_loop
+from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.run import Run
 from gmlib.isolated import Isolated, may_draw
 from gmlib.models import GatedPixelCNN, MLPCritic, MLPGenerator
-from gmlib.training import State
+from tests.unit.training.common import weights
 
 SMALL: dict = {"generator": partial(MLPGenerator, hidden=(16, 32)), "critic": partial(MLPCritic, hidden=(32, 16))}
 GAN = replace(recipes.GAN, batch_size=16, quick_epochs=2, **SMALL)  # with dropout
@@ -22,19 +22,18 @@ VAE = replace(recipes.VAE, batch_size=16, quick_epochs=2)
 
 
 class NoisyCritic(MLPCritic):
-    """A student's own: noise on the images, dropout by a function, and no generator anywhere."""
+    """A critic of a reader's own: noise on the images, dropout by a function, and no generator as an argument."""
 
     def forward(self, x, y=None):
         x = (x + 0.1 * torch.randn_like(x) * torch.rand(len(x), 1, 1, 1)).clamp(0, 1)
         return super().forward(F.dropout(x, 0.2, self.training).clamp(0, 1), y)
 
 
-OWN = replace(GAN, critic=partial(NoisyCritic, hidden=(32, 16)))
+NOISY_GAN = replace(GAN, critic=partial(NoisyCritic, hidden=(32, 16)))
 
 
 def same(a: Run, b: Run) -> bool:
-    one, other = a.model.state_dict(), b.model.state_dict()
-    return a.history == b.history and all(torch.equal(one[key], other[key]) for key in one)
+    return a.history == b.history and torch.equal(weights(a.model), weights(b.model))
 
 
 X = torch.arange(1.0, 241.0).view(4, 3, 4, 5)
@@ -54,7 +53,7 @@ DRAWS = {
     "dropout": lambda: F.dropout(X, 0.3),
     "dropout, module": lambda: nn.Dropout(0.7)(X),
     "dropout, in place": lambda: F.dropout(X.clone(), 0.3, inplace=True),
-    "dropout of all": lambda: F.dropout(X, 1.0),
+    "dropout of everything": lambda: F.dropout(X, 1.0),
     "dropout in eval mode": lambda: F.dropout(X, 0.5, training=False),
     "channels": lambda: nn.Dropout2d(0.5)(X),
     "rrelu": lambda: F.rrelu(-X, training=True),
@@ -62,22 +61,22 @@ DRAWS = {
 }
 
 
+def isolated(name: str) -> list[torch.Tensor]:
+    with Isolated(Generator().manual_seed(5)):
+        return [DRAWS[name]() for _ in range(2)]
+
+
 @pytest.mark.parametrize("name", DRAWS)
-def test_the_numbers_are_those_of_the_global_generator_and_it_is_left_alone(name):
+def test_draws_equal_those_of_the_global_generator_which_does_not_change(name):
     torch.manual_seed(5)
     expected = [DRAWS[name]() for _ in range(2)]
     before = torch.manual_seed(7).get_state()
-    generator = Generator().manual_seed(5)
-    with Isolated(generator):
-        found = [DRAWS[name]() for _ in range(2)]
+    first, second = isolated(name)
     assert torch.equal(torch.get_rng_state(), before)
-    if name not in ("rrelu", "alpha dropout"):  # torch lets them draw from the global generator alone
-        assert [torch.equal(a, b) for a, b in zip(found, expected, strict=True)] == [True, True]
-    with Isolated(Generator().manual_seed(5)):
-        again = [DRAWS[name]() for _ in range(2)]
-    assert [torch.equal(a, b) for a, b in zip(found, again, strict=True)] == [True, True]
-    fixed = name in ("dropout of all", "dropout in eval mode")
-    assert torch.equal(found[0], found[1]) == fixed
+    assert all(map(torch.equal, (first, second), isolated(name)))
+    if name not in ("rrelu", "alpha dropout"):  # these functions take no generator
+        assert all(map(torch.equal, (first, second), expected))
+    assert torch.equal(first, second) == (name in ("dropout of everything", "dropout in eval mode"))
 
 
 def test_a_mask_of_dropout_does_not_depend_on_the_memory_format():
@@ -88,7 +87,7 @@ def test_a_mask_of_dropout_does_not_depend_on_the_memory_format():
     assert torch.equal(plain, other)
 
 
-def test_the_defaults_of_torch_do_not_reach_it():
+def test_the_defaults_of_torch_have_no_effect():
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")
     try:
@@ -102,7 +101,7 @@ def test_the_defaults_of_torch_do_not_reach_it():
 
 
 def test_initial_weights_are_those_of_the_global_generator():
-    """As they were when recipes were trained whose weights are shipped."""
+    """The shipped runs started from these weights."""
     for recipe in (GAN, VAE, recipes.DCGAN, recipes.CONV_VAE_DECONV):
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -111,10 +110,10 @@ def test_initial_weights_are_those_of_the_global_generator():
         assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
-def test_what_may_draw():
+def test_networks_that_may_draw():
     assert may_draw(MLPCritic())
     assert not may_draw(MLPCritic(dropout=0.0))
-    assert may_draw(NoisyCritic(dropout=0.0))  # a caller's own class may do anything
+    assert may_draw(NoisyCritic(dropout=0.0))  # a class of another package may do anything
     assert may_draw(GatedPixelCNN(0, channels=2, layers=1, dropout=0.1))
     assert not may_draw(GatedPixelCNN(0, channels=2, layers=1))
     assert may_draw(nn.Sequential(nn.LSTM(2, 2, 2, dropout=0.1)))
@@ -122,61 +121,39 @@ def test_what_may_draw():
     assert not may_draw(recipes.DCGAN.build())
 
 
-class Elsewhere:
-    """Code of a reader that draws and seeds while something trains in a thread."""
-
-    def __init__(self) -> None:
-        self.expected = self.draw()
-        self.differ = 0
-
-    @staticmethod
-    def draw() -> list[torch.Tensor]:
-        torch.manual_seed(11)
-        return [torch.rand(3), torch.randn(20), F.dropout(torch.ones(9), 0.5), nn.Linear(3, 3).weight.detach()]
-
-    def until_done(self, thread: threading.Thread) -> None:
-        while thread.is_alive():
-            self.differ += not all(torch.equal(a, b) for a, b in zip(self.draw(), self.expected, strict=True))
+def draw_and_seed() -> list[torch.Tensor]:
+    """Return numbers that depend on torch's global generator, as code of a reader may do."""
+    torch.manual_seed(11)
+    return [torch.rand(3), torch.randn(20), F.dropout(torch.ones(9), 0.5), nn.Linear(3, 3).weight.detach()]
 
 
-@pytest.mark.parametrize("recipe", [VAE, OWN], ids=["vae", "own critic"])
-def test_a_run_in_a_thread_and_the_code_beside_it_leave_each_other_alone(few_digits, recipe):
-    expected, found = fit_profile(recipe, seed=3), []
-    assert same(expected, fit_profile(recipe, seed=3))
+@pytest.mark.parametrize("recipe", [VAE, NOISY_GAN], ids=["vae", "noisy gan"])
+def test_a_run_in_a_thread_and_other_code_do_not_change_each_other(few_digits, recipe):
+    expected, numbers, runs = fit_profile(recipe, seed=3), draw_and_seed(), []
     assert not same(expected, fit_profile(recipe, seed=4))
-    thread = threading.Thread(target=lambda: found.append(fit_profile(recipe, seed=3)))
-    elsewhere = Elsewhere()
+    thread = threading.Thread(target=lambda: runs.append(fit_profile(recipe, seed=3)))
     thread.start()
-    elsewhere.until_done(thread)
-    assert same(found[0], expected)
-    assert elsewhere.differ == 0
+    while thread.is_alive():
+        assert all(map(torch.equal, draw_and_seed(), numbers))
+    assert same(runs[0], expected)
 
 
-def test_a_callback_that_draws_changes_nothing_and_uses_the_global_generator(few_digits):
+def test_callbacks_draw_from_the_global_generator_and_do_not_change_the_run(few_digits):
     drawn = []
     torch.manual_seed(9)
     run = fit_profile(
-        OWN, seed=3, on_step=lambda _: drawn.append(torch.rand(1).item()), on_epoch=lambda _: torch.rand(5)
+        NOISY_GAN, seed=3, on_step=lambda _: drawn.append(torch.rand(1).item()), on_epoch=lambda _: torch.rand(5)
     )
-    assert same(run, fit_profile(OWN, seed=3))
+    assert same(run, fit_profile(NOISY_GAN, seed=3))
     torch.manual_seed(9)
     assert drawn[:4] == [torch.rand(1).item() for _ in range(4)]  # the first epoch has four steps
 
 
-def test_a_state_without_a_generator_for_dropout_keeps_the_global_one(few_digits):
-    state: State = training_loop(GAN, GAN.build(), few_digits, 0)(epochs=0)
-    assert state.dropout is None
-    assert torch.equal(state.state_dict()["global_generator"], torch.get_rng_state())
-
-
-def test_a_loop_of_a_callers_own_is_isolated_too(few_digits):
-    """The objective's own penalty draws without a generator."""
-
+def test_an_objective_that_draws_without_a_generator_is_isolated_too(few_digits):
     def penalty(critic, x, fake, y, eps):
         return (critic(x + torch.rand_like(x) * 0, y) - critic(x.roll(int(torch.randint(5, ()))), y)) ** 2
 
-    objective = replace(recipes.WASSERSTEIN_PENALTY, penalty=penalty)
-    recipe = replace(GAN, dropout=0.0, objective=objective)
+    recipe = replace(GAN, dropout=0.0, objective=replace(recipes.WASSERSTEIN_PENALTY, penalty=penalty))
     torch.manual_seed(1)
     first = fit_profile(recipe, seed=3)
     torch.manual_seed(2)

@@ -12,7 +12,7 @@ from gmlib import recipes, zoo
 from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
 from gmlib.recipes import ALL
-from gmlib.training.gan import critic_lead, critic_steps
+from gmlib.training.gan import critic_steps, warmup_critic_steps
 
 VAES = [name for name, recipe in ALL.items() if isinstance(recipe, VAERecipe)]
 GANS = [name for name, recipe in ALL.items() if isinstance(recipe, GANRecipe)]
@@ -99,7 +99,7 @@ def test_a_quick_run_has_enough_generator_steps(name):
     """Also with several critic steps per generator step and with a warm-up of the critic."""
     recipe = ALL[name]
     left = recipe.quick_epochs * (4000 // (recipe.batch_size * recipe.stack))
-    lead, rounds = critic_lead(left) if recipe.warmup else 0, 0
+    lead, rounds = warmup_critic_steps(left) if recipe.warmup else 0, 0
     while (left := left - critic_steps(rounds, recipe.n_critic, lead)) >= 0:
         rounds += 1
     assert rounds * recipe.n_generator >= 240

@@ -142,7 +142,7 @@ def test_a_bound_is_for_all_layers_or_one_per_layer(clip, bounds):
         with torch.no_grad():
             for parameter in critic.parameters():
                 parameter.fill_(sign)
-        replace(WASSERSTEIN_CLIPPED, clip=clip).bound_(critic)
+        replace(WASSERSTEIN_CLIPPED, clip=clip).constrain_weights_(critic)
         found = [sign * parameter.view(-1)[0].item() for parameter in critic.parameters()]
         assert found == pytest.approx([1.0] * 6 if bounds is None else bounds)
 
