@@ -52,7 +52,7 @@ def conv1x1(inputs: int, outputs: int) -> ShiftedConv2d:
 class MaskedConv2d(nn.Module):
     """A masked convolution without bias: its kernel covers the rows above, and the pixels to the left in its own row.
 
-    A mask would multiply the rest of the kernel by zero. Here the two visible rectangles are two smaller convolutions.
+    A mask would multiply the rest of the kernel by zero. Here the two visible shifted_convolutions are two smaller convolutions.
     Source: [a], section 3.4.
     """
 
@@ -75,8 +75,8 @@ def radius(kernel: int) -> int:
     return kernel // 2
 
 
-def rectangles(convolution: nn.Module) -> list[ShiftedConv2d]:
-    """Return the rectangles of offsets that a kernel consists of."""
+def shifted_convolutions(convolution: nn.Module) -> list[ShiftedConv2d]:
+    """Return the shifted_convolutions of offsets that a kernel consists of."""
     return [module for module in convolution.modules() if isinstance(module, ShiftedConv2d)]
 
 
@@ -121,7 +121,7 @@ class CausalLayer(nn.Module):
     ) -> None:
         """Build the layer; channels are those after the activation, and a residual connection adds the first input."""
         super().__init__()
-        outputs = rectangles(convolutions[0])[0].out_channels
+        outputs = shifted_convolutions(convolutions[0])[0].out_channels
         self.channels, self.residual = channels, residual
         self.convolutions = nn.ModuleList(convolutions)
         self.bias = nn.Parameter(torch.zeros(outputs))
