@@ -16,7 +16,7 @@ from gmlib.models.pixelcnn import (
     GatedPixelCNN,
     MaskedConv2d,
     PixelCNN,
-    Sizes,
+    ConditionSizes,
     conv1x1,
     receptive_field,
 )
@@ -180,7 +180,7 @@ def test_each_layer_depends_on_the_condition(make, sizes):
     network = trained(make(*sizes, channels=4, layers=3))
     x, z = torch.rand(1, 1, 5, 5, dtype=torch.float64), given(sizes, 1, 5, 5)
     for number, layer in enumerate(layers(network)[:-1]):  # all but the logits
-        weight = layer.condition.weight if sizes[0] else layer.spatial.weight
+        weight = layer.condition_bias.weight if sizes[0] else layer.spatial.weight
         before = feature_maps(network, x, z)
         with torch.no_grad():
             weight += 1
@@ -232,7 +232,7 @@ def test_the_gated_activation_by_hand(shape):
 def test_activations_and_residuals_by_hand(residual):
     x = torch.tensor([-2.0, 3.0]).view(1, 2, 1, 1)
     for activation, expected in ((nn.ReLU, [0.0, 3.0]), (nn.Identity, [-2.0, 3.0])):
-        layer = CausalLayer([conv1x1(2, 2)], 2, Sizes(), activation=activation, residual=residual)
+        layer = CausalLayer([conv1x1(2, 2)], 2, ConditionSizes(), activation=activation, residual=residual)
         with torch.no_grad():
             layer.convolutions[0].weight.copy_(torch.eye(2)[:, :, None, None])
         added = x.flatten().tolist() if residual else [0.0, 0.0]
@@ -241,9 +241,12 @@ def test_activations_and_residuals_by_hand(residual):
 
 
 def test_biases_by_hand():
-    with_z, without = CausalLayer([conv1x1(1, 2)], 2, Sizes(bias=3)), CausalLayer([conv1x1(1, 2)], 2, Sizes())
+    with_z, without = (
+        CausalLayer([conv1x1(1, 2)], 2, ConditionSizes(bias=3)),
+        CausalLayer([conv1x1(1, 2)], 2, ConditionSizes()),
+    )
     with torch.no_grad():
-        with_z.condition.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
+        with_z.condition_bias.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
         for layer in (with_z, without):
             layer.bias.copy_(torch.tensor([10.0, 20.0]))
     assert with_z.biases(torch.tensor([[1.0, 1.0, 2.0], [0.0, 0.0, 0.0]])).tolist() == [[19, 21], [10, 20]]

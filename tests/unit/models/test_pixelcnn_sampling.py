@@ -10,7 +10,7 @@ from torch import nn
 
 from gmlib.errors import InputError
 from gmlib.models import pixelcnn_sampling
-from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, GatedPixelCNN, PixelCNN, ShiftedConv2d, Sizes
+from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, GatedPixelCNN, PixelCNN, ShiftedConv2d, ConditionSizes
 from gmlib.models.pixelcnn_sampling import columns_ahead, sample_sequentially, sample_wavefront, skew
 from tests.unit.models.test_pixelcnn import each_condition, each_network, given, layers, seen, trained
 
@@ -66,7 +66,7 @@ class Chain(CausalNetwork):
 def link(inputs: int, outputs: int, rows: range, columns: range, *, residual: bool = False, last: bool = False):
     convolution = ShiftedConv2d(inputs, outputs, rows, columns)
     activation = nn.Identity if last else nn.ReLU
-    return CausalLayer([convolution], outputs, Sizes(), activation=activation, residual=residual)
+    return CausalLayer([convolution], outputs, ConditionSizes(), activation=activation, residual=residual)
 
 
 def to_the_left() -> CausalNetwork:
