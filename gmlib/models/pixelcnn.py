@@ -2,7 +2,7 @@
 
 A network computes the logits of p(x) = Π p(x_i | x_1, …, x_{i-1}) for binary pixels in raster order. It is unconditional, or has
 one of two conditions. A bias condition `(b, d)`, which is z and the one-hot label, changes the biases of each layer. A spatial
-condition `(b, k, h, w)` is a feature map made from z; each layer adds it to its own, after a 1×1 convolution.
+condition `(b, k, h, w)` is a feature map made from z. Each layer passes it through a 1×1 convolution and adds the result.
 
 Sources: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks ("PixelRNN" below); van den Oord et al.
 2016, Conditional Image Generation with PixelCNN Decoders ("Gated PixelCNN" below).

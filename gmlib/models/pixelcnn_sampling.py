@@ -1,19 +1,19 @@
 """Two samplers of a PixelCNN that draw the same images: pixel by pixel, and along wavefronts.
 
-A wavefront is an anti-diagonal of pixels that can be drawn in parallel, because no logit of one depends on another. At step t it
-has one pixel in each row i, in column t - s · i, where the integer s is the skew. Two rows of five pixels with s = 3 are drawn
-at these steps::
+A wavefront is an anti-diagonal of pixels that can be drawn in parallel, because none of them depends on another. At step t it
+has one pixel in each row i, in column t - s · i, where the whole number s is the skew. With s = 3, two rows of five pixels are
+drawn at these steps::
 
     row 0:  0 1 2 3 4
-    row 1:        3 4 5 6 7      (its first pixel is below the first pixel of row 0)
+    row 1:  3 4 5 6 7
 
-Step 4 draws pixel 4 of row 0, and pixel 1 of row 1. The latter may depend on pixels 0 to 3 of row 0, drawn at earlier steps.
-Thus 8 steps replace 10 passes of the network. For 28×28 pixels, 28 + 27 · s steps replace 784 passes.
+Step 4 draws the last pixel of row 0, and the second pixel of row 1. The latter may depend on columns 0 to 3 of row 0, which were
+drawn at earlier steps. Thus 8 steps replace 10 passes of the network. For 28×28 pixels, 28 + 27 · s steps replace 784 passes.
 
-A step computes each feature map at one wavefront only, from the values of earlier steps. To make this fast, feature maps are
-flat: all rows lie one after the other in memory. In the example the rows have indices 0 to 4 and 5 to 9, so that step 4 draws
-pixels 4 and 6. In rows of length n, the pixels of a wavefront are always n - s apart: a slice with that stride. The neighbours
-at a row offset r and a column offset c are the same slice, moved by r · n + c.
+A step computes each feature map at one wavefront only. All other values that it needs are there from earlier steps. Feature
+maps are flat: their rows follow each other in memory. In the example, the indices are 0 to 4 in row 0 and 5 to 9 in row 1, so
+that step 4 draws pixels 4 and 6. With n pixels per row, the pixels of a wavefront are n - s apart, which is a slice with this
+stride. Their neighbours, r rows and c columns further, are the same slice moved by r · n + c.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,10 +89,10 @@ def _layers(network: CausalNetwork) -> list[tuple[CausalLayer, Inputs]]:
 
 
 class _Dependency(NamedTuple):
-    """A pixel of feature map `output` depends on feature map `input`, at this row offset and up to this column offset."""
+    """A pixel of feature map `output` depends on feature map `source`, at this row offset and up to this column offset."""
 
     output: int
-    input: int
+    source: int
     row: int
     column: int
 
@@ -101,22 +101,24 @@ def _dependencies(network: CausalNetwork) -> list[_Dependency]:
     """Return the dependencies of all feature maps, in the order in which the feature maps are computed."""
     dependencies = []
     for output, (layer, inputs) in enumerate(_layers(network), 1):
-        dependencies += [_Dependency(output, n, row, conv.columns[-1]) for n, conv in inputs for row in conv.rows]
+        dependencies += [
+            _Dependency(output, source, row, conv.columns[-1]) for source, conv in inputs for row in conv.rows
+        ]
         if layer.residual:
             dependencies.append(_Dependency(output, inputs[0][0], 0, 0))
     return dependencies
 
 
 def columns_ahead(network: CausalNetwork) -> list[int]:
-    """Return how many columns to the right of the pixel to be drawn each feature map must be computed.
+    """Return, for each feature map, how many columns ahead of the drawn pixels a step computes it; map 0 is the image.
 
-    This is 0 unless a later layer depends on columns to the right in its own row, as the vertical stack does.
+    This is 0 unless a later layer depends on columns to the right in the same row, as in the vertical stack.
     """
     dependencies = _dependencies(network)
     ahead = [0] * (dependencies[-1].output + 1)
-    for output, number, row, column in reversed(dependencies):
+    for output, source, row, column in reversed(dependencies):
         if row == 0:
-            ahead[number] = max(ahead[number], ahead[output] + column)
+            ahead[source] = max(ahead[source], ahead[output] + column)
     return ahead
 
 
@@ -134,10 +136,10 @@ def skew(network: CausalNetwork) -> int:
         s, at least 1.
     """
     ahead, least = columns_ahead(network), 1
-    for output, number, row, column in _dependencies(network):
+    for output, source, row, column in _dependencies(network):
         if row < 0:
-            # a step draws its pixels last, so that they are an input from the next step on
-            columns = ahead[output] + column - ahead[number] + (number == 0)
+            # the image (source 0) is drawn at the end of each step, and is an input from the next step on
+            columns = ahead[output] + column - ahead[source] + (source == 0)
             least = max(least, ceil(columns / -row))
     return least
 
@@ -156,6 +158,10 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
         """Return a feature map `(b, c, h, w)` as `(b, pixels, c)`, with zeros above and beside it."""
         return F.pad(values, (pad, length - width - pad, pad, 0)).flatten(2).mT.contiguous()
 
+    channels = [1, *(layer.channels for layer, _ in layers)]
+    maps = [flat(uniforms.new_zeros(len(uniforms), count, height, width)) for count in channels]
+    flat_uniforms, spatial = flat(uniforms), flat(condition) if condition.ndim == 4 else condition
+
     def wavefront(step: int) -> range:
         """Return the indices of a wavefront's pixels in a flat feature map."""
         rows = [row for row in range(height) if 0 <= step - s * row < width]
@@ -166,9 +172,9 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
         """Return the view `(b, pixels, c)` of a flat feature map, at an offset from each pixel of a wavefront."""
         return values[:, pixels.start + offset : pixels.stop + offset : pixels.step]
 
-    def wavefront_layer(layer: CausalLayer, inputs: Inputs) -> Callable[[range], Tensor]:
+    def at_wavefronts(layer: CausalLayer, inputs: Inputs) -> Callable[[range], Tensor]:
         """Return a function that computes the layer's output at a wavefront, by one product of matrices."""
-        sources = [(maps[number], conv) for number, conv in inputs]
+        sources = [(maps[source], conv) for source, conv in inputs]
         if layer.spatial:
             sources.append((spatial, layer.spatial))
         neighbours = [(values, row * length + c) for values, conv in sources for row in conv.rows for c in conv.columns]
@@ -182,16 +188,13 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
 
         return compute
 
-    channels = [1, *(layer.channels for layer, _ in layers)]
-    maps = [flat(uniforms.new_zeros(len(uniforms), count, height, width)) for count in channels]
-    spatial, thresholds = flat(condition) if condition.ndim == 4 else condition, flat(uniforms)
-    computes = [wavefront_layer(layer, inputs) for layer, inputs in layers]
+    computations = [at_wavefronts(layer, inputs) for layer, inputs in layers]
 
     # before step 0, which draws the first pixel, feature maps are computed up to the columns that this pixel depends on
     for step in range(-max(ahead), width + s * (height - 1)):
-        for values, compute, columns in zip(maps[1:], computes, ahead[1:], strict=True):
+        for values, compute, columns in zip(maps[1:], computations, ahead[1:], strict=True):
             if pixels := wavefront(step + columns):
                 at(values, pixels).copy_(compute(pixels))
         if pixels := wavefront(step):
-            at(maps[0], pixels).copy_(at(thresholds, pixels) < at(maps[-1], pixels).sigmoid())
+            at(maps[0], pixels).copy_(at(flat_uniforms, pixels) < at(maps[-1], pixels).sigmoid())
     return maps[0].unflatten(1, (-1, length))[:, pad:, pad : pad + width].permute(0, 3, 1, 2)

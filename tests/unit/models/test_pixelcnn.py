@@ -12,11 +12,11 @@ from gmlib.errors import InputError
 from gmlib.models.pixelcnn import (
     CausalLayer,
     CausalNetwork,
+    ConditionSizes,
     GatedActivation,
     GatedPixelCNN,
     MaskedConv2d,
     PixelCNN,
-    ConditionSizes,
     conv1x1,
     receptive_field,
 )

@@ -10,7 +10,7 @@ from torch import nn
 
 from gmlib.errors import InputError
 from gmlib.models import pixelcnn_sampling
-from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, GatedPixelCNN, PixelCNN, ShiftedConv2d, ConditionSizes
+from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, ConditionSizes, GatedPixelCNN, PixelCNN, ShiftedConv2d
 from gmlib.models.pixelcnn_sampling import columns_ahead, sample_sequentially, sample_wavefront, skew
 from tests.unit.models.test_pixelcnn import each_condition, each_network, given, layers, seen, trained
 
