@@ -17,7 +17,9 @@ def in_batches(compute: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor
     """Return the concatenated results of a function of batches of its inputs; an input that is None stays None."""
     counts = {len(tensor) for tensor in inputs if tensor is not None}
     if len(counts) > 1:
-        raise InputError(f"got inputs of {counts} rows, expected the same number: give one label per image")
+        raise InputError(
+            f"got {' and '.join(map(str, sorted(counts)))} rows of inputs and labels, expected equal numbers: give one label per image"
+        )
     starts = range(0, counts.pop(), MAX_BATCH)
     batches = ([None if tensor is None else tensor[i : i + MAX_BATCH] for tensor in inputs] for i in starts)
     return torch.cat([compute(*batch) for batch in batches])
