@@ -34,7 +34,7 @@ from gmlib import recipes, zoo
 from gmlib.experiments.fit import fit_profile
 from gmlib.experiments.recipe import GANRecipe
 from gmlib.models import DCCritic, DCGenerator
-from gmlib.models.conv import normed
+from gmlib.models.conv import conv_norm_relu
 from gmlib.models.dcgan import initialise
 
 DCGAN_CRITIC_BN = shortened(recipes.DCGAN_CRITIC_BN)
@@ -66,7 +66,7 @@ class UpsamplingGenerator(DCGenerator):
 
         def up(inputs: int, outputs: int, size: int) -> list[nn.Module]:
             layer = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-            return [nn.Upsample(size=(size, size)), *normed(layer, outputs, batch_norm=True)]
+            return [nn.Upsample(size=(size, size)), *conv_norm_relu(layer, outputs, batch_norm=True)]
 
         self.net = nn.Sequential(
             *self.net[:4],  # 1 -> 4

@@ -1,4 +1,4 @@
-"""Networks are measured in eval mode and trained in train mode; what was frozen stays frozen."""
+"""Train and eval mode of a network, and a check that it can be trained."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from gmlib.shapes import require_gradients
 
 @contextmanager
 def eval_mode(network: nn.Module) -> Iterator[None]:
-    """Put a network into eval mode for a block; afterwards each module is in its own mode again, also after an error."""
+    """Put a network into eval mode within a `with` block; then restore the mode of each module, also after an error."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -22,21 +22,16 @@ def eval_mode(network: nn.Module) -> Iterator[None]:
 
 
 def train_mode(network: nn.Module) -> None:
-    """Put a network into train mode, unless it is in train mode already: then modules in eval mode are frozen, and stay so."""
+    """Put a network into train mode. In a network in train mode, modules that the user put into eval mode stay there."""
     if not network.training:
         network.train()
 
 
 def require_training(**networks: nn.Module) -> None:
-    """Raise InputError if gradients are switched off, or if a network of this name has no weight that takes gradients."""
+    """Raise InputError if gradients are switched off, or if all weights of a network are frozen."""
     require_gradients()
     for name, network in networks.items():
-        if any(parameter.is_inference() for parameter in network.parameters()):
-            raise InputError(
-                f"got a {name} that was made within torch.inference_mode(), expected one that can take gradients: "
-                "build it outside of that block"
-            )
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise InputError(
-                f"got a {name} whose weights are all frozen, expected some to train: call requires_grad_() on it"
+                f"got a {name} whose weights are all frozen, expected one to train: call its method requires_grad_()"
             )

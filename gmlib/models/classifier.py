@@ -1,28 +1,24 @@
-"""The classifier whose features samples are compared in."""
+"""The classifier of digits; FID and other metrics compare images by its features."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gmlib.models.conv import normed
+from gmlib.models.conv import conv_norm_relu
 from gmlib.shapes import Image, require_image
 
 
 class Classifier(nn.Module):
-    """A small convolutional classifier: from an image to 128 features, and from these to one logit per class."""
+    """A small convolutional classifier: four convolutions, 128 features, and one logit per class."""
 
     def __init__(self, num_classes: int = 10) -> None:
-        """Build the network.
-
-        Args:
-            num_classes: number of classes.
-        """
+        """Build the network."""
         super().__init__()
         self.num_classes = num_classes
 
         def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
             layer = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-            return normed(layer, outputs, batch_norm=True)
+            return conv_norm_relu(layer, outputs, batch_norm=True)
 
         self.features = nn.Sequential(
             *convolution(1, 16),  # 28

@@ -1,18 +1,15 @@
-"""The DCGAN: a generator of transposed convolutions, and a critic of strided ones (Radford, Metz & Chintala 2016)."""
+"""The DCGAN: a generator of transposed convolutions, and a critic of strided convolutions (Radford, Metz & Chintala 2016)."""
 
 from torch import nn
 
 from gmlib.conditioning import append_label
-from gmlib.models.conv import normed
+from gmlib.models.conv import conv_norm_relu
 from gmlib.models.mlp import Norm, normalisation
 from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent
 
 
 def initialise(network: nn.Module) -> nn.Module:
-    """Return the network with weights from N(0, 0.02²), batch norm's gains from N(1, 0.02²), and biases of 0.
-
-    Source: Radford, Metz & Chintala 2016, section 4; their reference code for the gains.
-    """
+    """Return the network with weights drawn from N(0, 0.02²), gains of batch norm from N(1, 0.02²), and biases of 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, 0.02)
@@ -24,7 +21,7 @@ def initialise(network: nn.Module) -> nn.Module:
 
 
 class DCGenerator(nn.Module):
-    """G(z): z, and a one-hot label if there are classes, as a 1×1 image that four transposed convolutions enlarge."""
+    """The generator G(z): four transposed convolutions enlarge a 1×1 feature map, which is z and a one-hot label, to 28×28."""
 
     def __init__(
         self,
@@ -38,10 +35,10 @@ class DCGenerator(nn.Module):
 
         Args:
             latent_dim: size of z.
-            num_classes: number of labels, 0 for none.
-            width: channels of the last hidden feature map; each earlier one has twice the channels of the next.
+            num_classes: number of classes of the labels; 0 without labels.
+            width: channels of the last hidden feature map; those before have 2 and 4 times as many channels.
             batch_norm: whether hidden feature maps are normalised over the batch.
-            channels: of the images; 3 for stacks of three digits.
+            channels: channels of the images; 3 where three digits are stacked.
         """
         super().__init__()
         self.latent_dim = latent_dim
@@ -49,7 +46,7 @@ class DCGenerator(nn.Module):
 
         def up(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
             layer = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, bias=not batch_norm)
-            return normed(layer, outputs, batch_norm)
+            return conv_norm_relu(layer, outputs, batch_norm)
 
         self.net = nn.Sequential(
             nn.Unflatten(1, (latent_dim + num_classes, 1, 1)),
@@ -68,7 +65,7 @@ class DCGenerator(nn.Module):
 
 
 class DCCritic(nn.Module):
-    """An unbounded score per image by strided convolutions; the last one covers the whole feature map."""
+    """The critic, or discriminator: strided convolutions to one unbounded score per image."""
 
     def __init__(
         self,
@@ -81,14 +78,11 @@ class DCCritic(nn.Module):
         """Build the network.
 
         Args:
-            num_classes: number of labels, 0 for none; each is a channel beside the image.
-            width: channels of the first hidden feature map; each next one has twice as many.
-            norm: of hidden feature maps but the first: "batch" over the batch, "layer" over each image, or None.
+            num_classes: number of classes of the labels, each of which is an input channel; 0 without labels.
+            width: channels of the first hidden feature map; the next ones have 2 and 4 times as many channels.
+            norm: normalisation of all hidden feature maps but the first: "batch", "layer" (per image), or None.
             dropout: share of each hidden feature map that is set to 0 in training.
-            channels: of the images; m for packs of m images.
-
-        Raises:
-            InputError: if there is no such norm.
+            channels: channels of the images; m where m images are scored together (PacGAN).
         """
         super().__init__()
         self.num_classes = num_classes
@@ -96,8 +90,8 @@ class DCCritic(nn.Module):
 
         def down(inputs: int, outputs: int, kernel: int, norm: Norm = norm) -> list[nn.Module]:
             convolution = nn.Conv2d(inputs, outputs, kernel, stride=2, padding=1, bias=norm != "batch")
-            normed = normalisation(norm, outputs, feature_maps=True)
-            return [convolution, *normed, nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+            normalised = normalisation(norm, outputs, feature_maps=True)
+            return [convolution, *normalised, nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
 
         self.net = nn.Sequential(
             *down(channels + num_classes, width, 4, norm=None),  # 28 -> 14
@@ -109,6 +103,6 @@ class DCCritic(nn.Module):
         initialise(self)
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
-        """Return scores `(b,)`, logits where the loss is a cross-entropy, of images `(b, channels, 28, 28)` in [0, 1]."""
+        """Return scores `(b,)`, for a cross-entropy loss the logits, of images `(b, channels, 28, 28)` in [0, 1]."""
         require_image(x, (self.channels, 28, 28))
         return self.net(append_label(2 * x - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

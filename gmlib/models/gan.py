@@ -1,4 +1,4 @@
-"""The generative adversarial network: a generator of images, and a critic that scores them."""
+"""The generative adversarial network (GAN): a generator of images, and a critic that scores images."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -18,11 +18,11 @@ class GAN(nn.Module):
     critic: nn.Module
 
     def __init__(self, generator: nn.Module, critic: nn.Module | None = None) -> None:
-        """Join two networks.
+        """Combine two networks.
 
         Args:
-            generator: `(z, y) -> images`, with `latent_dim` and `num_classes`.
-            critic: `(x, y) -> (b,)`, one score per image; not needed to sample from a trained generator.
+            generator: `(z, y) -> images`, with the attributes `latent_dim` and `num_classes`.
+            critic: `(x, y) -> (b,)`, one score per image; sampling does not need it.
         """
         super().__init__()
         self.generator = generator
@@ -32,22 +32,14 @@ class GAN(nn.Module):
         self.num_classes = cast(int, generator.num_classes)
 
     def __getattr__(self, name: str) -> Any:
-        """Return a network, or raise an error that explains why there is no critic."""
+        """Explain why a GAN that was loaded from a file may have no critic."""
         if name == "critic" and "critic" not in self._modules:
-            raise AttributeError("this GAN was kept without its critic, which sampling does not need: train it again")
+            raise AttributeError("this GAN was saved without its critic, which sampling does not need: train it again")
         return super().__getattr__(name)
 
     @torch.no_grad()
     def decode(self, z: Latent, y: Labels | None = None) -> Image:
-        """Return the generator's images for latents, in eval mode and in batches that fit into memory.
-
-        Args:
-            z: latents `(n, latent_dim)`.
-            y: labels `(n,)` for a conditional generator, otherwise None.
-
-        Returns:
-            G(z), images `(n, c, h, w)` in [0, 1].
-        """
+        """Return the images G(z), `(n, c, h, w)` in [0, 1], for latents `(n, latent_dim)`; computed in eval mode."""
         with eval_mode(self.generator):
             return in_batches(self.generator, z, y)
 
@@ -60,7 +52,7 @@ class GAN(nn.Module):
         Args:
             n: number of images.
             y: labels `(n,)` for a conditional generator, or one label for all images; None for an unconditional one.
-            generator: source of randomness, on the device of the weights; None takes torch's global one.
+            generator: random generator on the device of the weights; None for torch's global one.
 
         Returns:
             Images `(n, c, h, w)` in [0, 1].

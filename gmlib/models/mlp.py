@@ -1,6 +1,5 @@
 """Fully connected networks: encoder and decoder of a VAE, generator and critic of a GAN."""
 
-from collections.abc import Iterable
 from typing import Literal, get_args
 
 from torch import nn
@@ -10,29 +9,25 @@ from gmlib.errors import InputError
 from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent
 
 Norm = Literal["batch", "layer", None]
-Hidden = int | tuple[int, ...]  # size of the one hidden layer, or the sizes of several
+Hidden = int | tuple[int, ...]  # number of units of the only hidden layer, or of each of several
 
 
 def normalisation(norm: Norm, features: int, feature_maps: bool = False) -> list[nn.Module]:
-    """Return a list of the normalisation of a layer's outputs, empty for None.
-
-    Layer norm uses the statistics of one image alone (Gulrajani et al. 2017, section 4). For feature maps it is
-    `nn.GroupNorm` with one group, whose gain and bias are per channel, as in their code; those of `nn.LayerNorm` would be
-    per channel and place.
-    """
+    """Return the normalisation layer for this number of features, or of channels, in a list that is empty for None."""
     if norm not in get_args(Norm):  # any other value would silently mean no normalisation
         raise InputError(f"got norm {norm!r}, expected 'batch', 'layer' or None")
     if norm == "batch":
         return [nn.BatchNorm2d(features) if feature_maps else nn.BatchNorm1d(features)]
     if norm == "layer":
+        # one group: a gain and a bias per channel, as in the code of Gulrajani et al. 2017; nn.LayerNorm has them per pixel
         return [nn.GroupNorm(1, features) if feature_maps else nn.LayerNorm(features)]
     return []
 
 
 def hidden_layers(inputs: int, hidden: Hidden, norm: Norm, slope: float = 0.0, dropout: float = 0.0) -> list[nn.Module]:
-    """Return linear layers, each with normalisation, (leaky) ReLU and dropout."""
+    """Return linear layers, each followed by normalisation, (leaky) ReLU and dropout."""
     layers: list[nn.Module] = []
-    for outputs in _sizes(hidden):
+    for outputs in layer_sizes(hidden):
         # batch norm subtracts the mean, so that a bias before it has no effect
         layers += [nn.Linear(inputs, outputs, bias=norm != "batch"), *normalisation(norm, outputs)]
         layers += [nn.LeakyReLU(slope) if slope else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
@@ -40,38 +35,21 @@ def hidden_layers(inputs: int, hidden: Hidden, norm: Norm, slope: float = 0.0, d
     return layers
 
 
-def last(hidden: Hidden) -> int:
-    """Return the size of the last hidden layer."""
-    return _sizes(hidden)[-1]
-
-
-def batch(batch_norm: bool) -> Norm:
-    """Return the norm of a network with or without batch norm."""
-    return "batch" if batch_norm else None
-
-
-def _sizes(hidden: Hidden) -> tuple[int, ...]:
-    """Return the sizes of the hidden layers."""
-    return tuple(hidden) if isinstance(hidden, Iterable) else (hidden,)
+def layer_sizes(hidden: Hidden) -> tuple[int, ...]:
+    """Return the number of units of each hidden layer."""
+    return (hidden,) if isinstance(hidden, int) else tuple(hidden)
 
 
 class MLPEncoder(nn.Module):
-    """q(z|x): from an image, and its label if there are classes, to the mean and log-variance of z."""
+    """The encoder: it computes the mean and log-variance of q(z|x) from an image, and from its label if there are classes."""
 
     def __init__(self, latent_dim: int, num_classes: int = 0, hidden: Hidden = 100, batch_norm: bool = True) -> None:
-        """Build the network.
-
-        Args:
-            latent_dim: size of z.
-            num_classes: number of labels, 0 for none.
-            hidden: size of the hidden layer, or sizes of several.
-            batch_norm: whether hidden layers are normalised over the batch.
-        """
+        """Build the network; `num_classes` is 0 without labels, and `hidden` the size of one layer or of each of several."""
         super().__init__()
         self.num_classes = num_classes
         self.net = nn.Sequential(
-            *hidden_layers(784 + num_classes, hidden, batch(batch_norm)),  # 784 -> hidden
-            nn.Linear(last(hidden), 2 * latent_dim),  # mean and log-variance
+            *hidden_layers(784 + num_classes, hidden, "batch" if batch_norm else None),  # 784 -> hidden
+            nn.Linear(layer_sizes(hidden)[-1], 2 * latent_dim),  # mean and log-variance
         )
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
@@ -82,23 +60,16 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """The network inside p(x|z): from z, and a label if there are classes, to the logits of 28×28 pixels."""
+    """The decoder's network: it computes the logits of 28×28 pixels from z, and from a label if there are classes."""
 
     def __init__(self, latent_dim: int, num_classes: int = 0, hidden: Hidden = 100, batch_norm: bool = True) -> None:
-        """Build the network.
-
-        Args:
-            latent_dim: size of z.
-            num_classes: number of labels, 0 for none.
-            hidden: size of the hidden layer, or sizes of several.
-            batch_norm: whether hidden layers are normalised over the batch.
-        """
+        """Build the network; `num_classes` is 0 without labels, and `hidden` the size of one layer or of each of several."""
         super().__init__()
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.net = nn.Sequential(
-            *hidden_layers(latent_dim + num_classes, hidden, batch(batch_norm)),  # latent_dim -> hidden
-            nn.Linear(last(hidden), 784),
+            *hidden_layers(latent_dim + num_classes, hidden, "batch" if batch_norm else None),  # latent_dim -> hidden
+            nn.Linear(layer_sizes(hidden)[-1], 784),
         )
 
     def forward(self, z: Latent, y: Labels | None = None) -> Image:
@@ -108,7 +79,7 @@ class MLPDecoder(nn.Module):
 
 
 class MLPGenerator(nn.Module):
-    """G(z): from a latent, and a label if there are classes, to an image; by default 100-256-512-1024-784 units."""
+    """The generator G(z): it computes an image from z, and from a label if there are classes."""
 
     def __init__(
         self,
@@ -122,18 +93,18 @@ class MLPGenerator(nn.Module):
 
         Args:
             latent_dim: size of z.
-            num_classes: number of labels, 0 for none.
-            hidden: sizes of the hidden layers; the critic's are the same in reverse.
+            num_classes: number of classes of the labels; 0 without labels.
+            hidden: sizes of the hidden layers.
             batch_norm: whether hidden layers are normalised over the batch.
-            channels: of the images; 3 for stacks of three digits.
+            channels: channels of the images; 3 where three digits are stacked.
         """
         super().__init__()
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.channels = channels
         self.net = nn.Sequential(
-            *hidden_layers(latent_dim + num_classes, hidden, batch(batch_norm), slope=0.2),
-            nn.Linear(last(hidden), 784 * channels),
+            *hidden_layers(latent_dim + num_classes, hidden, "batch" if batch_norm else None, slope=0.2),
+            nn.Linear(layer_sizes(hidden)[-1], 784 * channels),
             nn.Tanh(),
         )
 
@@ -145,7 +116,7 @@ class MLPGenerator(nn.Module):
 
 
 class MLPCritic(nn.Module):
-    """An unbounded score per image: higher for real than for generated ones; by default 784-1024-512-256-1 units."""
+    """The critic, or discriminator: it computes one unbounded score per image, trained to be higher for real images."""
 
     def __init__(
         self,
@@ -158,25 +129,22 @@ class MLPCritic(nn.Module):
         """Build the network.
 
         Args:
-            num_classes: number of labels, 0 for none.
+            num_classes: number of classes of the labels; 0 without labels.
             hidden: sizes of the hidden layers.
-            norm: of hidden layers: "batch" over the batch, "layer" over the features of each image, or None.
+            norm: "batch" to normalise hidden layers over the batch, "layer" over the features of each image, or None.
             dropout: share of each hidden layer that is set to 0 in training.
-            channels: of the images; m for packs of m images.
-
-        Raises:
-            InputError: if there is no such norm.
+            channels: channels of the images; m where m images are scored together (PacGAN).
         """
         super().__init__()
         self.num_classes = num_classes
         self.channels = channels
         self.net = nn.Sequential(
             *hidden_layers(784 * channels + num_classes, hidden, norm, slope=0.2, dropout=dropout),
-            nn.Linear(last(hidden), 1),
+            nn.Linear(layer_sizes(hidden)[-1], 1),
             nn.Flatten(0),
         )
 
     def forward(self, x: Image, y: Labels | None = None) -> PerImage:
-        """Return scores `(b,)`, logits where the loss is a cross-entropy, of images `(b, channels, 28, 28)` in [0, 1]."""
+        """Return scores `(b,)`, for a cross-entropy loss the logits, of images `(b, channels, 28, 28)` in [0, 1]."""
         require_image(x, (self.channels, 28, 28))
         return self.net(append_label(2 * x.flatten(1) - 1, y, self.num_classes))  # from [0, 1] to [-1, 1]

@@ -1,11 +1,11 @@
-"""PixelCNN: masked convolutions, and the plain and the gated network that they form.
+"""PixelCNN: masked convolutions, and two networks made of them, one plain and one gated.
 
-A network computes the logits of p(x) = Π p(x_i | x_1, …, x_{i-1}), over binary pixels in raster order. It may have one of two
-conditions: a bias condition `(b, d)`, which is z and the one-hot label and changes the biases of each layer; or a spatial
-condition `(b, k, h, w)`, a feature map made from z that each layer adds.
+A network computes the logits of p(x) = Π p(x_i | x_1, …, x_{i-1}) for binary pixels in raster order. It is unconditional, or has
+one of two conditions. A bias condition `(b, d)`, which is z and the one-hot label, changes the biases of each layer. A spatial
+condition `(b, k, h, w)` is a feature map made from z. Each layer passes it through a 1×1 convolution and adds the result.
 
-Sources: [a] van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks; [b] van den Oord et al. 2016,
-Conditional Image Generation with PixelCNN Decoders.
+Sources: van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel Recurrent Neural Networks ("PixelRNN" below); van den Oord et al.
+2016, Conditional Image Generation with PixelCNN Decoders ("Gated PixelCNN" below).
 """
 
 from abc import ABC, abstractmethod
@@ -21,19 +21,19 @@ from torch import Tensor, nn
 from gmlib.errors import InputError
 from gmlib.shapes import Image, require_image
 
-Mask = Literal["A", "B"]  # A hides the kernel's centre, where the input is the image; B shows it, in all other layers
-END = {"A": 0, "B": 1}  # first column offset, from the centre, that a mask hides in the kernel's own row
+# Mask A hides the centre of the kernel: in the first layer, whose input is the image. Mask B shows it: in all later layers.
+Mask = Literal["A", "B"]
 FeatureMap = Float[Tensor, "b _c _h _w"]
 Condition = Float[Tensor, "b _d"] | FeatureMap
 T = TypeVar("T")
-Apply = Callable[["CausalLayer", Sequence[T]], T]  # (layer, inputs) -> output of the layer
+Apply = Callable[["CausalLayer", Sequence[T]], T]  # a function (layer, inputs) -> output
 
 
 class ShiftedConv2d(nn.Conv2d):
-    """A convolution without bias whose kernel covers a rectangle of offsets: range(-3, 0) for the three rows above."""
+    """A convolution without bias whose kernel need not be centred: rows range(-3, 0) are the three rows above the pixel."""
 
     def __init__(self, inputs: int, outputs: int, rows: range, columns: range) -> None:
-        """Build a kernel of these row and column offsets from the output pixel."""
+        """Build a kernel that covers these row and column offsets from the output pixel."""
         super().__init__(inputs, outputs, (len(rows), len(columns)), bias=False)
         self.rows, self.columns = rows, columns
 
@@ -50,18 +50,18 @@ def conv1x1(inputs: int, outputs: int) -> ShiftedConv2d:
 
 
 class MaskedConv2d(nn.Module):
-    """A masked convolution without bias: its kernel covers the rows above, and the pixels to the left in its own row.
+    """A masked convolution without bias: a sum of two, over the rows above and over the pixels to the left in the same row.
 
-    A mask would multiply the rest of the kernel by zero. Here the two visible rectangles are two smaller convolutions.
-    Source: [a], section 3.4.
+    The usual code multiplies the hidden part of a square kernel by zero. Here the hidden part is not computed at all.
+    Source: PixelRNN, section 3.4.
     """
 
     def __init__(self, mask: Mask, inputs: int, outputs: int, kernel: int) -> None:
-        """Build a kernel of so many rows and columns, an odd number of at least 3; mask B also covers its centre."""
+        """Build a square kernel, whose size is an odd number of at least 3; inputs and outputs are numbers of channels."""
         super().__init__()
         r = radius(kernel)
         self.above = ShiftedConv2d(inputs, outputs, range(-r, 0), range(-r, r + 1))
-        self.left = ShiftedConv2d(inputs, outputs, range(1), range(-r, END[mask]))
+        self.left = ShiftedConv2d(inputs, outputs, range(1), columns_to_the_left(mask, r))
 
     def forward(self, input: FeatureMap) -> FeatureMap:
         """Convolve `(b, inputs, h, w)` to `(b, outputs, h, w)`, with zeros beyond the edges."""
@@ -75,63 +75,68 @@ def radius(kernel: int) -> int:
     return kernel // 2
 
 
-def rectangles(convolution: nn.Module) -> list[ShiftedConv2d]:
-    """Return the rectangles of offsets that a kernel consists of."""
+def columns_to_the_left(mask: Mask, radius: int) -> range:
+    """Return the column offsets that a mask shows in the kernel's middle row."""
+    return range(-radius, 0) if mask == "A" else range(-radius, 1)
+
+
+def shifted_convolutions(convolution: nn.Module) -> list[ShiftedConv2d]:
+    """Return the one or two convolutions whose sum a shifted or masked convolution is."""
     return [module for module in convolution.modules() if isinstance(module, ShiftedConv2d)]
 
 
-class Sizes(NamedTuple):
-    """Sizes of the bias condition and channels of the spatial condition; 0 for none."""
+class ConditionSizes(NamedTuple):
+    """Size of the bias condition, and channels of the spatial condition; 0 for none."""
 
     bias: int = 0
     spatial: int = 0
 
 
 class GatedActivation(nn.Module):
-    r"""The gated activation unit $\tanh(a) \odot \sigma(b)$, dropout, and a 1×1 convolution.
+    r"""The gated activation $\tanh(f) \odot \sigma(g)$ of two halves of the channels, dropout, and a 1×1 convolution.
 
-    Source: [b], equation 2 and figure 2; there without dropout.
+    Source: Gated PixelCNN, equation 2 and figure 2; there without dropout.
     """
 
     def __init__(self, channels: int, dropout: float = 0.0) -> None:
-        """Build a unit of so many output channels; dropout is the share of them that is set to 0 in training."""
+        """Build a unit from 2 · channels to channels; dropout is the share of activations set to 0 in training."""
         super().__init__()
         self.dropout = dropout
         self.conv = nn.Conv2d(channels, channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Halve the channels of feature maps `(b, c, h, w)`, or of the pixels of a wavefront `(b, pixels, c)`."""
+        """Halve the channels of feature maps `(b, c, h, w)`, or of single pixels `(b, pixels, c)` in the fast sampler."""
         dim = 1 if features.ndim == 4 else -1
-        a, b = features.chunk(2, dim)
-        gated = F.dropout(a.tanh() * b.sigmoid(), self.dropout, self.training)
+        f, g = features.chunk(2, dim)
+        gated = F.dropout(f.tanh() * g.sigmoid(), self.dropout, self.training)
         return self.conv(gated) if dim == 1 else F.linear(gated, self.conv.weight.flatten(1), self.conv.bias)
 
 
 class CausalLayer(nn.Module):
-    """A sum of convolutions, one per input, and of conditions and biases; then an activation and a residual connection."""
+    """One convolution per input, their sum with condition and biases, an activation, and perhaps a residual connection."""
 
     def __init__(
         self,
         convolutions: Sequence[ShiftedConv2d | MaskedConv2d],
         channels: int,
-        sizes: Sizes,
+        sizes: ConditionSizes,
         *,
         activation: Callable[[], nn.Module] = nn.ReLU,
         residual: bool = False,
     ) -> None:
-        """Build the layer; channels are those after the activation, and a residual connection adds the first input."""
+        """Build a layer with this number of output channels; a residual connection adds the first input to the output."""
         super().__init__()
-        outputs = rectangles(convolutions[0])[0].out_channels
+        features = shifted_convolutions(convolutions[0])[0].out_channels  # before the activation
         self.channels, self.residual = channels, residual
         self.convolutions = nn.ModuleList(convolutions)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.spatial = conv1x1(sizes.spatial, outputs) if sizes.spatial else None
-        self.condition = nn.Linear(sizes.bias, outputs, bias=False) if sizes.bias else None
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.spatial = conv1x1(sizes.spatial, features) if sizes.spatial else None
+        self.condition_bias = nn.Linear(sizes.bias, features, bias=False) if sizes.bias else None
         self.activation = activation()
 
     def biases(self, condition: Condition) -> Float[Tensor, "b o"]:
         """Return the bias of each image and channel; a spatial condition does not change it."""
-        return self.bias.expand(len(condition), -1) + (self.condition(condition) if self.condition else 0.0)
+        return self.bias.expand(len(condition), -1) + (self.condition_bias(condition) if self.condition_bias else 0.0)
 
     def forward(self, inputs: Sequence[FeatureMap], condition: Condition) -> FeatureMap:
         """Compute a feature map from one input per convolution."""
@@ -144,23 +149,32 @@ class CausalLayer(nn.Module):
         return output + inputs[0] if self.residual else output
 
 
-class GatedBlock(nn.Module):
-    """One layer of the vertical stack, and one of the horizontal stack; with mask B both have residual connections.
+class GatedLayers(nn.Module):
+    """A layer of the vertical stack and one of the horizontal stack, which `GatedPixelCNN.connect` applies in turn.
 
-    The vertical stack depends on rows above only. Its output at a pixel thus holds no pixel of that row, and a kernel with
-    mask B may cover its own row on both sides. Source: [b], figure 2; there only the horizontal stack has a residual connection.
+    The vertical stack depends only on rows above the pixel. Its output holds no pixel of its own row, so that the next vertical
+    layer may cover this row on both sides. With mask B both layers have a residual connection.
+    Source: Gated PixelCNN, figure 2; there only the horizontal stack has residual connections.
     """
 
     def __init__(
-        self, mask: Mask, inputs: int, channels: int, kernel: int, rows_above: int, sizes: Sizes, dropout: float
+        self,
+        mask: Mask,
+        inputs: int,
+        channels: int,
+        kernel: int,
+        rows_above: int,
+        sizes: ConditionSizes,
+        dropout: float,
     ) -> None:
-        """Build both layers; the vertical kernel covers `rows_above` rows."""
+        """Build both layers; the vertical kernel covers `rows_above` rows, and with mask B also its own row."""
         super().__init__()
-        r, end = radius(kernel), END[mask]
+        r = radius(kernel)
         activation = partial(GatedActivation, channels, dropout)
         layer = partial(CausalLayer, channels=channels, sizes=sizes, activation=activation, residual=mask == "B")
-        vertical = ShiftedConv2d(inputs, 2 * channels, range(-rows_above, end), range(-r, r + 1))
-        horizontal = ShiftedConv2d(inputs, 2 * channels, range(1), range(-r, end))
+        rows = range(-rows_above, 0 if mask == "A" else 1)
+        vertical = ShiftedConv2d(inputs, 2 * channels, rows, range(-r, r + 1))
+        horizontal = ShiftedConv2d(inputs, 2 * channels, range(1), columns_to_the_left(mask, r))
         self.vertical = layer([vertical])
         self.horizontal = layer([horizontal, conv1x1(channels, 2 * channels)])
 
@@ -171,14 +185,14 @@ class CausalNetwork(nn.Module, ABC):
     def __init__(self, bias_condition: int = 0, spatial_condition: int = 0) -> None:
         """Keep the sizes of the conditions."""
         super().__init__()
-        self.sizes = Sizes(bias_condition, spatial_condition)
+        self.sizes = ConditionSizes(bias_condition, spatial_condition)
 
     @abstractmethod
     def connect(self, image: T, apply: Apply[T]) -> T:
         """Apply each layer to its inputs, and return the output of the last.
 
-        `forward` passes feature maps through the layers; the fast sampler passes numbers of feature maps, to list which layer
-        has which inputs.
+        In `forward` the inputs are feature maps, which `apply` passes through the layer. In the fast sampler they are numbers
+        that stand for feature maps, and `apply` notes which layer takes which of them.
         """
 
     def forward(self, x: Image, condition: Condition | None = None) -> FeatureMap:
@@ -195,23 +209,23 @@ class CausalNetwork(nn.Module, ABC):
             InputError: if x is not a batch of images with one channel, or the condition does not fit.
         """
         require_image(x, (1, None, None))
-        given = self.checked_condition(condition, x)
-        return self.connect(x, lambda layer, inputs: layer(inputs, given))
+        checked = self.checked_condition(condition, x)
+        return self.connect(x, lambda layer, inputs: layer(inputs, checked))
 
     def checked_condition(self, condition: Condition | None, x: Image) -> Condition:
-        """Return the condition, of size 0 for None, if it fits the network and has one row per image."""
+        """Return the condition, `(b, 0)` for None; raise InputError unless it fits the network and the images."""
         condition = x.new_zeros(len(x), 0) if condition is None else condition
         bias, channels = self.sizes
-        axes, size = (4, channels) if channels else (2, bias)
-        if condition.ndim != axes or tuple(condition.shape[:2]) != (len(x), size):
-            expected = f"({len(x)}, {size}, h, w), a spatial" if channels else f"({len(x)}, {size}), a bias"
-            found = tuple(condition.shape)
-            raise InputError(f"got a condition of shape {found}, expected {expected} condition per image")
+        expected = (len(x), channels, *x.shape[2:]) if channels else (len(x), bias)
+        if condition.shape != expected:
+            raise InputError(
+                f"got a condition of shape {tuple(condition.shape)}, expected {expected}: give one condition per image"
+            )
         return condition
 
 
 class PixelCNN(CausalNetwork):
-    """A stack of masked convolutions. Its receptive field has a blind spot, above and to the right. Source: [a], section 3."""
+    """A stack of masked convolutions. Its receptive field has a blind spot above to the right. Source: PixelRNN, section 3."""
 
     def __init__(
         self,
@@ -226,12 +240,12 @@ class PixelCNN(CausalNetwork):
         """Build the network.
 
         Args:
-            bias_condition: size of z and one-hot label; 0 for none.
-            spatial_condition: channels of the feature map made from z; 0 for none.
-            channels: of every feature map.
-            layers: masked convolutions; the first has mask A.
-            kernel: of the first, an odd number of at least 3.
-            inner_kernel: of the others.
+            bias_condition: length of z and the one-hot label together; 0 for no bias condition.
+            spatial_condition: channels of the feature map made from z; 0 for no spatial condition.
+            channels: channels of every feature map.
+            layers: number of masked convolutions; the first has mask A.
+            kernel: kernel size of the first layer, an odd number of at least 3.
+            inner_kernel: kernel size of the other layers.
         """
         super().__init__(bias_condition, spatial_condition)
         first = CausalLayer([MaskedConv2d("A", 1, channels, kernel)], channels, self.sizes)
@@ -239,11 +253,11 @@ class PixelCNN(CausalNetwork):
         for _ in range(layers - 1):
             inner = MaskedConv2d("B", channels, channels, inner_kernel)
             self.layers.append(CausalLayer([inner], channels, self.sizes, residual=True))
-        self.logits = CausalLayer([conv1x1(channels, 1)], 1, Sizes(), activation=nn.Identity)
+        self.logits = CausalLayer([conv1x1(channels, 1)], 1, ConditionSizes(), activation=nn.Identity)
         self.to(memory_format=torch.channels_last)  # convolutions are faster
 
     def connect(self, image: T, apply: Apply[T]) -> T:
-        """Connect the masked convolutions in a row; all but the first have residual connections."""
+        """Connect the masked convolutions one after the other."""
         h = image
         for layer in self.layers:
             h = apply(layer, [h])
@@ -251,7 +265,7 @@ class PixelCNN(CausalNetwork):
 
 
 class GatedPixelCNN(CausalNetwork):
-    """Gated blocks of a vertical and a horizontal stack. Its receptive field has no blind spot. Source: [b], section 2."""
+    """Two stacks of gated layers. Its receptive field has no blind spot. Source: Gated PixelCNN, section 2."""
 
     def __init__(
         self,
@@ -268,30 +282,29 @@ class GatedPixelCNN(CausalNetwork):
         """Build the network.
 
         Args:
-            bias_condition: size of z and one-hot label; 0 for none.
-            spatial_condition: channels of the feature map made from z; 0 for none.
-            channels: of every feature map.
-            layers: gated blocks; the first has mask A.
-            kernel: of the first, an odd number of at least 3.
-            inner_kernel: of the others.
-            rows_above: rows above that the vertical kernels of the others cover; None for half of the inner kernel.
-            dropout: share of the gated features that is set to 0 in training.
+            bias_condition: length of z and the one-hot label together; 0 for no bias condition.
+            spatial_condition: channels of the feature map made from z; 0 for no spatial condition.
+            channels: channels of every feature map.
+            layers: number of layers of each stack; the first has mask A.
+            kernel: kernel size of the first layer, an odd number of at least 3.
+            inner_kernel: kernel size of the other layers.
+            rows_above: rows above that the other vertical kernels cover; None for (inner_kernel - 1) / 2.
+            dropout: share of the gated activations that is set to 0 in training.
         """
         super().__init__(bias_condition, spatial_condition)
         rows = radius(inner_kernel) if rows_above is None else rows_above
-        first = GatedBlock("A", 1, channels, kernel, radius(kernel), self.sizes, dropout)
-        self.blocks = cast(list[GatedBlock], nn.ModuleList([first]))
-        for _ in range(layers - 1):
-            self.blocks.append(GatedBlock("B", channels, channels, inner_kernel, rows, self.sizes, dropout))
-        self.logits = CausalLayer([conv1x1(channels, 1)], 1, Sizes(), activation=nn.Identity)
+        first = GatedLayers("A", 1, channels, kernel, radius(kernel), self.sizes, dropout)
+        other = partial(GatedLayers, "B", channels, channels, inner_kernel, rows, self.sizes, dropout)
+        self.blocks = cast(list[GatedLayers], nn.ModuleList([first, *(other() for _ in range(layers - 1))]))
+        self.logits = CausalLayer([conv1x1(channels, 1)], 1, ConditionSizes(), activation=nn.Identity)
         self.to(memory_format=torch.channels_last)  # convolutions are faster
 
     def connect(self, image: T, apply: Apply[T]) -> T:
-        """Connect the blocks; the logits are computed from the horizontal stack."""
-        v = h = image
-        for block in self.blocks:
-            v = apply(block.vertical, [v])
-            h = apply(block.horizontal, [h, v])
+        """Connect both stacks, layer by layer; the logits are computed from the horizontal stack."""
+        v = h = image  # vertical and horizontal stack
+        for layers in self.blocks:
+            v = apply(layers.vertical, [v])
+            h = apply(layers.horizontal, [h, v])
         return apply(self.logits, [h])
 
 
@@ -303,11 +316,11 @@ def receptive_field(
     $$\sum_n \left| \frac{\partial l_{rc}(x_n)}{\partial x_n} \right|$$
 
     Args:
-        network: from images to logits.
+        network: computes the logit of each pixel.
         x: images `(n, 1, h, w)`; gradients depend on them.
-        row: of the pixel.
-        column: of the pixel.
-        condition: as for the network.
+        row: row of the pixel.
+        column: column of the pixel.
+        condition: bias or spatial condition of the network, or None.
 
     Returns:
         `(h, w)`, 0 at every pixel outside the receptive field.

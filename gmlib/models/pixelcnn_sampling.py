@@ -1,31 +1,44 @@
 """Two samplers of a PixelCNN that draw the same images: pixel by pixel, and along wavefronts.
 
-The sequential sampler passes the whole image through the network for each pixel. The fast one draws, at step t, the pixel of
-column t - skew · i in every row i. These pixels do not depend on each other. It keeps all feature maps, and computes each of
-their pixels once.
+A wavefront is an anti-diagonal of pixels that can be drawn in parallel, because none of them depends on another. At step t it
+has one pixel in each row i, in column t - s · i, where the whole number s is the skew. With s = 3, two rows of five pixels are
+drawn at these steps::
+
+    row 0:  0 1 2 3 4
+    row 1:  3 4 5 6 7
+
+Step 4 draws the last pixel of row 0, and the second pixel of row 1. The latter may depend on columns 0 to 3 of row 0, which were
+drawn at earlier steps. Thus 8 steps replace 10 passes of the network. For 28×28 pixels, 28 + 27 · s steps replace 784 passes.
+
+A step computes each feature map at one wavefront only. All other values that it needs are there from earlier steps. Feature
+maps are flat: their rows follow each other in memory. In the example, the indices are 0 to 4 in row 0 and 5 to 9 in row 1, so
+that step 4 draws pixels 4 and 6. With n pixels per row, the pixels of a wavefront are n - s apart, which is a slice with this
+stride. Their neighbours, r rows and c columns further, are the same slice moved by r · n + c.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, Condition, ShiftedConv2d, rectangles
+from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, Condition, FeatureMap, ShiftedConv2d, shifted_convolutions
 from gmlib.shapes import Image, require_image
 
-BATCH = 100  # images that are sampled together: each needs about 4 MB for its feature maps
+Inputs = list[tuple[int, ShiftedConv2d]]  # the number of each feature map, and the convolution that takes it as input
+BATCH = 100  # images that are sampled together: the feature maps of one image take about 4 MB
 
 
 @torch.no_grad()
 def sample_sequentially(network: CausalNetwork, uniforms: Image, condition: Condition | None = None) -> Image:
-    """Sample pixel by pixel in raster order, with a full pass of the network for each.
+    """Sample pixel by pixel in raster order, with a full pass of the network for each pixel.
 
     Args:
-        network: from images to logits.
+        network: computes the logit of each pixel.
         uniforms: `(b, 1, h, w)` in [0, 1): a pixel is 1 where its uniform number is below its probability.
-        condition: as for the network.
+        condition: bias or spatial condition of the network, or None.
 
     Returns:
         Images `(b, 1, h, w)` of zeros and ones.
@@ -43,12 +56,12 @@ def sample_sequentially(network: CausalNetwork, uniforms: Image, condition: Cond
 
 
 def sample_wavefront(network: CausalNetwork, uniforms: Image, condition: Condition | None = None) -> Image:
-    """Sample along anti-diagonal wavefronts: step t draws, in every row i, the pixel of column t - skew · i.
+    """Sample along wavefronts: step t draws, in every row i, the pixel of column t - skew · i.
 
     Args:
-        network: from images to logits.
-        uniforms: as for `sample_sequentially`.
-        condition: as for the network.
+        network: computes the logit of each pixel.
+        uniforms: `(b, 1, h, w)` in [0, 1): a pixel is 1 where its uniform number is below its probability.
+        condition: bias or spatial condition of the network, or None.
 
     Returns:
         The images of `sample_sequentially`, except where a uniform number equals a probability to within float32's rounding.
@@ -62,140 +75,126 @@ def sample_wavefront(network: CausalNetwork, uniforms: Image, condition: Conditi
     return torch.cat([_sample_batch(network, *batch) for batch in batches])
 
 
-class _Reads(NamedTuple):
-    """A layer, and the feature maps that it reads by their numbers: 0 is the image, n the output of the n-th layer."""
-
-    layer: CausalLayer
-    inputs: list[tuple[int, ShiftedConv2d]]  # each with one rectangle of a kernel
-
-
-def _layers(network: CausalNetwork) -> list[_Reads]:
-    """Return the layers in the order in which they are computed."""
-    found: list[_Reads] = []
+def _layers(network: CausalNetwork) -> list[tuple[CausalLayer, Inputs]]:
+    """Return all layers in order, each with its inputs. Feature map 0 is the image, n the output of the n-th layer."""
+    layers: list[tuple[CausalLayer, Inputs]] = []
 
     def record(layer: CausalLayer, numbers: Sequence[int]) -> int:
         pairs = zip(numbers, layer.convolutions, strict=True)
-        found.append(_Reads(layer, [(n, part) for n, convolution in pairs for part in rectangles(convolution)]))
-        return len(found)
+        layers.append((layer, [(n, part) for n, conv in pairs for part in shifted_convolutions(conv)]))
+        return len(layers)
 
     network.connect(0, record)
-    return found
+    return layers
+
+
+class _Dependency(NamedTuple):
+    """A pixel of feature map `output` depends on feature map `source`, at this row offset and up to this column offset."""
+
+    output: int
+    source: int
+    row: int
+    column: int
+
+
+def _dependencies(network: CausalNetwork) -> list[_Dependency]:
+    """Return the dependencies of all feature maps, in the order in which the feature maps are computed."""
+    dependencies = []
+    for output, (layer, inputs) in enumerate(_layers(network), 1):
+        dependencies += [
+            _Dependency(output, source, row, conv.columns[-1]) for source, conv in inputs for row in conv.rows
+        ]
+        if layer.residual:
+            dependencies.append(_Dependency(output, inputs[0][0], 0, 0))
+    return dependencies
 
 
 def columns_ahead(network: CausalNetwork) -> list[int]:
-    """Return how many columns ahead of the pixel to be drawn each feature map must be computed; number 0 is the image.
+    """Return, for each feature map, how many columns ahead of the drawn pixels a step computes it; map 0 is the image.
 
-    A layer that reads columns to the right in its own row needs its input there. Rows above are ahead by `skew` anyway.
+    This is 0 unless a later layer depends on columns to the right in the same row, as in the vertical stack.
     """
-    layers = _layers(network)
-    ahead = [0] * (len(layers) + 1)
-    for number, (layer, inputs) in reversed(list(enumerate(layers, 1))):
-        columns = [(source, conv.columns[-1]) for source, conv in inputs if source > 0 and 0 in conv.rows]
-        for source, column in [*columns, (inputs[0][0], 0)] if layer.residual else columns:
-            ahead[source] = max(ahead[source], ahead[number] + column)
+    dependencies = _dependencies(network)
+    ahead = [0] * (dependencies[-1].output + 1)
+    for output, source, row, column in reversed(dependencies):
+        if row == 0:
+            ahead[source] = max(ahead[source], ahead[output] + column)
     return ahead
 
 
 def skew(network: CausalNetwork) -> int:
-    r"""Return by how many columns each row must lag behind the row above.
+    r"""Return by how many columns the drawing of each row must lag behind that of the row above.
 
     $$s = \min \{ s \in \mathbb{N} : s \, r > \mathrm{reach}(r) \text{ for all } r \geq 1 \}$$
 
     where reach(r) is how many columns to the right the receptive field extends, r rows above.
 
     Args:
-        network: from images to logits.
+        network: computes the logit of each pixel.
 
     Returns:
         s, at least 1.
     """
-    ahead, lag = columns_ahead(network), 1
-    for number, (_, inputs) in enumerate(_layers(network), 1):
-        for source, conv in inputs:
-            # a pixel is drawn after all feature maps of its step, so it is there for the next step only
-            needed = ahead[number] + conv.columns[-1] - ahead[source] + (source == 0)
-            lag = max([lag, *(-(-needed // -row) for row in conv.rows if row)])
-    return lag
-
-
-class _Wavefront(NamedTuple):
-    """Pixels of consecutive rows, each `skew` columns to the left of the one above; row and column are of the first."""
-
-    row: int
-    column: int
-    rows: int
-
-
-class _Canvas:
-    """A feature map that is filled along wavefronts: zeros around it, and the channels of a pixel adjacent in memory."""
-
-    def __init__(self, images: Image, channels: int, *, left: int, right: int, up: int, lag: int) -> None:
-        """Make a canvas of so many channels for images, with zeros to the left, to the right and above."""
-        n, _, height, width = images.shape
-        self.values = images.new_zeros(n, up + height, left + width + right, channels)
-        self.inside = self.values[:, up:, left : left + width]
-        image, self.line, self.pixel, _ = self.values.stride()
-        # in images narrower than the lag a wavefront has one pixel, and the stride between pixels is not used
-        self.strides = image, max(0, self.line - lag * self.pixel), 1
-        self.start = up * self.line + left * self.pixel
-
-    def at(self, place: _Wavefront, row: int = 0, column: int = 0, columns: int = 1) -> Tensor:
-        """Return a view of adjacent pixels at an offset from each pixel of a wavefront: `(b, rows, columns · c)`."""
-        start = self.start + (place.row + row) * self.line + (place.column + column) * self.pixel
-        return self.values.as_strided((len(self.values), place.rows, columns * self.pixel), self.strides, start)
-
-
-def _at_wavefronts(
-    reads: _Reads, canvases: list[_Canvas], spatial: list[_Canvas], condition: Condition
-) -> Callable[[_Wavefront], Tensor]:
-    """Return a function that computes a layer's output at the pixels of a wavefront, by one product of matrices."""
-    layer, residual = reads.layer, canvases[reads.inputs[0][0]]
-    inputs = [(canvases[n], conv) for n, conv in reads.inputs]
-    inputs += [(canvas, layer.spatial) for canvas in spatial if layer.spatial]
-    windows = [(canvas, row, conv.columns[0], len(conv.columns)) for canvas, conv in inputs for row in conv.rows]
-    kernels = [conv.weight.permute(2, 3, 1, 0).flatten(0, 2) for _, conv in inputs]
-    weight, bias = torch.cat(kernels), layer.biases(condition)[:, None]
-
-    def compute(place: _Wavefront) -> Tensor:
-        features = torch.cat([canvas.at(place, *window) for canvas, *window in windows], 2)
-        output = layer.activation(features @ weight + bias)
-        return output + residual.at(place) if layer.residual else output
-
-    return compute
+    ahead, least = columns_ahead(network), 1
+    for output, source, row, column in _dependencies(network):
+        if row < 0:
+            # the image (source 0) is drawn at the end of each step, and is an input from the next step on
+            columns = ahead[output] + column - ahead[source] + (source == 0)
+            least = max(least, ceil(columns / -row))
+    return least
 
 
 @torch.inference_mode()
 def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition) -> Image:
-    """Return sampled images that fit into memory together."""
+    """Return the sampled images of one batch."""
+    s, ahead, layers = skew(network), columns_ahead(network), _layers(network)
     _, _, height, width = uniforms.shape
-    layers, ahead, lag = _layers(network), columns_ahead(network), skew(network)
-    kernels = [conv for reads in layers for _, conv in reads.inputs]
-    left, right = max(0, *(-conv.columns[0] for conv in kernels)), max(0, *(conv.columns[-1] for conv in kernels))
-    up = max(-conv.rows[0] for conv in kernels)
-    canvas = partial(_Canvas, uniforms, left=left, right=right, up=up, lag=lag)
+    kernels = [conv for _, inputs in layers for _, conv in inputs]
+    pad = max(abs(offset) for conv in kernels for offset in (*conv.rows, *conv.columns))
+    length = max(width + 2 * pad, s + 1)  # of a padded row
+    stride = length - s  # between the pixels of a wavefront
 
-    def filled(values: Tensor) -> _Canvas:
-        found = canvas(values.shape[1])
-        found.inside.copy_(values.permute(0, 2, 3, 1))
-        return found
+    def flat(values: FeatureMap) -> Tensor:
+        """Return a feature map `(b, c, h, w)` as `(b, pixels, c)`, with zeros above and beside it."""
+        return F.pad(values, (pad, length - width - pad, pad, 0)).flatten(2).mT.contiguous()
 
-    chances = filled(uniforms)
-    spatial = [filled(condition)] if condition.ndim == 4 else []
-    canvases = [canvas(1), *(canvas(reads.layer.channels) for reads in layers)]
-    computed = [_at_wavefronts(reads, canvases, spatial, condition) for reads in layers]
+    channels = [1, *(layer.channels for layer, _ in layers)]
+    maps = [flat(uniforms.new_zeros(len(uniforms), count, height, width)) for count in channels]
+    flat_uniforms, spatial = flat(uniforms), flat(condition) if condition.ndim == 4 else condition
 
-    def wavefront(column: int) -> _Wavefront:
-        """Return the pixels of a wavefront that are inside the image; in row 0 it is at this column."""
-        first, last = max(0, -((width - 1 - column) // lag)), min(height - 1, column // lag)
-        return _Wavefront(first, column - lag * first, last - first + 1)
+    def wavefront(step: int) -> range:
+        """Return the indices of a wavefront's pixels in a flat feature map."""
+        rows = [row for row in range(height) if 0 <= step - s * row < width]
+        first = pad * length + pad + step  # index of column `step` in row 0
+        return range(first + stride * rows[0], first + stride * (rows[-1] + 1), stride) if rows else range(0)
 
-    # before step 0, which draws the first pixel, feature maps are computed up to where that pixel needs them
-    for step in range(-max(ahead), width + lag * (height - 1)):
-        for compute, output, columns in zip(computed, canvases[1:], ahead[1:], strict=True):
-            place = wavefront(step + columns)
-            if place.rows > 0:
-                output.at(place).copy_(compute(place))
-        place = wavefront(step)
-        if place.rows > 0:
-            canvases[0].at(place).copy_(chances.at(place) < canvases[-1].at(place).sigmoid())
-    return canvases[0].inside.permute(0, 3, 1, 2)
+    def at(values: Tensor, pixels: range, offset: int = 0) -> Tensor:
+        """Return the view `(b, pixels, c)` of a flat feature map, at an offset from each pixel of a wavefront."""
+        return values[:, pixels.start + offset : pixels.stop + offset : pixels.step]
+
+    def at_wavefronts(layer: CausalLayer, inputs: Inputs) -> Callable[[range], Tensor]:
+        """Return a function that computes the layer's output at a wavefront, by one product of matrices."""
+        sources = [(maps[source], conv) for source, conv in inputs]
+        if layer.spatial:
+            sources.append((spatial, layer.spatial))
+        neighbours = [(values, row * length + c) for values, conv in sources for row in conv.rows for c in conv.columns]
+        weight = torch.cat([conv.weight.permute(2, 3, 1, 0).flatten(0, 2) for _, conv in sources])
+        bias, residual = layer.biases(condition)[:, None], maps[inputs[0][0]]
+
+        def compute(pixels: range) -> Tensor:
+            features = torch.cat([at(values, pixels, offset) for values, offset in neighbours], 2)
+            output = layer.activation(features @ weight + bias)
+            return output + at(residual, pixels) if layer.residual else output
+
+        return compute
+
+    computations = [at_wavefronts(layer, inputs) for layer, inputs in layers]
+
+    # before step 0, which draws the first pixel, feature maps are computed up to the columns that this pixel depends on
+    for step in range(-max(ahead), width + s * (height - 1)):
+        for values, compute, columns in zip(maps[1:], computations, ahead[1:], strict=True):
+            if pixels := wavefront(step + columns):
+                at(values, pixels).copy_(compute(pixels))
+        if pixels := wavefront(step):
+            at(maps[0], pixels).copy_(at(flat_uniforms, pixels) < at(maps[-1], pixels).sigmoid())
+    return maps[0].unflatten(1, (-1, length))[:, pad:, pad : pad + width].permute(0, 3, 1, 2)

@@ -13,7 +13,7 @@ from gmlib.objectives.variational import bernoulli_log_prob
 from gmlib.parallel import draw
 from gmlib.shapes import Image, Labels, Latent, PerImage
 
-SIZE = (1, 28, 28)
+SIZE = (1, 28, 28)  # channels, height and width of an image
 
 
 class PixelDecoder(nn.Module):
@@ -34,12 +34,12 @@ class PixelDecoder(nn.Module):
         """Build the network.
 
         Args:
-            latent_dim: size of z; 0 for none.
-            num_classes: number of labels, 0 for none.
-            pixelcnn: makes the network from the size of the bias condition and the channels of the spatial condition, such as
-                `GatedPixelCNN`.
-            spatial_condition: network from z and label to a feature map `(b, channels, 28, 28)`, such as `ConvDecoder`. None
-                for a bias condition, which is z and the one-hot label.
+            latent_dim: size of z; 0 without a latent.
+            num_classes: number of classes of the labels; 0 without labels.
+            pixelcnn: a class such as `GatedPixelCNN`, called with the size of the bias condition and the channels of the
+                spatial condition.
+            spatial_condition: a network such as `ConvDecoder`, which computes a feature map `(b, channels, 28, 28)` from z and
+                label. None for a bias condition, which is z and the one-hot label.
         """
         super().__init__()
         self.latent_dim = latent_dim
@@ -64,36 +64,33 @@ class PixelDecoder(nn.Module):
         uniforms: Tensor | None = None,
         generator: Generator | None = None,
     ) -> Image:
-        """Sample images along wavefronts.
+        """Draw images by the fast sampler, `sample_wavefront`.
 
         Args:
             z: latents `(b, latent_dim)`.
             y: labels `(b,)`, or None.
-            uniforms: `(b, 1, 28, 28)` in [0, 1): a pixel is 1 where its uniform number is below its probability. None draws
-                them.
-            generator: source of randomness, on the device of z.
+            uniforms: `(b, 1, 28, 28)` in [0, 1): a pixel is 1 where its uniform number is below its probability; None to draw
+                them from the random generator.
+            generator: random generator on the device of z.
 
         Returns:
             Images `(b, 1, 28, 28)` of zeros and ones.
-
-        Raises:
-            InputError: if latents, labels and uniforms do not fit each other.
         """
         if uniforms is None:
             uniforms = draw(torch.rand, (len(z), *SIZE), generator, z.device)
         return sample_wavefront(self.pixelcnn, uniforms.to(z), self._condition(z, y))
 
     def sample_sequentially(self, z: Latent, y: Labels | None = None, *, uniforms: Tensor) -> Image:
-        """Return the images of `sample` for given uniforms, computed pixel by pixel, by 784 full passes."""
+        """Return the images of `sample` for these uniforms, but drawn pixel by pixel: 784 passes of the network."""
         return sample_sequentially(self.pixelcnn, uniforms.to(z), self._condition(z, y))
 
     def _condition(self, z: Latent, y: Labels | None) -> Condition:
-        """Return z and one-hot label side by side, or the feature map made from them."""
+        """Return the spatial condition, or the bias condition."""
         return self.spatial_condition(z, y) if self.spatial_condition else append_label(z, y, self.num_classes)
 
 
 class NoLatent(nn.Module):
-    """The encoder of a model without a latent: z has size 0, and its KL divergence is 0."""
+    """The encoder of a model without a latent: z has size 0, so that the KL divergence is 0."""
 
     def forward(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
         """Return mean and log-variance of size 0, each `(b, 0)`; the label has no effect."""

@@ -1,4 +1,4 @@
-"""The variational autoencoder: any encoder and any decoder, joined by one reparametrised draw."""
+"""The variational autoencoder (VAE): an encoder and a decoder, joined by the reparametrisation trick."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -16,14 +16,10 @@ from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage, require_al
 
 
 class BernoulliDecoder(nn.Module):
-    """p(x|z): given z, each pixel is an independent Bernoulli variable whose logit a network computes."""
+    """The decoder p(x|z) whose pixels are independent Bernoulli variables given z; a network computes their logits."""
 
     def __init__(self, logits: nn.Module) -> None:
-        """Wrap a network.
-
-        Args:
-            logits: a network `(z, y) -> (b, 1, 28, 28)`, with `latent_dim` and `num_classes`.
-        """
+        """Use a network `(z, y) -> logits (b, 1, 28, 28)` that has the attributes `latent_dim` and `num_classes`."""
         super().__init__()
         self.logits = logits
         self.latent_dim = cast(int, logits.latent_dim)
@@ -38,20 +34,11 @@ class BernoulliDecoder(nn.Module):
         return bernoulli_log_prob(x, self.logits(z, y).to(x.dtype))  # bfloat16 is too coarse for a sum of 784 pixels
 
     def mean(self, z: Latent, y: Labels | None = None) -> Image:
-        """Return the probability that each pixel is 1, `(b, 1, 28, 28)`, which most papers print as a sample."""
+        """Return the probability that each pixel is 1, `(b, 1, 28, 28)`; most papers show it as a sample."""
         return self.logits(z, y).sigmoid()
 
     def sample(self, z: Latent, y: Labels | None = None, *, generator: Generator | None = None) -> Image:
-        """Draw each pixel.
-
-        Args:
-            z: latents `(b, latent_dim)`.
-            y: labels `(b,)`, or None.
-            generator: source of randomness, on the device of z.
-
-        Returns:
-            Images `(b, 1, 28, 28)` of zeros and ones.
-        """
+        """Draw images `(b, 1, 28, 28)` of zeros and ones for latents `(b, latent_dim)`."""
         mean = self.mean(z, y)
         return (draw(torch.rand, mean.shape, generator, mean.device) < mean).to(mean.dtype)
 
@@ -60,12 +47,7 @@ class VAE(nn.Module):
     """A variational autoencoder with a standard Gaussian prior over z (Kingma & Welling 2014)."""
 
     def __init__(self, encoder: nn.Module, decoder: BernoulliDecoder | PixelDecoder) -> None:
-        """Join two networks.
-
-        Args:
-            encoder: `(x, y) -> (mu, logvar)`, each `(b, latent_dim)`.
-            decoder: p(x|z), with `log_prob(x, z, y)` and `sample(z, y)`.
-        """
+        """Combine an encoder `(x, y) -> (mu, logvar)`, each `(b, latent_dim)`, and a decoder p(x|z)."""
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
@@ -75,18 +57,15 @@ class VAE(nn.Module):
     def forward(
         self, x: Image, y: Labels | None = None, *, generator: Generator | None = None
     ) -> tuple[PerImage, PerImage]:
-        """Return the two terms of the ELBO, with one draw of z per image.
+        """Return the two terms of the ELBO.
 
         Args:
             x: binary images `(b, c, h, w)`.
             y: labels `(b,)`, or None.
-            generator: source of randomness, on the device of x.
+            generator: random generator on the device of x.
 
         Returns:
-            log p(x|z) at the draw and KL(q(z|x) || p(z)) in closed form, each `(b,)`, in nats.
-
-        Raises:
-            InputError: if images, labels or the encoder's output do not fit.
+            log p(x|z) for one draw of z per image, and KL(q(z|x) || p(z)) in closed form, each `(b,)`, in nats.
         """
         mu, logvar = self._posterior(x, y)
         # z = mu + sigma * eps: eps does not depend on the weights, so that gradients reach mu and sigma
@@ -103,13 +82,10 @@ class VAE(nn.Module):
             x: binary images `(b, c, h, w)`.
             y: labels `(b,)`, or None.
             samples: k, the number of draws per image.
-            generator: source of randomness, on the device of x.
+            generator: random generator on the device of x.
 
         Returns:
             Log-weights `(k, b)`, in nats: the argument of `iwae_bound`.
-
-        Raises:
-            InputError: if images, labels or the encoder's output do not fit.
 
         Source: Burda, Grosse & Salakhutdinov 2016, the weights of equation 8.
         """
@@ -119,45 +95,23 @@ class VAE(nn.Module):
         xs = x.expand(samples, *x.shape).flatten(0, 1)
         ys = None if y is None else y.repeat(samples)
         log_px = self.decoder.log_prob(xs, z.flatten(0, 1), ys).unflatten(0, (samples, len(x)))
-        # log p(z) - log q(z|x) by the draw's own eps: (z - mu) / sigma would lose it to rounding where sigma is small
+        # log p(z) - log q(z|x) from eps itself: where sigma is small, (z - mu) / sigma has a large rounding error
         return log_px + 0.5 * (eps**2 + logvar - z**2).sum(-1)
 
     @torch.no_grad()
     def encode(self, x: Image, y: Labels | None = None) -> tuple[Latent, Latent]:
-        """Return mean and log-variance of q(z|x), in eval mode and in batches that fit into memory.
-
-        Args:
-            x: binary images `(n, 1, 28, 28)`, on the device of the weights.
-            y: labels `(n,)` for a conditional model, otherwise None.
-
-        Returns:
-            mu and logvar, each `(n, latent_dim)`.
-
-        Raises:
-            InputError: if images or labels do not fit the model.
-        """
+        """Return mu and logvar of q(z|x), each `(n, latent_dim)`, for binary images `(n, 1, 28, 28)`; computed in eval mode."""
         with eval_mode(self):
             mu, logvar = in_batches(lambda x, y: torch.cat(self._posterior(x, y), 1), x, y).chunk(2, 1)
         return mu, logvar
 
     @torch.no_grad()
     def decode(self, z: Latent, y: Labels | None = None) -> Image:
-        """Return the probability that each pixel is 1, in eval mode and in batches that fit into memory.
-
-        Args:
-            z: latents `(n, latent_dim)`.
-            y: labels `(n,)` for a conditional model, otherwise None.
-
-        Returns:
-            Images `(n, 1, 28, 28)` in [0, 1].
-
-        Raises:
-            InputError: if the decoder is autoregressive: a pixel has no probability before the earlier ones are drawn.
-        """
+        """Return the probability that each pixel is 1, `(n, 1, 28, 28)`, for latents `(n, latent_dim)`; computed in eval mode."""
         if isinstance(self.decoder, PixelDecoder):
             raise InputError(
-                "got latents to decode by an autoregressive decoder, expected draws: a pixel has no probability before the "
-                "earlier pixels are drawn, so use sample, without mean (--mean)"
+                "got an autoregressive decoder, whose pixels have no probability before the earlier ones are drawn, expected "
+                "a Bernoulli decoder: use sample, without mean (--mean)"
             )
         with eval_mode(self):
             return in_batches(self.decoder.mean, z, y)
@@ -176,8 +130,8 @@ class VAE(nn.Module):
         Args:
             n: number of images.
             y: labels `(n,)` for a conditional model, or one label for all images; None for an unconditional one.
-            generator: source of randomness, on the device of the weights; None takes torch's global one.
-            mean: return the probabilities of the pixels instead of drawing them.
+            generator: random generator on the device of the weights; None for torch's global one.
+            mean: whether to return the probabilities of the pixels instead of drawing pixels.
 
         Returns:
             Images `(n, 1, 28, 28)`, zeros and ones unless `mean` is set.

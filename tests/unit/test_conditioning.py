@@ -1,4 +1,4 @@
-"""A label is one-hot columns beside a vector and constant one-hot planes beside an image; and never optional."""
+"""One-hot labels beside a vector and as channels of an image."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Modes: measuring restores the mode of every module, and training keeps frozen modules frozen."""
+"""Train and eval mode: the mode of every module is restored, and frozen modules stay frozen."""
 
 import pytest
 from torch import nn

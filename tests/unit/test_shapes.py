@@ -84,12 +84,9 @@ def test_whole_numbers_of_python_numpy_and_torch_are_counts(count):
 
 def test_training_without_gradients_is_refused():
     network, frozen = nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False)
-    with torch.inference_mode():
-        inference = nn.Linear(2, 2)
     require_training(critic=network)
-    for wrong in (frozen, inference):
-        with pytest.raises(InputError, match="critic"):
-            require_training(generator=network, critic=wrong)
+    with pytest.raises(InputError, match="critic"):
+        require_training(generator=network, critic=frozen)
     frozen.bias.requires_grad_()
     require_training(critic=frozen)
     for block in (torch.no_grad, torch.inference_mode):

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from gmlib.models import ConvDecoder, ConvEncoder
-from tests.unit.models.test_mlp import count, kinds
+from tests.unit.models.test_mlp import count
 from tests.unit.models.test_networks import rand
 
 
@@ -30,6 +31,10 @@ def test_parameters_with_strides_and_of_another_width(classes):
     assert decoder(rand(4, 2), torch.arange(4) if classes else None).shape == (4, 3, 28, 28)
 
 
+def kinds(network: nn.Module) -> list[str]:
+    return [type(layer).__name__ for layer in network.net]
+
+
 def test_the_order_of_layers():
     conv, hidden = ["Conv2d", "BatchNorm2d", "ReLU"], ["Linear", "BatchNorm1d", "ReLU"]
     assert kinds(ConvEncoder(2)) == [*conv, *conv, "Flatten", *hidden, "Linear"]
@@ -52,7 +57,7 @@ def test_a_feature_map_depends_on_the_pixels_around_its_place(strided, shape, re
     assert out.shape == (1, *shape)
     row, column, step = (3, 4, 4) if strided else (10, 20, 1)
     (slope,) = torch.autograd.grad(out[0, :, row, column].sum(), x)
-    seen = slope[0, 0].nonzero() - step * torch.tensor([row, column])
-    assert seen.min() >= -reach
-    assert seen.max() <= reach + strided
-    assert len(seen) > 5
+    offsets = slope[0, 0].nonzero() - step * torch.tensor([row, column])
+    assert offsets.min() >= -reach
+    assert offsets.max() <= reach + strided
+    assert len(offsets) > 5

@@ -1,4 +1,4 @@
-"""PixelCNNs: causality, sums over all images, the blind spot, and layers by hand."""
+"""PixelCNN: causality, the sum of all probabilities, the blind spot, and layers computed by hand."""
 
 import itertools
 from functools import partial
@@ -12,11 +12,11 @@ from gmlib.errors import InputError
 from gmlib.models.pixelcnn import (
     CausalLayer,
     CausalNetwork,
+    ConditionSizes,
     GatedActivation,
     GatedPixelCNN,
     MaskedConv2d,
     PixelCNN,
-    Sizes,
     conv1x1,
     receptive_field,
 )
@@ -30,7 +30,7 @@ CONDITIONS = {"none": (0, 0), "bias": (3, 0), "spatial": (0, 2)}
 each_condition = pytest.mark.parametrize("sizes", CONDITIONS.values(), ids=CONDITIONS)
 
 
-def trained(network: Network, seed: int = 0) -> Network:
+def randomised(network: Network, seed: int = 0) -> Network:
     """Large random weights, so that each pixel of the receptive field changes the logit."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -40,12 +40,12 @@ def trained(network: Network, seed: int = 0) -> Network:
     return network.double()
 
 
-def seen(network: CausalNetwork, height: int, width: int, row: int, column: int) -> torch.Tensor:
+def in_receptive_field(network: CausalNetwork, height: int, width: int, row: int, column: int) -> torch.Tensor:
     """Pixels in the receptive field of one logit, over a few images: `(height, width)`."""
     return receptive_field(network, torch.rand(8, 1, height, width, dtype=torch.float64), row, column) > 0
 
 
-def given(sizes: tuple[int, int], count: int, height: int, width: int) -> torch.Tensor:
+def random_condition(sizes: tuple[int, int], count: int, height: int, width: int) -> torch.Tensor:
     """A condition of these sizes, in float64: `(count, d)`, or feature maps `(count, k, height, width)`."""
     numbers, channels = sizes
     shape = (channels, height, width) if channels else (numbers,)
@@ -59,13 +59,13 @@ def layers(network: CausalNetwork) -> list[CausalLayer]:
 
 def feature_maps(network: CausalNetwork, x: torch.Tensor, condition: torch.Tensor) -> list[torch.Tensor]:
     """The outputs of all layers, in order."""
-    found, hooks = [], []
+    outputs, hooks = [], []
     for layer in layers(network):
-        hooks.append(layer.register_forward_hook(lambda module, inputs, output: found.append(output)))
+        hooks.append(layer.register_forward_hook(lambda module, inputs, output: outputs.append(output)))
     network(x, condition)
     for hook in hooks:
         hook.remove()
-    return found
+    return outputs
 
 
 # ---- a distribution over images
@@ -74,10 +74,10 @@ def feature_maps(network: CausalNetwork, x: torch.Tensor, condition: torch.Tenso
 @each_network
 @each_condition
 def test_the_probabilities_of_all_images_sum_to_1(make, sizes):
-    network = trained(make(*sizes, channels=4, layers=8))
+    network = randomised(make(*sizes, channels=4, layers=8))
     x = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64).view(16, 1, 2, 2)
     totals = []
-    for z in given(sizes, 3, 2, 2):
+    for z in random_condition(sizes, 3, 2, 2):
         probabilities = bernoulli_log_prob(x, network(x, z.expand(16, *z.shape))).exp()
         assert probabilities.std() > 1e-3  # not all alike
         totals.append(probabilities.sum())
@@ -86,11 +86,11 @@ def test_the_probabilities_of_all_images_sum_to_1(make, sizes):
 
 @each_network
 def test_no_logit_depends_on_its_own_pixel_or_a_later_one(make):
-    network, height, width = trained(make(channels=4, layers=3)), 6, 7
+    network, height, width = randomised(make(channels=4, layers=3)), 6, 7
     for place in range(height * width):
-        found = seen(network, height, width, *divmod(place, width)).flatten()
-        assert not found[place:].any()
-        assert place % width == 0 or found[place - 1]  # it does depend on the one to the left
+        field = in_receptive_field(network, height, width, *divmod(place, width)).flatten()
+        assert not field[place:].any()
+        assert place % width == 0 or field[place - 1]  # it depends on the pixel to its left
 
 
 def test_a_plain_stack_has_a_blind_spot_above_to_the_right_and_a_gated_one_has_none():
@@ -98,10 +98,10 @@ def test_a_plain_stack_has_a_blind_spot_above_to_the_right_and_a_gated_one_has_n
     before = torch.zeros(8, 12, dtype=torch.bool)
     before[:row], before[row, :column] = True, True
     blind = {
-        make: before & ~seen(trained(make(channels=4, layers=9, kernel=3)), 8, 12, row, column)
+        make: before & ~in_receptive_field(randomised(make(channels=4, layers=9, kernel=3)), 8, 12, row, column)
         for make in (PixelCNN, GatedPixelCNN)
     }
-    # a step to the right costs a row, so that the receptive field has r pixels to the right in the r-th row above
+    # each layer covers one column to the right in the row above, so that the receptive field has r pixels to the right in the r-th row above
     expected = torch.zeros(8, 12, dtype=torch.bool)
     for r in range(1, row + 1):
         expected[row - r, column + r + 1 :] = True
@@ -111,9 +111,9 @@ def test_a_plain_stack_has_a_blind_spot_above_to_the_right_and_a_gated_one_has_n
 
 @pytest.mark.parametrize(("rows_above", "rows"), [(None, 3 + 7), (0, 3), (1, 3 + 7), (2, 3 + 2 * 7)])
 def test_rows_above_in_the_receptive_field(rows_above, rows):
-    """The first block has three of its 7×7, each of the other seven the rows that it is given."""
-    found = seen(trained(GatedPixelCNN(channels=3, layers=8, rows_above=rows_above)), 24, 9, 23, 4)
-    assert int(found.any(1).nonzero().min()) == 23 - rows
+    """The first layer covers three rows above, each of the other seven covers `rows_above`."""
+    field = in_receptive_field(randomised(GatedPixelCNN(channels=3, layers=8, rows_above=rows_above)), 24, 9, 23, 4)
+    assert int(field.any(1).nonzero().min()) == 23 - rows
 
 
 def test_the_receptive_field_of_one_layer_is_its_mask_and_its_strength_the_weights():
@@ -130,12 +130,6 @@ def test_the_receptive_field_of_one_layer_is_its_mask_and_its_strength_the_weigh
 # ---- layers
 
 
-def test_masks_a_and_b():
-    for mask, count in (("A", 24), ("B", 25)):  # of the 49 places of a 7×7 kernel
-        assert sum(weight.numel() for weight in MaskedConv2d(mask, 1, 1, 7).parameters()) == count
-    assert conv1x1(1, 1).weight.numel() == 1
-
-
 @pytest.mark.parametrize("mask", ["A", "B"])
 def test_a_masked_convolution_is_a_convolution_whose_kernel_is_masked(mask):
     conv, x = MaskedConv2d(mask, 2, 3, 5).double(), torch.randn(2, 2, 6, 7, dtype=torch.float64)
@@ -146,29 +140,29 @@ def test_a_masked_convolution_is_a_convolution_whose_kernel_is_masked(mask):
 
 
 def test_a_layer_with_output_0_passes_on_its_first_input():
-    network, x = trained(GatedPixelCNN(channels=4, layers=3)), torch.rand(2, 1, 5, 5, dtype=torch.float64)
+    network, x = randomised(GatedPixelCNN(channels=4, layers=3)), torch.rand(2, 1, 5, 5, dtype=torch.float64)
     for layer in layers(network)[2:-1]:
         with torch.no_grad():
             for parameter in layer.parameters():
                 parameter.zero_()
     v, h, *others, _ = feature_maps(network, x, torch.zeros(2, 0, dtype=torch.float64))
-    assert all(torch.equal(found, (v, h)[number % 2]) for number, found in enumerate(others))
+    assert all(torch.equal(maps, (v, h)[number % 2]) for number, maps in enumerate(others))
     assert len(others) == 4
 
 
 def test_bfloat16_layers_make_bfloat16_feature_maps():
-    """Otherwise each would be computed, kept and read in twice the memory."""
+    """In float32 they would take twice the memory."""
     network, x = GatedPixelCNN(channels=4, layers=2), torch.rand(1, 1, 5, 5)
     with torch.autocast("cpu", torch.bfloat16):
-        found = feature_maps(network, x, torch.zeros(1, 0))
-    assert {each.dtype for each in found} == {torch.bfloat16}
+        maps = feature_maps(network, x, torch.zeros(1, 0))
+    assert {tensor.dtype for tensor in maps} == {torch.bfloat16}
 
 
 def test_dropout_is_for_training_and_stays_causal():
-    network = trained(GatedPixelCNN(channels=8, layers=3, dropout=0.5))
+    network = randomised(GatedPixelCNN(channels=8, layers=3, dropout=0.5))
     x = torch.rand(2, 1, 6, 6, dtype=torch.float64)
     assert not torch.equal(network(x), network(x))
-    assert not seen(network, 6, 6, 2, 3).flatten()[2 * 6 + 3 :].any()
+    assert not in_receptive_field(network, 6, 6, 2, 3).flatten()[2 * 6 + 3 :].any()
     network.eval()
     assert torch.equal(network(x), network(x))
 
@@ -176,11 +170,11 @@ def test_dropout_is_for_training_and_stays_causal():
 @each_network
 @pytest.mark.parametrize("sizes", [(2, 0), (0, 2)], ids=["bias", "spatial"])
 def test_each_layer_depends_on_the_condition(make, sizes):
-    """By weights of its own, not only through the layers before it."""
-    network = trained(make(*sizes, channels=4, layers=3))
-    x, z = torch.rand(1, 1, 5, 5, dtype=torch.float64), given(sizes, 1, 5, 5)
+    """By its own weights, not only through the layers before it."""
+    network = randomised(make(*sizes, channels=4, layers=3))
+    x, z = torch.rand(1, 1, 5, 5, dtype=torch.float64), random_condition(sizes, 1, 5, 5)
     for number, layer in enumerate(layers(network)[:-1]):  # all but the logits
-        weight = layer.condition.weight if sizes[0] else layer.spatial.weight
+        weight = layer.condition_bias.weight if sizes[0] else layer.spatial.weight
         before = feature_maps(network, x, z)
         with torch.no_grad():
             weight += 1
@@ -190,24 +184,24 @@ def test_each_layer_depends_on_the_condition(make, sizes):
 
 
 @each_network
-def test_a_spatial_condition_acts_at_its_own_place_and_not_at_earlier_ones(make):
-    network, z = trained(make(0, 2, channels=4, layers=3)), given((0, 2), 1, 5, 6).requires_grad_()
+def test_a_spatial_condition_acts_at_the_same_pixel_and_not_at_earlier_pixels(make):
+    network, z = randomised(make(0, 2, channels=4, layers=3)), random_condition((0, 2), 1, 5, 6).requires_grad_()
     logits = network(torch.rand(1, 1, 5, 6, dtype=torch.float64), z)
-    found = torch.autograd.grad(logits[0, 0, 2, 3], z)[0][0].abs().sum(0) > 0
-    assert found[2, 3]
-    assert found[1, 2]  # through the feature maps above
-    assert not found[3:].any()
+    slopes = torch.autograd.grad(logits[0, 0, 2, 3], z)[0][0].abs().sum(0) > 0
+    assert slopes[2, 3]
+    assert slopes[1, 2]  # through the feature maps above
+    assert not slopes[3:].any()
 
 
 @pytest.mark.parametrize(("numbers", "channels"), [(0, 0), (5, 0), (0, 2)])
-def test_parameters_are_as_many_as_the_masks_leave(numbers, channels):
-    """Seven layers of 64 channels, by default: of each kernel the places that a mask shows, and one bias per channel."""
+def test_the_number_of_parameters(numbers, channels):
+    """By default seven layers of 64 channels: one weight per visible kernel position, and one bias per channel."""
 
     def count(network: CausalNetwork) -> int:
         return sum(parameter.numel() for parameter in network.parameters())
 
     each, logits = 1 + numbers + channels, 64 + 1  # per channel: a bias, z and label, the spatial condition
-    first, other = 24 * 64, 5 * 64 * 64  # of 49 places, of nine
+    first, other = 24 * 64, 5 * 64 * 64  # of 49 and of 9 kernel positions
     assert count(PixelCNN(numbers, channels)) == first + 6 * other + 7 * 64 * each + logits
     link, mix = 64 * 128, 64 * 64 + 64  # from the vertical stack; after the gate
     first = 3 * 7 * 128 + 3 * 128 + link
@@ -232,56 +226,62 @@ def test_the_gated_activation_by_hand(shape):
 def test_activations_and_residuals_by_hand(residual):
     x = torch.tensor([-2.0, 3.0]).view(1, 2, 1, 1)
     for activation, expected in ((nn.ReLU, [0.0, 3.0]), (nn.Identity, [-2.0, 3.0])):
-        layer = CausalLayer([conv1x1(2, 2)], 2, Sizes(), activation=activation, residual=residual)
+        layer = CausalLayer([conv1x1(2, 2)], 2, ConditionSizes(), activation=activation, residual=residual)
         with torch.no_grad():
             layer.convolutions[0].weight.copy_(torch.eye(2)[:, :, None, None])
         added = x.flatten().tolist() if residual else [0.0, 0.0]
-        found = layer([x], torch.zeros(1, 0)).flatten().tolist()
-        assert found == [a + b for a, b in zip(expected, added, strict=True)]
+        output = layer([x], torch.zeros(1, 0)).flatten().tolist()
+        assert output == [a + b for a, b in zip(expected, added, strict=True)]
 
 
 def test_biases_by_hand():
-    with_z, without = CausalLayer([conv1x1(1, 2)], 2, Sizes(bias=3)), CausalLayer([conv1x1(1, 2)], 2, Sizes())
+    with_z, without = (
+        CausalLayer([conv1x1(1, 2)], 2, ConditionSizes(bias=3)),
+        CausalLayer([conv1x1(1, 2)], 2, ConditionSizes()),
+    )
     with torch.no_grad():
-        with_z.condition.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
+        with_z.condition_bias.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.0, 1.0]]))
         for layer in (with_z, without):
             layer.bias.copy_(torch.tensor([10.0, 20.0]))
     assert with_z.biases(torch.tensor([[1.0, 1.0, 2.0], [0.0, 0.0, 0.0]])).tolist() == [[19, 21], [10, 20]]
     assert without.biases(torch.zeros(2, 0)).tolist() == [[10, 20], [10, 20]]
 
 
-@each_network
-@pytest.mark.parametrize("logit", [-3.0, 3.0])
-def test_logits_have_no_activation(make, logit):
-    network = make(channels=4, layers=2)
-    with torch.no_grad():
-        for parameter in network.logits.parameters():
-            parameter.zero_()
-        network.logits.bias.fill_(logit)
-    assert (network(torch.rand(2, 1, 4, 4)) == logit).all()
-
-
 def test_a_receptive_field_depends_on_the_condition():
-    network, x = trained(GatedPixelCNN(2, channels=2, layers=2)), torch.rand(2, 1, 4, 5, dtype=torch.float64)
+    network, x = randomised(GatedPixelCNN(2, channels=2, layers=2)), torch.rand(2, 1, 4, 5, dtype=torch.float64)
     z = torch.randn(2, 2, dtype=torch.float64)
     assert not torch.equal(receptive_field(network, x, 2, 2, z), receptive_field(network, x, 2, 2, z + 1))
 
 
-@pytest.mark.usefixtures("unchecked")
+@each_network
+def test_logits_have_no_activation(make):
+    network = make(channels=4, layers=2)
+    with torch.no_grad():
+        network.logits.convolutions[0].weight.zero_()
+        network.logits.bias.fill_(-3)
+    assert (network(torch.rand(2, 1, 4, 4)) == -3).all()
+
+
+@pytest.mark.parametrize("where", ["kernel", "inner_kernel"])
 @pytest.mark.parametrize("make", [PixelCNN, GatedPixelCNN])
-def test_what_does_not_fit_is_refused(make):
-    for kernel in (1, 2, 4, -3):  # without a centre
-        for where in ("kernel", "inner_kernel"):
-            with pytest.raises(InputError, match="kernel"):
-                make(channels=2, layers=2, **{where: kernel})
-    network, x = make(2, 0, channels=4, layers=3), torch.rand(3, 1, 6, 6)
-    for wrong in (5 * x, x.expand(3, 2, 6, 6), x[:, 0]):
-        with pytest.raises(InputError, match="images"):
-            network(wrong, torch.zeros(3, 2))
-    for shape in ((1, 2), (3, 0), (3, 2, 6, 6), (2,)):  # one row would broadcast to all images
-        with pytest.raises(InputError, match="condition"):
-            network(x, torch.zeros(shape))
+def test_a_kernel_has_a_centre_and_rows_above_it(make, where):
+    for kernel in (1, 4):
+        with pytest.raises(InputError, match="kernel"):
+            make(channels=2, layers=2, **{where: kernel})
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("sizes", "shape"),
+    [((2, 0), (1, 2)), ((2, 0), (3, 0)), ((0, 2), (3, 2)), ((0, 2), (1, 2, 6, 6)), ((0, 2), (3, 2, 1, 1))],
+)
+def test_a_condition_that_would_broadcast_is_refused(sizes, shape):
     with pytest.raises(InputError, match="condition"):
-        network(x)
-    with pytest.raises(InputError, match="spatial"):
-        make(0, 2, channels=4, layers=3)(x, torch.zeros(3, 2))
+        PixelCNN(*sizes, channels=4, layers=3)(torch.rand(3, 1, 6, 6), torch.zeros(shape))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_images_outside_0_to_1_or_of_several_channels_are_refused():
+    for wrong in (torch.full((3, 1, 6, 6), 5.0), torch.rand(3, 2, 6, 6)):
+        with pytest.raises(InputError, match="images"):
+            PixelCNN(channels=4, layers=3)(wrong)
