@@ -23,13 +23,10 @@ def bytes_of(n: int) -> torch.Tensor:
         ({"images": bytes_of(5) / 255}, "torch.float32"),
         ({"images": bytes_of(5).long()}, "torch.int64"),
         ({"images": torch.zeros(5, 1, 32, 32, dtype=torch.uint8)}, "(5, 1, 32, 32)"),
-        ({"images": torch.zeros(5, 28, 28, 3, dtype=torch.uint8)}, "(5, 28, 28, 3)"),
         ({"labels": LABELS.float()}, "integers"),
         ({"labels": LABELS.bool()}, "torch.bool"),
         ({"labels": LABELS[:2]}, "(2,)"),
         ({"labels": LABELS - 1}, "from -1"),
-        ({"labels": LABELS + 10_000}, "10003"),
-        ({"labels": LABELS + 9_997}, "10000"),  # the first that gets no name by itself
         ({"classes": list("abc")}, "3 class names"),
         ({"classes": "abcd"}, "list of names"),
         ({"classes": [0, 1, 2, 3]}, "list of names"),
@@ -46,7 +43,6 @@ def test_class_names_are_the_numbers_up_to_the_largest_label():
     assert dataset.classes == ("0", "1", "2", "3", "4")
     assert (dataset.num_classes, dataset.name) == (5, "own images")
     assert ImageDataset(bytes_of(4), torch.tensor([1, 0, 0, 1]), ["a", "b", "c"]).classes == ("a", "b", "c")
-    assert ImageDataset(bytes_of(1), torch.tensor([9_999])).num_classes == 10_000
     assert ImageDataset(bytes_of(0), torch.tensor([], dtype=torch.int64)).classes == ()
 
 
@@ -56,7 +52,7 @@ def test_images_without_a_channel_arrays_and_other_integers_are_taken():
     read_only.flags.writeable = False
     for given in (
         ImageDataset(images[:, 0], LABELS.to(torch.uint8)),
-        ImageDataset(read_only, LABELS.numpy().astype(">i4")),
+        ImageDataset(read_only, LABELS.numpy().astype(np.int16)),
         ImageDataset(images.flip(0).numpy()[::-1], LABELS.flip(0).numpy()[::-1]),
     ):
         assert torch.equal(given.images, images)
@@ -79,14 +75,11 @@ def test_one_image_and_its_label():
         dataset[3]
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_a_loader_of_pytorch_batches_it(labelled):
-    dataset = ImageDataset(bytes_of(5), LABELS if labelled else None)
-    first, second = DataLoader(dataset, batch_size=3)
-    if labelled:
-        assert first[1].tolist() + second[1].tolist() == LABELS.tolist()
-        first, second = first[0], second[0]
-    assert torch.equal(torch.cat([first, second]), dataset.grey())
+def test_a_loader_of_pytorch_batches_it():
+    dataset = ImageDataset(bytes_of(5), LABELS)
+    (images, labels), (more_images, more_labels) = DataLoader(dataset, batch_size=3)
+    assert torch.equal(torch.cat([images, more_images]), dataset.grey())
+    assert torch.equal(torch.cat([labels, more_labels]), LABELS)
 
 
 def test_some_of_the_images_keep_names():
@@ -113,10 +106,8 @@ def test_a_set_without_labels(refused):
 def test_the_digest_depends_on_images_and_labels_only():
     images, labels = bytes_of(4), torch.tensor([1, 1, 0, 2])
     digest = ImageDataset(images, labels).digest
-    assert (
-        digest
-        == hashlib.sha256(b"(4, 1, 28, 28)" + images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()[:16]
-    )
+    content = b"(4, 1, 28, 28)" + images.numpy().tobytes() + labels.numpy().tobytes()
+    assert digest == hashlib.sha256(content).hexdigest()[:16]
     assert ImageDataset(images, labels, list("abc"), "x").digest == digest
     assert ImageDataset(images.transpose(2, 3).contiguous().transpose(2, 3), labels.byte()).digest == digest
     other = images.clone()
@@ -137,10 +128,6 @@ def test_classes_without_images_are_named(refused):
     require_classes(ImageDataset(bytes_of(3), torch.tensor([0, 1, 2]), list("abc")))
     with refused("letters/test without an image of class 'b',"):
         require_classes(ImageDataset(bytes_of(3), torch.tensor([0, 2, 2]), list("abc"), "letters/test"))
-    with refused("'1', '2', '3', '4', '5' and 3 more"):
-        require_classes(ImageDataset(bytes_of(2), torch.tensor([0, 9])))
-    with refused("'1', '2', '3', '4', '5',"):
-        require_classes(ImageDataset(bytes_of(2), torch.tensor([0, 6])))
 
 
 def test_grey_is_the_byte_over_255():
