@@ -16,8 +16,7 @@ from gmlib.experiments.evaluate import evaluate, evaluate_digits
 from gmlib.experiments.recipe import ClassifierRecipe, Recipe
 from gmlib.experiments.run import Metrics, Run
 from gmlib.experiments.tables import Compared, compared
-from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer
-from gmlib.metrics.scorer import source as set_of
+from gmlib.metrics.scorer import MNIST, Scorer, dataset_name, shipped_scorer
 from gmlib.zoo import load_run
 
 NAMES = ("mnist5k", *KNOWN)
@@ -48,7 +47,7 @@ class Splits:
     @property
     def name(self) -> str:
         """Name of the set, without the split."""
-        return set_of(self.train)
+        return dataset_name(self.train)
 
     def description(self) -> str:
         """Return name, number of images and classes in one line."""
@@ -114,7 +113,7 @@ class Splits:
 
 def default_folder(train: ImageDataset) -> Path:
     """Return the folder into which `gmlib train classifier` writes the scorer of a dataset."""
-    return Path("runs") / f"classifier-{set_of(train)}-0"
+    return Path("runs") / f"classifier-{dataset_name(train)}-0"
 
 
 def find_scorer(train: ImageDataset, folder: Path | None = None) -> Scorer | None:
@@ -123,7 +122,7 @@ def find_scorer(train: ImageDataset, folder: Path | None = None) -> Scorer | Non
     Without a folder it is None if the default one holds no classifier of these images. A named folder that holds none is
     refused.
     """
-    if folder is None and set_of(train) in MNIST:
+    if folder is None and dataset_name(train) in MNIST:
         return shipped_scorer()
     path = folder or default_folder(train)
     if folder is None and not (path / "classifier.safetensors").is_file():
@@ -156,7 +155,7 @@ def measure(run: Run, data: str | None, classes: Path | None, folder: Path | Non
     classifier of the dataset.
     """
     chosen = data or _data_of(run)
-    if chosen in MNIST or (chosen not in NAMES and set_of(load(chosen, "test")) in MNIST):
+    if chosen in MNIST or (chosen not in NAMES and dataset_name(load(chosen, "test")) in MNIST):
         return _measure_digits(run, chosen, folder)
     return _measure_own(run, chosen, classes or (None if data else run.about["classes"] or None), folder)
 

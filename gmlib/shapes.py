@@ -18,7 +18,9 @@ Labels = Int64[Tensor, "b"]  # class numbers from 0
 PerImage = Float[Tensor, "b"]  # one number per image, in nats where it is a log-probability
 LogWeights = Float[Tensor, "k b"]  # k importance weights per image, in nats
 Bytes = UInt8[Tensor, "n 1 28 28"]  # grey images as stored: 0 to 255
-Watch = Callable[[Iterable[Any]], Iterable[Any]]  # yields what it is given, and may show the progress
+Watch = Callable[
+    [Iterable[Any]], Iterable[Any]
+]  # a function, such as tqdm: it yields what it iterates over, and shows progress
 
 
 def require_whole(least: int, **counts: int) -> None:

@@ -17,7 +17,7 @@ from gmlib.experiments.own import require_working
 from gmlib.experiments.recipe import PROFILES, GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.run import Run, model_of, networks_of, versions
 from gmlib.isolated import Isolated, may_draw
-from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer, source
+from gmlib.metrics.scorer import MNIST, Scorer, dataset_name, shipped_scorer
 from gmlib.metrics.validation import validate_classifier, validate_gan, validate_vae
 from gmlib.seeds import require_seed, stream, substream
 from gmlib.shapes import require_gradients
@@ -77,7 +77,7 @@ def fit(
     if precision not in PRECISIONS:
         raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
     epochs = epochs_on(recipe, train) if epochs is None else epochs
-    if scorer is None and source(train) in MNIST:
+    if scorer is None and dataset_name(train) in MNIST:
         scorer = shipped_scorer()
     if scorer is not None:
         scorer.require(train)

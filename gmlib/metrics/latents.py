@@ -1,4 +1,4 @@
-"""Where the images of a dataset lie in the latent space of a VAE."""
+"""The images of a dataset in the latent space of a VAE."""
 
 import torch
 
