@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from gmlib.data.dataset import ImageDataset
-from gmlib.data.idx import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find_idx, read_idx
+from gmlib.data.idx import FILE_NAMES, TEST_IMAGES, TRAIN_IMAGES, find_idx, read_idx
 from gmlib.data.known import KNOWN, MNIST5K, embedded, known_folder, read_known, recognise
 from gmlib.data.pictures import read_pictures
 from gmlib.errors import InputError, nearest
@@ -35,11 +35,12 @@ def load(
 
     A path is a set of your own, in one of three formats:
 
-    - a folder of four IDX files of 28 × 28 images, with the names of MNIST's files; the two files of labels may be missing.
-      Files with the checksums of a known set are loaded as that set.
+    - a folder of four IDX files of 28 × 28 images and their labels, with the names of MNIST's files. Files with the checksums
+      of a known set are loaded as that set.
     - a folder of pictures, one folder per class, possibly in `train/`, `test/` and `validation/`. They are converted to grey
       and resized to 28 × 28, and not inverted.
-    - an `.npz` file with the arrays `images` and `labels`; or `x_train`, `y_train`, `x_test` and `y_test`.
+    - an `.npz` file with the arrays `images` and `labels`; or `x_train`, `y_train`, `x_test` and `y_test`. The labels may be
+      missing.
 
     If your set has no validation images, a sixth of the training images is drawn for validation with a fixed seed. If it is
     not divided at all, a sixth of its images is drawn for test and a sixth for validation.
@@ -106,16 +107,16 @@ def _class_names(classes: Sequence[str] | Path | None) -> Sequence[str] | None:
 
 
 def _read_idx_parts(folder: Path, files: dict[str, Path]) -> dict[str, ImageDataset]:
-    """Return "train" and "test" from the IDX files of a folder; both files of labels may be missing."""
-    labels = {TRAIN_LABELS, TEST_LABELS} if {TRAIN_LABELS, TEST_LABELS} & set(files) else set()
-    if missing := sorted(({TRAIN_IMAGES, TEST_IMAGES} | labels) - set(files)):
+    """Return "train" and "test" from the IDX files of a folder."""
+    if missing := [name for name in FILE_NAMES if name not in files]:
         raise InputError(
-            f"got {folder} with {', '.join(sorted(files))} and without {' and '.join(missing)}, expected images for training "
-            "and for testing, and labels for both or for neither: add the missing file"
+            f"got {folder} with {', '.join(files)} and without {' and '.join(missing)}, expected the four files of a set: add "
+            "what is missing, or save images without labels as an .npz file"
         )
+    train, train_labels, test, test_labels = (read_idx(files[name]) for name in FILE_NAMES)
     return {
-        part: _dataset(files[x], read_idx(files[x]), read_idx(files[y]) if labels else None)
-        for part, x, y in (("train", TRAIN_IMAGES, TRAIN_LABELS), ("test", TEST_IMAGES, TEST_LABELS))
+        "train": _dataset(files[TRAIN_IMAGES], train, train_labels),
+        "test": _dataset(files[TEST_IMAGES], test, test_labels),
     }
 
 

@@ -8,7 +8,7 @@ from gmlib.shapes import Features, Image, require_whole
 
 
 def fid(samples: Image, reference: References, features: Extractor | None = None) -> float:
-    """Return the Fréchet distance between samples and real images: see `frechet_distance`.
+    """Return the `frechet_distance` between the features of samples and of real images.
 
     The usual FID takes the features of Inception, a network that was trained on photographs; this one takes those of a digit
     classifier. Two values can be compared only if the features and the numbers of images are the same: fewer images give a
@@ -26,18 +26,7 @@ def fid(samples: Image, reference: References, features: Extractor | None = None
 
 
 def kid(samples: Image, reference: References, features: Extractor | None = None) -> float:
-    """Return the kernel distance between samples and real images: see `kernel_distance`.
-
-    Unlike FID it is unbiased: its expectation does not depend on the number of images.
-
-    Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
-        reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
-
-    Returns:
-        0 in expectation if both come from one distribution; a single value may be negative.
-    """
+    """Return the `kernel_distance` between the features of samples and of real images, by default the shipped classifier's."""
     return kernel_distance(extract(samples, features), extract(reference, features))
 
 
@@ -89,7 +78,7 @@ def kernel_distance(
         subset_size: m, the number of images from each set.
 
     Returns:
-        The mean over subsets; it may be negative.
+        The mean over subsets. It may be negative, since its expectation is 0 if both sets come from one distribution.
 
     Raises:
         InputError: if a set or a subset has fewer than two images, there are no subsets, or the sets cannot be compared.

@@ -33,15 +33,7 @@ def label_accuracy(samples: Image, labels: Labels, classifier: Extractor | None 
 
 
 def predict(images: Image, classifier: Extractor | None = None) -> Labels:
-    """Return the class that a classifier predicts for each image.
-
-    Args:
-        images: `(b, 1, 28, 28)` in [0, 1].
-        classifier: maps images to logits, `(b, classes)`; None takes the shipped one, of MNIST.
-
-    Returns:
-        The class of the largest logit, `(b,)`.
-    """
+    """Return the class that a classifier, by default the shipped one of MNIST, predicts for each image."""
     return logits_of(images, classifier).argmax(1)
 
 

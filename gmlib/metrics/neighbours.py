@@ -14,19 +14,7 @@ ROWS_PER_BLOCK = 250  # of the distance matrix: all of 10,000 × 10,000 distance
 def precision_recall(
     samples: Image, reference: References, features: Extractor | None = None, k: int = 3
 ) -> tuple[float, float]:
-    """Return the share of samples that are near real images, and the share of real images that are near samples.
-
-    They are defined at `manifold_overlap`.
-
-    Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
-        reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
-        k: the radius of a ball is the distance to the k-th nearest neighbour.
-
-    Returns:
-        Precision and recall, each from 0 to 1.
-    """
+    """Return the precision and recall of samples: the `manifold_overlap` of their features with those of real images."""
     return manifold_overlap(extract(samples, features), extract(reference, features), k)
 
 

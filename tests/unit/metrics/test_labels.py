@@ -29,11 +29,7 @@ def test_accuracy_is_the_share_that_agrees(made_up):
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("labels", "word"),
-    [
-        (torch.zeros(1, dtype=torch.int64), "shape (1,)"),
-        (torch.full((64,), 10), "from 10 to 10"),
-        (torch.full((64,), -1), "from -1 to -1"),
-    ],
+    [(torch.zeros(1).long(), "(1,)"), (torch.full((64,), 10), "10 to 10"), (torch.full((64,), -1), "-1 to -1")],
 )
 def test_labels_that_do_not_fit_are_refused(refused, made_up, labels, word):
     with refused(word):
@@ -90,7 +86,6 @@ def test_a_rare_digit_needs_few_and_an_absent_one_does_not_count():
         (torch.arange(10), torch.ones(10), "sum to 10"),
         (torch.arange(10), torch.tensor([1.5, -0.5, *[0.0] * 8]), "none below 0"),
         (torch.arange(10), UNIFORM[None], "shape (1, 10)"),
-        (torch.arange(10), UNIFORM * torch.nan, "sum to nan"),
         (torch.arange(11), UNIFORM, "from 0 to 10"),
         (torch.arange(0), UNIFORM, "samples 0"),
     ],

@@ -94,10 +94,10 @@ def test_all_four_are_those_of_prdc(capsys, n, m, width, k):
         assert density_coverage(*given, k) == pytest.approx((expected["density"], expected["coverage"]))
 
 
-def test_chunks_do_not_matter(monkeypatch):
+def test_the_size_of_a_block_changes_nothing(monkeypatch):
     samples, reference = randn(70, 3, seed=1), randn(50, 3, seed=2)
     whole = manifold_overlap(samples, reference), density_coverage(samples, reference)
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(module, "ROWS_PER_BLOCK", 7)
     assert (manifold_overlap(samples, reference), density_coverage(samples, reference)) == whole
 
 
