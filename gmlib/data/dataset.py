@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,12 +60,6 @@ class ImageDataset:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.images)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-
-    @overload
-    def __getitem__(self, index: slice | Tensor | list[int]) -> "ImageDataset": ...
 
     def __getitem__(self, index: Any) -> Any:
         """Return one image, or a set of some of the images.

@@ -16,16 +16,16 @@ from gmlib.shapes import Features, Image, require_image, require_whole
 Extractor = Callable[[Tensor], Tensor]  # images (b, 1, 28, 28) to features (b, f)
 References = Float[Tensor, "r c h w"]  # real images; their number r may differ from the number b of samples
 ReferenceFeatures = Float[Tensor, "r f"]  # features of the real images
-IMAGES_PER_CALL = 500  # of the extractor, so that its hidden layers fit into memory
+IMAGES_PER_CALL = 500  # of an extractor, so that its hidden layers fit into memory
 
 
 @torch.no_grad()
-def extract(images: Image, features: Extractor | None = None) -> Features:
+def extract(images: Image, extractor: Extractor | None = None) -> Features:
     """Return the features of images, computed in batches.
 
     Args:
         images: `(b, 1, 28, 28)` with values in [0, 1]; they are converted to the dtype of the network's weights.
-        features: maps images to vectors, `(b, f)`: a network, which is in eval mode meanwhile, a method of one, or any
+        extractor: maps images to vectors, `(b, f)`: a network, which is in eval mode meanwhile, a method of one, or any
             function, on the device of the images. None takes the last hidden layer of the shipped classifier, f = 128.
 
     Returns:
@@ -35,15 +35,15 @@ def extract(images: Image, features: Extractor | None = None) -> Features:
         InputError: if there are no images, their dtype, shape or range is another, or the features are not one vector per
             image.
     """
-    if features is None:
-        features = shipped_classifier().features
+    if extractor is None:
+        extractor = shipped_classifier().features
     require_image(images.cpu(), (1, 28, 28))  # the range is checked on the CPU only
     require_whole(1, images=len(images))
-    network: Any = getattr(features, "__self__", features)
+    network: Any = getattr(extractor, "__self__", extractor)  # the network that a method belongs to
     if isinstance(network, nn.Module) and (weight := next(network.parameters(), None)) is not None:
         images = images.to(weight.dtype)
     with eval_mode(network) if isinstance(network, nn.Module) else nullcontext():
-        vectors = torch.cat([features(batch) for batch in images.split(IMAGES_PER_CALL)])
+        vectors = torch.cat([extractor(batch) for batch in images.split(IMAGES_PER_CALL)])
     if vectors.ndim != 2 or len(vectors) != len(images) or not vectors.is_floating_point():
         raise InputError(
             f"got features of shape {tuple(vectors.shape)} and {vectors.dtype} for {len(images)} images, "

@@ -7,7 +7,7 @@ from gmlib.metrics.features import Extractor, ReferenceFeatures, References, com
 from gmlib.shapes import Features, Image, require_whole
 
 
-def fid(samples: Image, reference: References, features: Extractor | None = None) -> float:
+def fid(samples: Image, reference: References, extractor: Extractor | None = None) -> float:
     """Return the `frechet_distance` between the features of samples and of real images.
 
     The usual FID takes the features of Inception, a network that was trained on photographs; this one takes those of a digit
@@ -17,17 +17,17 @@ def fid(samples: Image, reference: References, features: Extractor | None = None
     Args:
         samples: `(b, 1, 28, 28)` in [0, 1].
         reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; both sets need more than f images. None takes the shipped classifier's.
+        extractor: maps images to vectors, `(b, f)`; both sets need more than f images. None takes the shipped classifier's.
 
     Returns:
         Squared units of the features; above 0 even for real images.
     """
-    return frechet_distance(extract(samples, features), extract(reference, features))
+    return frechet_distance(extract(samples, extractor), extract(reference, extractor))
 
 
-def kid(samples: Image, reference: References, features: Extractor | None = None) -> float:
+def kid(samples: Image, reference: References, extractor: Extractor | None = None) -> float:
     """Return the `kernel_distance` between the features of samples and of real images, by default the shipped classifier's."""
-    return kernel_distance(extract(samples, features), extract(reference, features))
+    return kernel_distance(extract(samples, extractor), extract(reference, extractor))
 
 
 def frechet_distance(samples: Features, reference: ReferenceFeatures) -> float:

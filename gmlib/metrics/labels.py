@@ -69,8 +69,8 @@ def histogram_kl(predicted: Labels, frequencies: Frequencies) -> float:
     Raises:
         InputError: if there are no predictions, one is not a class, or the frequencies do not sum to 1.
     """
-    share, reference = _class_shares(predicted, frequencies)
-    return float((torch.xlogy(share, share) - torch.xlogy(share, reference)).sum())
+    shares, reference = _class_shares(predicted, frequencies)
+    return float((torch.xlogy(shares, shares) - torch.xlogy(shares, reference)).sum())
 
 
 def digits_covered(predicted: Labels, frequencies: Frequencies) -> int:
@@ -88,8 +88,8 @@ def digits_covered(predicted: Labels, frequencies: Frequencies) -> int:
     Raises:
         InputError: as for `histogram_kl`.
     """
-    share, reference = _class_shares(predicted, frequencies)
-    enough = share >= 0.1 * reference * (1 - 1e-6)  # exactly a tenth is enough, also of a rounded frequency
+    shares, reference = _class_shares(predicted, frequencies)
+    enough = shares >= 0.1 * reference * (1 - 1e-6)  # exactly a tenth is enough, also of a rounded frequency
     return int((enough & (reference > 0)).sum())
 
 

@@ -18,9 +18,8 @@ from gmlib.seeds import stream
 from gmlib.shapes import Watch
 
 IWAE_SAMPLES = 1000  # draws of z per image, with which log p(x) is estimated
-REAL_STREAM = (
-    "floor"  # seeds the choice of real images; recorded metrics depend on this word, which names nothing any more
-)
+# this word seeds the choice of the real images that are measured beside samples; recorded metrics depend on it
+REAL_STREAM = "floor"
 
 
 def measure_vae(
@@ -63,8 +62,8 @@ def measure_vae(
     metrics |= draw_and_measure(vae, test, train, scorer, binarised=True)
     if isinstance(vae.decoder, PixelDecoder):  # the probability of a pixel depends on the pixels drawn before it
         return metrics
-    of_means = draw_and_measure(vae, test, train, scorer, mean=True)
-    return metrics | {f"mean_{name}": value for name, value in of_means.items()}
+    mean_metrics = draw_and_measure(vae, test, train, scorer, mean=True)
+    return metrics | {f"mean_{name}": value for name, value in mean_metrics.items()}
 
 
 def _measure_likelihood(
@@ -77,11 +76,11 @@ def _measure_likelihood(
         labels = test.require_labels()
         by_label = log_likelihood_by_label(vae, x, samples, watch=watch).double()
         nats = sum_out_labels(by_label)
-        metrics["test_log_likelihood_given_label"] = _mean(by_label[labels, torch.arange(len(x))])
-        metrics["bayes_accuracy"] = _mean(by_label.argmax(0) == labels)
+        metrics["test_log_likelihood_given_label"] = _rounded_mean(by_label[labels, torch.arange(len(x))])
+        metrics["bayes_accuracy"] = _rounded_mean(by_label.argmax(0) == labels)
     else:
         nats = log_likelihood(vae, x, samples=samples, watch=watch)
-    metrics["test_log_likelihood"] = _mean(nats)
+    metrics["test_log_likelihood"] = _rounded_mean(nats)
     if finer_samples:
         # added to the mean of all images: the gain varies less between images than log p(x) does, so few images suffice
         chosen = torch.randperm(len(x), generator=stream(0, "finer digits"))[:finer_images].sort().values
@@ -143,6 +142,6 @@ def draw_and_measure(
     return measure_samples(samples, reference, real_images, frequencies, y, real_y, classifier=scorer.classifier)
 
 
-def _mean(values: Tensor) -> float:
+def _rounded_mean(values: Tensor) -> float:
     """Return the mean to four decimals."""
     return round(values.double().mean().item(), 4)

@@ -12,10 +12,10 @@ ROWS_PER_BLOCK = 250  # of the distance matrix: all of 10,000 × 10,000 distance
 
 
 def precision_recall(
-    samples: Image, reference: References, features: Extractor | None = None, k: int = 3
+    samples: Image, reference: References, extractor: Extractor | None = None, k: int = 3
 ) -> tuple[float, float]:
     """Return the precision and recall of samples: the `manifold_overlap` of their features with those of real images."""
-    return manifold_overlap(extract(samples, features), extract(reference, features), k)
+    return manifold_overlap(extract(samples, extractor), extract(reference, extractor), k)
 
 
 def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3) -> tuple[float, float]:
@@ -40,10 +40,8 @@ def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3
     """
     samples, reference = _centred(samples, reference)
     real_radii, sample_radii = _squared_radii(reference, k, "reference"), _squared_radii(samples, k, "samples")
-    precise = torch.zeros(
-        len(samples), dtype=torch.bool, device=samples.device
-    )  # whether a sample is in a real image's ball
-    recalled = 0  # real images in the ball of a sample
+    # whether each sample is in the ball of a real image, and the number of real images in the ball of a sample
+    precise, recalled = torch.zeros(len(samples), dtype=torch.bool, device=samples.device), 0
     for rows, squared in _squared_distances(reference, samples):
         precise |= (squared <= real_radii[rows, None]).any(0)
         recalled += int((squared <= sample_radii).any(1).sum())

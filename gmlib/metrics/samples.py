@@ -25,7 +25,7 @@ def measure_samples(
     """Measure samples against test images, and the same number of training images against the same test images.
 
     Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
+        samples: `(b, 1, 28, 28)` in [0, 1], grey or binary.
         reference: test images, grey or binarised like the samples.
         real: training images, grey or binarised like the samples, and of the same number.
         frequencies: share of each class in the training data, `(c,)`.
