@@ -33,7 +33,7 @@ def bytes_of(n: int) -> torch.Tensor:
         ({"labels": None, "classes": list("abcd")}, "without labels"),
     ],
 )
-def test_what_is_not_a_set_of_images_is_refused(unchecked, refused, wrong, word):
+def test_wrong_images_labels_and_classes_are_refused(unchecked, refused, wrong, word):
     with refused(word):
         ImageDataset(**{"images": bytes_of(5), "labels": LABELS} | wrong)
 
@@ -77,9 +77,9 @@ def test_one_image_and_its_label():
 
 def test_a_loader_of_pytorch_batches_it():
     dataset = ImageDataset(bytes_of(5), LABELS)
-    (images, labels), (more_images, more_labels) = DataLoader(dataset, batch_size=3)
-    assert torch.equal(torch.cat([images, more_images]), dataset.grey())
-    assert torch.equal(torch.cat([labels, more_labels]), LABELS)
+    batches = [*DataLoader(dataset, batch_size=3)]
+    assert torch.equal(torch.cat([images for images, _ in batches]), dataset.grey())
+    assert torch.equal(torch.cat([labels for _, labels in batches]), LABELS)
 
 
 def test_some_of_the_images_keep_names():
@@ -97,7 +97,6 @@ def test_a_set_without_labels(refused):
     assert (dataset.labels, dataset.classes, dataset.num_classes) == (None, (), 0)
     assert torch.equal(dataset[1], dataset.grey()[1])
     assert dataset[:2].labels is dataset.to("cpu").labels is None
-    assert len(list(dataset)) == 4
     for call in (dataset.require_labels, lambda: require_classes(dataset)):
         with refused("clouds/train without labels"):
             call()
@@ -112,8 +111,8 @@ def test_the_digest_depends_on_images_and_labels_only():
     assert ImageDataset(images.transpose(2, 3).contiguous().transpose(2, 3), labels.byte()).digest == digest
     other = images.clone()
     other[3, 0, 27, 27] ^= 1
-    different = [ImageDataset(other, labels), ImageDataset(images, labels.flip(0)), ImageDataset(images)]
-    assert len({digest, *(each.digest for each in different)}) == 4
+    for dataset in (ImageDataset(other, labels), ImageDataset(images, labels.flip(0)), ImageDataset(images)):
+        assert dataset.digest != digest
 
 
 def test_a_set_cannot_be_changed_and_describes_itself():
@@ -146,8 +145,6 @@ def test_binarise_draws_each_byte_with_probability_value_over_255(made_up, unche
     assert (frequency[0], frequency[255]) == (0, 1)
     z = ((frequency - p) / (p * (1 - p) / n).sqrt())[1:255]
     assert z.abs().max() < 5
-    # 254 independent frequencies: their chi-square has mean 254 and variance 508
-    assert abs(z.square().sum().item() - 254) < 5 * 508**0.5
     for other in (made_up.grey(), made_up.images.long()):
         with refused("torch.uint8"):
             binarise(other, torch.Generator())
