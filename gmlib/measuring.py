@@ -16,8 +16,7 @@ from gmlib.experiments.evaluate import evaluate, evaluate_digits
 from gmlib.experiments.recipe import ClassifierRecipe, Recipe
 from gmlib.experiments.run import Metrics, Run
 from gmlib.experiments.tables import Comparison, compare_metrics
-from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer
-from gmlib.metrics.scorer import source as dataset_name
+from gmlib.metrics.scorer import MNIST, Scorer, dataset_name, shipped_scorer
 from gmlib.zoo import load_run
 
 NAMES = ("mnist5k", *KNOWN)  # of datasets that gmlib knows; all others are given by a path

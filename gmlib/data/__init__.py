@@ -1,4 +1,4 @@
-"""Images in memory: any set of 28 × 28 grey images, the sets that gmlib can name, and shuffled mini-batches of them."""
+"""Datasets of 28 × 28 grey images in memory, by name or from files, and shuffled mini-batches of them."""
 
 from gmlib.data.batches import Batches, join_channels
 from gmlib.data.dataset import ImageDataset, binarise, require_classes

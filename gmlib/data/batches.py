@@ -1,4 +1,4 @@
-"""Shuffled mini-batches, and several images as the channels of one."""
+"""Shuffled mini-batches, and images joined along their channels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,8 @@ def join_channels(x: Shaped[Tensor, "b c h w"], m: int) -> Shaped[Tensor, "b_m m
     Raises:
         InputError: if x is not a batch of images.
 
-    Source: Lin, Khetan, Fanti & Oh 2018 for packs; Metz, Poole, Pfau & Sohl-Dickstein 2017 for stacks of digits.
+    Source: Lin, Khetan, Fanti & Oh 2018 for PacGAN, whose critic takes m joined images; Metz, Poole, Pfau & Sohl-Dickstein 2017
+        for stacked MNIST, whose images are m joined digits.
     """
     if x.ndim != 4:
         raise InputError(
@@ -39,8 +40,8 @@ def join_channels(x: Shaped[Tensor, "b c h w"], m: int) -> Shaped[Tensor, "b_m m
 class Batches:
     """An infinite stream of shuffled mini-batches; each iteration yields one epoch. Its position can be saved and restored.
 
-    The whole set stays in memory as bytes. A batch is one gather, then scaled or binarised. Every image comes at most once
-    per epoch, in an order that depends only on the seed and the epoch. A last batch that is not full is dropped: its
+    The images stay in memory as bytes, and each batch is scaled or binarised when it is yielded. Every image comes at most
+    once per epoch, in an order that depends only on the seed and the epoch. A last batch that is not full is dropped: its
     images would have a larger weight, and batch norm cannot use a single image.
     """
 
@@ -53,8 +54,8 @@ class Batches:
             dataset: the images; batches are on its device.
             batch_size: images per batch.
             binarised: whether pixels are drawn anew for each batch (for likelihoods) or stay grey.
-            stack: number of images that are joined into one, each as one channel.
-            seed: fixes order and draws.
+            stack: number of digits that are joined into one image, each as one channel.
+            seed: fixes the order and the binarisation.
 
         Raises:
             InputError: if an epoch has no batch, or a batch cannot be divided equally among the processes.
@@ -75,39 +76,32 @@ class Batches:
         self.generator = stream(seed, "binarisation", dataset.images.device)
 
     def __len__(self) -> int:
-        """Return the number of full batches per epoch."""
+        """Return the number of batches per epoch."""
         return len(self.dataset) // (self.batch_size * self.stack)
 
     def __iter__(self) -> Iterator[tuple[Image, Labels | None]]:
         """Yield the rest of this epoch, then move on to the next epoch.
 
         Yields:
-            Images `(b, stack, 28, 28)` in [0, 1]; and labels `(b,)`, of stacks the labels of their first images, or None if
-            the set has no labels. With several processes, each process gets its rows.
+            Images `(b, stack, 28, 28)` in [0, 1]; and labels `(b,)`, those of the first channels, or None if the set has no
+            labels. Each of several processes gets its own rows of the batch.
         """
-        images, labels, mine = self.dataset.images, self.dataset.labels, shard()
+        images, labels, rows_of_this_process = self.dataset.images, self.dataset.labels, shard()
         shuffle = stream(self.seed, f"order of epoch {self.epoch}")
         order = torch.randperm(len(images), generator=shuffle, device="cpu").to(images.device)
         for index in order.split(self.batch_size * self.stack)[self.position : len(self)]:
             self.position += 1
             batch = join_channels(images.index_select(0, index), self.stack)
             x = binarise(batch, self.generator) if self.binarised else batch.float() / 255
-            yield mine(x), None if labels is None else mine(labels[index[:: self.stack]])
+            y = None if labels is None else rows_of_this_process(labels[index[:: self.stack]])
+            yield rows_of_this_process(x), y
         self.epoch, self.position = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position in the stream.
-
-        Returns:
-            Epoch, position and the generator's state.
-        """
+        """Return the position in the stream: epoch, batches yielded, and the generator's state."""
         return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a position.
-
-        Args:
-            state: the result of `state_dict`.
-        """
+        """Restore a position that `state_dict` returned."""
         self.epoch, self.position = state["epoch"], state["position"]
         self.generator.set_state(state["generator"])

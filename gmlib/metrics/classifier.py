@@ -16,20 +16,15 @@ from gmlib.models.classifier import Classifier
 
 @cache
 def shipped_classifier() -> Classifier:
-    """Load the classifier that gmlib ships, in whose features samples are compared.
-
-    Returns:
-        The network, float32 on the CPU, in eval mode.
-
-    Raises:
-        InputError: if its weights are missing or damaged.
-    """
+    """Return the classifier of MNIST that gmlib ships, float32 on the CPU, in eval mode; FID compares its features."""
     path = Path(str(files("gmlib") / "weights" / "classifier.safetensors"))
-    # cached for the whole process, so it must not depend on torch's settings at the first call
+    # the network is kept for the whole process, so it must not depend on torch's modes and defaults at the first call
     with torch.inference_mode(mode=False), Isolated(Generator()):
         classifier = Classifier()
     try:
-        classifier.load_state_dict({k.removeprefix("classifier."): v for k, v in load_file(path).items()})
+        classifier.load_state_dict(
+            {name.removeprefix("classifier."): weight for name, weight in load_file(path).items()}
+        )
     except (SafetensorError, OSError, RuntimeError) as error:
         raise InputError(
             f"cannot read {path} ({one_line(error)}), expected the shipped classifier: install gmlib again, "

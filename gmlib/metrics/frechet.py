@@ -1,4 +1,4 @@
-"""FID and KID: two distances between samples and real images, in the features of a network."""
+"""FID and KID: two distances between samples and real images, computed from the features of a network."""
 
 import torch
 from torch import Generator, Tensor
@@ -7,37 +7,27 @@ from gmlib.metrics.features import Extractor, ReferenceFeatures, References, com
 from gmlib.shapes import Features, Image, require_whole
 
 
-def fid(samples: Image, reference: References, features: Extractor | None = None) -> float:
-    """Return the Fréchet distance between samples and real images: see `frechet_distance`.
+def fid(samples: Image, reference: References, extractor: Extractor | None = None) -> float:
+    """Return the `frechet_distance` between the features of samples and of real images.
 
-    This is FID with other features than Inception's, which were trained on photographs. Values compare only if the features
-    and the number of images are the same: fewer images give a larger value.
-
-    Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
-        reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; both sets need more than f images. None takes the shipped classifier's.
-
-    Returns:
-        Squared units of the features. The value that real images reach is above 0.
-    """
-    return frechet_distance(extract(samples, features), extract(reference, features))
-
-
-def kid(samples: Image, reference: References, features: Extractor | None = None) -> float:
-    """Return the kernel distance between samples and real images: see `kernel_distance`.
-
-    Unlike FID it is unbiased: its expectation does not depend on the number of images.
+    The usual FID takes the features of Inception, a network that was trained on photographs; this one takes those of a digit
+    classifier. Two values can be compared only if the features and the numbers of images are the same: fewer images give a
+    larger value.
 
     Args:
         samples: `(b, 1, 28, 28)` in [0, 1].
         reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
+        extractor: maps images to vectors, `(b, f)`; both sets need more than f images. None takes the shipped classifier's.
 
     Returns:
-        0 in expectation if both come from one distribution; a single value may be negative.
+        Squared units of the features; above 0 even for real images.
     """
-    return kernel_distance(extract(samples, features), extract(reference, features))
+    return frechet_distance(extract(samples, extractor), extract(reference, extractor))
+
+
+def kid(samples: Image, reference: References, extractor: Extractor | None = None) -> float:
+    """Return the `kernel_distance` between the features of samples and of real images, by default the shipped classifier's."""
+    return kernel_distance(extract(samples, extractor), extract(reference, extractor))
 
 
 def frechet_distance(samples: Features, reference: ReferenceFeatures) -> float:
@@ -45,7 +35,7 @@ def frechet_distance(samples: Features, reference: ReferenceFeatures) -> float:
 
     $$d^2 = \|\mu_s - \mu_r\|^2 + \mathrm{tr}\big(\Sigma_s + \Sigma_r - 2 (\Sigma_s \Sigma_r)^{1/2}\big)$$
 
-    It depends on means and covariances only: two sets of different shapes may be at distance 0.
+    It depends on means and covariances only: two distributions that differ otherwise may be at distance 0.
 
     Args:
         samples: features of the samples, `(b, f)`.
@@ -77,18 +67,18 @@ def kernel_distance(
 
     $$\frac{1}{m(m-1)} \sum_{i \ne j} \big[k(s_i, s_j) + k(r_i, r_j)\big] - \frac{2}{m^2} \sum_{i,j} k(s_i, r_j), \qquad k(x, y) = \big(x^\top y / f + 1\big)^3$$
 
-    The kernel matrix of all images would not fit into memory, so the mean is taken over random subsets of m images from
-    each set, where m is subset_size or the size of the smaller set. If m images are all of both sets, there is one subset.
+    The kernel matrix of all images would not fit into memory, so the estimate is averaged over random subsets of m images
+    from each set, where m is subset_size or the size of the smaller set. If both sets have m images, there is one subset.
     The subsets are drawn with a fixed seed: the same features give the same number.
 
     Args:
         samples: features of the samples, `(b, f)`.
         reference: features of real images, `(r, f)`.
-        subsets: how many to average over.
-        subset_size: m, images from each set.
+        subsets: number of subsets to average over.
+        subset_size: m, the number of images from each set.
 
     Returns:
-        The mean over subsets; it may be negative.
+        The mean over subsets. It may be negative, since its expectation is 0 if both sets come from one distribution.
 
     Raises:
         InputError: if a set or a subset has fewer than two images, there are no subsets, or the sets cannot be compared.
@@ -102,11 +92,11 @@ def kernel_distance(
     m = min(subset_size, len(samples), len(reference))
     if m == len(samples) == len(reference):
         subsets = 1
-    generator = Generator().manual_seed(0)
+    rng = Generator().manual_seed(0)
     total = 0.0
     for _ in range(subsets):
-        r = reference[torch.randperm(len(reference), generator=generator)[:m]]
-        s = samples[torch.randperm(len(samples), generator=generator)[:m]]
+        r = reference[torch.randperm(len(reference), generator=rng)[:m]]
+        s = samples[torch.randperm(len(samples), generator=rng)[:m]]
         ss, rr, sr = _cubic_kernel(s, s), _cubic_kernel(r, r), _cubic_kernel(s, r)
         within = (ss.sum() - ss.trace() + rr.sum() - rr.trace()) / (m * (m - 1))
         total += float(within - 2 * sr.mean())

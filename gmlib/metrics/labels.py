@@ -1,4 +1,4 @@
-"""Which classes a classifier predicts for samples: whether they are the requested ones, and whether all occur."""
+"""The classes that a classifier predicts for samples: whether they are the requested ones, and whether all occur."""
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ Frequencies = Float[Tensor, " classes"]  # shares of the classes in the referenc
 def label_accuracy(samples: Image, labels: Labels, classifier: Extractor | None = None) -> float:
     """Return the share of samples whose predicted class is the label that they were drawn with.
 
-    It is below 1 even for real digits, by the classifier's own errors.
+    It is below 1 even for real digits, since the classifier makes errors.
 
     Args:
         samples: `(b, 1, 28, 28)` in [0, 1].
@@ -26,40 +26,29 @@ def label_accuracy(samples: Image, labels: Labels, classifier: Extractor | None 
         From 0 to 1.
 
     Raises:
-        InputError: if the labels are not one class per sample.
+        InputError: if the labels are not one class number per sample.
     """
     logits = logits_of(samples, classifier)
-    return agreement(logits.argmax(1), labels, logits.shape[1])
+    return accuracy(logits.argmax(1), labels, logits.shape[1])
 
 
 def predict(images: Image, classifier: Extractor | None = None) -> Labels:
-    """Return the class that a classifier predicts for each image.
-
-    Args:
-        images: `(b, 1, 28, 28)` in [0, 1].
-        classifier: maps images to logits, `(b, classes)`; None takes the shipped one, of MNIST.
-
-    Returns:
-        The class of the largest logit, `(b,)`.
-
-    Raises:
-        InputError: if a logit is NaN.
-    """
+    """Return the class that a classifier, by default the shipped one of MNIST, predicts for each image."""
     return logits_of(images, classifier).argmax(1)
 
 
 def logits_of(images: Image, classifier: Extractor | None = None) -> Features:
-    """Return the logits of a classifier, and refuse NaN, which argmax would take for the largest."""
+    """Return the logits of a classifier; raise InputError for NaN, which argmax would take for the largest."""
     logits = extract(images, shipped_classifier() if classifier is None else classifier)
     if logits.isnan().any():
         raise InputError("got logits that are NaN, expected numbers: check whether the classifier diverged")
     return logits
 
 
-def agreement(predicted: Labels, labels: Labels, num_classes: int) -> float:
+def accuracy(predicted: Labels, labels: Labels, num_classes: int) -> float:
     """Return the share of images whose predicted class is their label."""
     require_alike("b", predicted=predicted, labels=labels)
-    _counts(labels, num_classes)
+    _class_counts(labels, num_classes)  # checks their range
     return int((predicted.cpu() == labels.cpu()).sum()) / len(labels)
 
 
@@ -80,14 +69,14 @@ def histogram_kl(predicted: Labels, frequencies: Frequencies) -> float:
     Raises:
         InputError: if there are no predictions, one is not a class, or the frequencies do not sum to 1.
     """
-    share, reference = _shares(predicted, frequencies)
-    return float((torch.xlogy(share, share) - torch.xlogy(share, reference)).sum())
+    shares, reference = _class_shares(predicted, frequencies)
+    return float((torch.xlogy(shares, shares) - torch.xlogy(shares, reference)).sum())
 
 
 def digits_covered(predicted: Labels, frequencies: Frequencies) -> int:
-    """Count the classes that occur at least a tenth as often as in the reference.
+    """Return the number of classes that occur at least a tenth as often as in the reference.
 
-    A single prediction is too little: in thousands of samples of one digit, the classifier's errors cover all ten.
+    A single prediction does not count: among thousands of samples of one digit, a classifier's errors cover all ten classes.
 
     Args:
         predicted: classes, `(b,)`.
@@ -97,14 +86,14 @@ def digits_covered(predicted: Labels, frequencies: Frequencies) -> int:
         From 0 to c.
 
     Raises:
-        InputError: if there are no predictions, one is not a class, or the frequencies do not sum to 1.
+        InputError: as for `histogram_kl`.
     """
-    share, reference = _shares(predicted, frequencies)
-    enough = share >= 0.1 * reference * (1 - 1e-6)  # exactly a tenth is enough, also of a rounded frequency
+    shares, reference = _class_shares(predicted, frequencies)
+    enough = shares >= 0.1 * reference * (1 - 1e-6)  # exactly a tenth is enough, also of a rounded frequency
     return int((enough & (reference > 0)).sum())
 
 
-def _shares(predicted: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
+def _class_shares(predicted: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
     """Return the shares of the predicted classes, and the reference frequencies, in float64 on the CPU."""
     reference = frequencies.cpu().double()
     total = float(reference.sum())
@@ -113,11 +102,11 @@ def _shares(predicted: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
             f"got frequencies of shape {tuple(frequencies.shape)} that sum to {total:g}, "
             "expected one per class, none below 0, with sum 1: divide counts by their sum"
         )
-    return _counts(predicted, len(reference)) / len(predicted), reference
+    return _class_counts(predicted, len(reference)) / len(predicted), reference
 
 
-def _counts(labels: Tensor, classes: int) -> Tensor:
-    """Return how often each class occurs, in float64."""
+def _class_counts(labels: Tensor, classes: int) -> Tensor:
+    """Return how often each class occurs, in float64; raise InputError for labels that are not classes."""
     require_whole(1, samples=len(labels))
     low, high = int(labels.min()), int(labels.max())
     if not 0 <= low <= high < classes:

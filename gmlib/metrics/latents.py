@@ -1,4 +1,4 @@
-"""Where the images of a dataset lie in the latent space of a VAE."""
+"""The images of a dataset in the latent space of a VAE."""
 
 import torch
 
@@ -9,13 +9,5 @@ from gmlib.shapes import Latent
 
 @torch.no_grad()
 def posterior_means(vae: VAE, dataset: ImageDataset) -> Latent:
-    """Return the mean of q(z|x) for each image of a dataset, binarised once.
-
-    Args:
-        vae: the model, on the device of the images.
-        dataset: the images; their labels are used if the model is conditional.
-
-    Returns:
-        `(n, latent_dim)`.
-    """
+    """Return the mean of q(z|x) for each image of a dataset, binarised once; a conditional model takes the labels too."""
     return vae.encode(dataset.binarised(), dataset.require_labels() if vae.num_classes else None)[0]

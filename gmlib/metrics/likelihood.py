@@ -1,7 +1,8 @@
-"""How likely a model makes held-out images, in nats."""
+"""The likelihood of held-out images under a VAE, in nats per image."""
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,46 +22,37 @@ ByLabel = Float[Tensor, "labels b"]  # log p(x|y) of each label and image, in na
 
 
 def latents_per_call(vae: VAE, images: Image) -> int:
-    """Return how many latents one call of the decoder takes: few for an autoregressive one, whose feature maps fill a CPU's cache."""
+    """Return how many latents to decode in one call: few on a CPU if the decoder is autoregressive, whose feature maps are large."""
     return 16 if isinstance(vae.decoder, PixelDecoder) and images.device.type == "cpu" else 1000
 
 
 @torch.inference_mode()
-def mean_elbo(vae: VAE, digits: ImageDataset, *, seed: int = 0, chunk: int | None = None) -> dict[str, float]:
-    """Return the mean ELBO and its two terms, with one draw of z per image, binarised once; the network is in eval mode.
+def mean_elbo(vae: VAE, dataset: ImageDataset, *, seed: int = 0) -> dict[str, float]:
+    """Return the mean ELBO and its two terms, with one draw of z per image, binarised once.
 
     Args:
-        vae: the model, on the device of the images; a conditional one takes their labels.
-        digits: the images.
+        vae: the model, on the device of the images; a conditional one takes their labels. It is in eval mode meanwhile.
+        dataset: the images.
         seed: fixes the binarisation and the draws of z.
-        chunk: images per batch; None takes 16 for an autoregressive decoder on a CPU, otherwise 1,000.
 
     Returns:
         "elbo", "log_px" and "kl", in nats per image, rounded to four decimals.
 
     Raises:
-        InputError: if there are no images, or the chunk is below 1.
+        InputError: if there are no images.
     """
-    images = digits.binarised(seed)
-    chunk = latents_per_call(vae, images) if chunk is None else chunk
-    require_whole(1, images=len(images), chunk=chunk)
-    generator = stream(seed, "latents", images.device)
+    images = dataset.binarised(seed)
+    require_whole(1, images=len(images))
+    rng = stream(seed, "latents", images.device)
+    batch_size = latents_per_call(vae, images)
     totals = torch.zeros(3, dtype=torch.float64)
     with eval_mode(vae):
-        for i in range(0, len(images), chunk):
-            y = digits.require_labels()[i : i + chunk] if vae.num_classes else None
-            log_px, kl = vae(images[i : i + chunk], y, generator=generator)
+        for i in range(0, len(images), batch_size):
+            y = dataset.require_labels()[i : i + batch_size] if vae.num_classes else None
+            log_px, kl = vae(images[i : i + batch_size], y, generator=rng)
             totals += torch.stack([elbo(log_px, kl), log_px, kl]).cpu().double().sum(1)
     means = [round(mean, 4) for mean in (totals / len(images)).tolist()]
     return dict(zip(("elbo", "log_px", "kl"), means, strict=True))
-
-
-def log_mean_weight(draw: Callable[[int], LogWeights], samples: int, chunk: int) -> PerImage:
-    """Return the `iwae_bound` of all samples, of which no more than a chunk is drawn at a time, as log-weights `(k, b)`."""
-    log_sum = torch.logsumexp(draw(min(chunk, samples)), dim=0)
-    for done in range(chunk, samples, chunk):
-        log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(min(chunk, samples - done)), dim=0))
-    return log_sum - math.log(samples)
 
 
 @torch.inference_mode()
@@ -71,65 +63,63 @@ def log_likelihood(
     samples: int = 1000,
     generator: Generator | None = None,
     *,
-    chunk: int | None = None,
     watch: Watch = iter,
 ) -> PerImage:
-    r"""Estimate log p(x) with importance weights: in expectation a lower bound that rises to log p(x) with k.
+    r"""Estimate log p(x) with importance weights: in expectation a lower bound, which approaches log p(x) as k grows.
 
     $$\log p(x) \approx \log \tfrac1k \sum_{i=1}^k \frac{p(x, z_i)}{q(z_i \mid x)}, \qquad z_i \sim q(z \mid x)$$
 
     A conditional model with labels gives $\log p(x \mid y)$. Without labels, they are summed out with equal probability:
-    $\log p(x) = \log \sum_y p(x \mid y) / C$. The network is in eval mode meanwhile.
+    $\log p(x) = \log \sum_y p(x \mid y) / C$.
 
     Args:
-        vae: the model, on the device of the images.
+        vae: the model, on the device of the images. It is in eval mode meanwhile.
         images: binary images `(n, 1, 28, 28)`, such as `ImageDataset.binarised()`.
         labels: `(n,)`, for a conditional model only; None sums them out.
         samples: k, draws of z per image (and per label, if labels are summed out).
-        generator: source of the draws, on the device of the images; None takes seed 0, so that two calls agree.
-        chunk: latents per call of the decoder; None takes 16 for an autoregressive decoder on a CPU, otherwise 1,000.
-        watch: passes on what it iterates over and may show the progress, as tqdm does.
+        generator: random generator, on the device of the images; None takes seed 0, so that two calls agree.
+        watch: shows progress over the images, as tqdm does.
 
     Returns:
         Nats per image, `(n,)`.
 
     Raises:
-        InputError: if there are no images or a pixel is neither 0 nor 1, the number of samples or the chunk is below 1,
-            or the labels do not fit the images or the model.
+        InputError: if there are no images or a pixel is neither 0 nor 1, the number of samples is below 1, or the labels do
+            not fit the images or the model.
 
     Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
     """
-    chunk = latents_per_call(vae, images) if chunk is None else chunk
-    require_whole(1, samples=samples, chunk=chunk)
+    require_whole(1, samples=samples)
     _require_binary(images)
-    generator = generator or stream(0, "latents", images.device)
+    rng = generator or stream(0, "latents", images.device)
     if labels is None and vae.num_classes:
-        return sum_out_labels(log_likelihood_by_label(vae, images, samples, generator, chunk=chunk, watch=watch))
+        return sum_out_labels(log_likelihood_by_label(vae, images, samples, rng, watch=watch))
     if labels is not None and len(labels) != len(images):
         raise InputError(f"got {len(labels)} labels for {len(images)} images, expected one label per image")
-
-    def draws(x: Image, y: Labels | None) -> Callable[[int], LogWeights]:
-        return lambda k: vae.log_weights(x, y, samples=k, generator=generator)
-
-    together = max(1, chunk // samples)  # images per call: where all draws of several fit, each is encoded once
-    parts = []
+    draws_per_call = latents_per_call(vae, images)
+    images_per_call = max(1, draws_per_call // samples)
+    results = []
     with eval_mode(vae):
-        for i in watch(range(0, len(images), together)):
-            y = None if labels is None else labels[i : i + together]
-            parts.append(log_mean_weight(draws(images[i : i + together], y), samples, chunk))
-    return torch.cat(parts)
+        for i in watch(range(0, len(images), images_per_call)):
+            x = images[i : i + images_per_call]
+            y = None if labels is None else labels[i : i + images_per_call]
+            draw = partial(vae.log_weights, x, y, generator=rng)
+            results.append(log_mean_weight(draw, samples, draws_per_call))
+    return torch.cat(results)
+
+
+def log_mean_weight(draw: Callable[..., LogWeights], samples: int, draws_per_call: int) -> PerImage:
+    """Return the `iwae_bound` of log-weights; `draw(samples=k)` draws k of them per image, and is called until all are drawn."""
+    log_sum = torch.logsumexp(draw(samples=min(draws_per_call, samples)), dim=0)
+    for done in range(draws_per_call, samples, draws_per_call):
+        log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(samples=min(draws_per_call, samples - done)), dim=0))
+    return log_sum - math.log(samples)
 
 
 def log_likelihood_by_label(
-    vae: VAE,
-    images: Image,
-    samples: int = 1000,
-    generator: Generator | None = None,
-    *,
-    chunk: int | None = None,
-    watch: Watch = iter,
+    vae: VAE, images: Image, samples: int = 1000, generator: Generator | None = None, *, watch: Watch = iter
 ) -> ByLabel:
-    r"""Estimate log p(x|y) of a conditional model for every label y, right or wrong.
+    r"""Estimate log p(x|y) of a conditional model for each image and every label y, not only for the image's own label.
 
     By Bayes' rule it makes the model a classifier: with labels of equal prior probability,
 
@@ -139,9 +129,8 @@ def log_likelihood_by_label(
         vae: the conditional model, on the device of the images.
         images: binary images `(n, 1, 28, 28)`.
         samples: k, draws of z per image and label.
-        generator: source of the draws, on the device of the images; None takes seed 0.
-        chunk: latents per call of the decoder; None takes 16 for an autoregressive decoder on a CPU, otherwise 1,000.
-        watch: passes on what it iterates over and may show the progress, as tqdm does.
+        generator: random generator, on the device of the images; None takes seed 0.
+        watch: shows progress over the labels, as tqdm does.
 
     Returns:
         Nats per image, `(num_classes, n)`.
@@ -151,14 +140,9 @@ def log_likelihood_by_label(
     """
     if vae.num_classes == 0:
         raise InputError("got an unconditional model (num_classes = 0), expected a conditional one: use log_likelihood")
-    generator = generator or stream(0, "latents", images.device)
-    n = len(images)
-    return torch.stack(
-        [
-            log_likelihood(vae, images, y.expand(n), samples, generator, chunk=chunk)
-            for y in watch(torch.arange(vae.num_classes, device=images.device))
-        ]
-    )
+    rng = generator or stream(0, "latents", images.device)
+    labels = torch.arange(vae.num_classes, device=images.device)
+    return torch.stack([log_likelihood(vae, images, y.expand(len(images)), samples, rng) for y in watch(labels)])
 
 
 def sum_out_labels(by_label: ByLabel) -> PerImage:
@@ -170,23 +154,20 @@ def sum_out_labels(by_label: ByLabel) -> PerImage:
         by_label: nats per image for each of the C labels, `(C, n)`, as `log_likelihood_by_label` returns them.
 
     Returns:
-        Nats per image, `(n,)`: at least the largest of each image's C values minus log C.
-
-    Raises:
-        InputError: if the shape is not `(C, n)`.
+        Nats per image, `(n,)`.
     """
     require_alike("labels n", by_label=by_label)
     return torch.logsumexp(by_label, dim=0) - math.log(len(by_label))
 
 
 def _require_binary(images: Image) -> None:
-    """Refuse grey images, and an empty batch."""
+    """Raise InputError if a pixel is neither 0 nor 1, or there are no images."""
     require_image(images)
     require_whole(1, images=len(images))
     if not ((images == 0) | (images == 1)).all():
         raise InputError(
-            "got images with values other than 0 and 1, expected binary ones, since grey values under a Bernoulli "
-            "are no likelihood: use ImageDataset.binarised()"
+            "got images with values other than 0 and 1, expected binary images, since a Bernoulli decoder has no "
+            "likelihood of grey values: use ImageDataset.binarised()"
         )
 
 
@@ -197,19 +178,19 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
     $$p(x) = \int p(z) \, p(x \mid z) \, dz \approx \delta^2 \sum_{i,j} p(z_{ij}) \, p(x \mid z_{ij}), \qquad \delta = 2 \cdot \text{extent} / \text{cells}$$
 
     Unlike an importance-weighted estimate it does not depend on the encoder. The sum is accurate if the standard deviation of
-    the posterior exceeds half a cell; the prior has a millionth of its mass outside an extent of 5.
+    the posterior exceeds half a cell; a millionth of the prior's mass lies outside the grid if the extent is 5.
 
     Args:
         vae: an unconditional model with two latents and Bernoulli pixels, on the device of the images.
         images: binary images `(n, 1, 28, 28)`.
         extent: the grid covers -extent to extent along each axis.
-        cells: along each axis.
+        cells: number of cells along each axis.
 
     Returns:
         Nats per image, `(n,)`.
 
     Raises:
-        InputError: if the model is another, a pixel is neither 0 nor 1, or there are no images or cells.
+        InputError: if the model is of another kind, a pixel is neither 0 nor 1, or there are no images or cells.
     """
     _require_binary(images)
     require_whole(1, cells=cells)
@@ -219,11 +200,11 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
             "expected 2 latents, no classes and a BernoulliDecoder: use log_likelihood"
         )
     axis = (torch.arange(cells, device=images.device, dtype=images.dtype) + 0.5) * (2 * extent / cells) - extent
-    pixels, parts = images.flatten(1), []
+    pixels, log_sums = images.flatten(1), []
     with eval_mode(vae):
         for z in torch.cartesian_prod(axis, axis).split(10_000):
             zero = torch.zeros_like(z)
             logits = vae.decoder.logits(z).flatten(1)
-            log_px = pixels @ logits.T - F.softplus(logits).sum(1)  # every image at every z
-            parts.append(torch.logsumexp(log_px + gaussian_log_prob(z, zero, zero), dim=1))
-    return torch.logsumexp(torch.stack(parts), dim=0) + 2 * math.log(2 * extent / cells)
+            log_px = pixels @ logits.T - F.softplus(logits).sum(1)  # (image, z)
+            log_sums.append(torch.logsumexp(log_px + gaussian_log_prob(z, zero, zero), dim=1))
+    return torch.logsumexp(torch.stack(log_sums), dim=0) + 2 * math.log(2 * extent / cells)

@@ -1,4 +1,4 @@
-"""All metrics of a trained model on test images: likelihoods need the model alone, distances need a scorer too."""
+"""All metrics of a trained model on test images: likelihoods need only the model, distances need a scorer too."""
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from gmlib.seeds import stream
 from gmlib.shapes import Watch
 
 IWAE_SAMPLES = 1000  # draws of z per image, with which log p(x) is estimated
+# this word seeds the choice of the real images that are measured beside samples; recorded metrics depend on it
+REAL_STREAM = "floor"
 
 
 def measure_vae(
@@ -36,75 +38,74 @@ def measure_vae(
     Args:
         vae: on the CPU.
         test: images to measure on.
-        train: images of the same set, for the values that real images reach and the frequencies of the classes.
+        train: training images of the same set, for the values that real images reach and the frequencies of the classes.
         scorer: of the same set; None measures the likelihood alone.
         samples: draws of z per image for log p(x); None takes 1,000.
-        finer_samples: draws of a second estimate; 0 for none.
-        finer_images: how many of the test images the second estimate uses; None for all.
-        watch: passes on what it iterates over and may show the progress, as tqdm does.
+        finer_samples: draws per image of a second, more accurate estimate; 0 for none.
+        finer_images: number of test images that the second estimate uses; None for all.
+        watch: shows progress, as tqdm does.
 
     Returns:
         "test_elbo", "test_log_px", "kl" and "test_log_likelihood" in nats per image, the last importance-weighted with
-        "log_likelihood_samples" draws. A finer estimate is "test_log_likelihood_5000" or the like, with its standard error
-        "…_error" if it uses a part of the images. With a scorer, the metrics of `measure_samples`: of draws against
-        binarised images, and with the prefix `mean_` of probabilities against grey images, unless the decoder is
-        autoregressive. The ELBO of a conditional model bounds log p(x|y), which "test_log_likelihood_given_label"
-        estimates; "test_log_likelihood" sums the labels out, and "bayes_accuracy" is the share of images whose own label
-        has the largest log p(x|y).
+        "log_likelihood_samples" draws. The second estimate is "test_log_likelihood_5000" or the like, with its standard
+        error "…_error" if it does not use all images. With a scorer, the metrics of `measure_samples`: of binary samples
+        against binarised images, and with the prefix "mean_" of pixel probabilities against grey images, unless the decoder
+        is autoregressive. The ELBO of a conditional model is a bound on log p(x|y), which
+        "test_log_likelihood_given_label" estimates; "test_log_likelihood" sums the labels out, and "bayes_accuracy" is the
+        share of images whose own label has the largest log p(x|y).
     """
     elbo = mean_elbo(vae, test)
-    found = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"]}
-    found |= _measure_likelihood(vae, test, samples or IWAE_SAMPLES, finer_samples, finer_images, watch)
+    metrics = {"test_elbo": elbo["elbo"], "test_log_px": elbo["log_px"], "kl": elbo["kl"]}
+    metrics |= _measure_likelihood(vae, test, samples or IWAE_SAMPLES, finer_samples, finer_images, watch)
     if scorer is None:
-        return found
-    found |= measure_drawn(vae, test, train, scorer, binarised=True)
-    if isinstance(vae.decoder, PixelDecoder):  # a pixel has no probability before the earlier ones are drawn
-        return found
-    grey = measure_drawn(vae, test, train, scorer, mean=True)
-    return found | {f"mean_{name}": value for name, value in grey.items()}
+        return metrics
+    metrics |= draw_and_measure(vae, test, train, scorer, binarised=True)
+    if isinstance(vae.decoder, PixelDecoder):  # the probability of a pixel depends on the pixels drawn before it
+        return metrics
+    mean_metrics = draw_and_measure(vae, test, train, scorer, mean=True)
+    return metrics | {f"mean_{name}": value for name, value in mean_metrics.items()}
 
 
 def _measure_likelihood(
     vae: VAE, test: ImageDataset, samples: int, finer_samples: int, finer_images: int | None, watch: Watch
 ) -> dict[str, float]:
-    """Estimate log p(x), and log p(x|y) if there are labels."""
+    """Estimate log p(x), and log p(x|y) if the model is conditional."""
     x = test.binarised()
-    found: dict[str, float] = {"log_likelihood_samples": samples}
+    metrics: dict[str, float] = {"log_likelihood_samples": samples}
     if vae.num_classes:
         labels = test.require_labels()
         by_label = log_likelihood_by_label(vae, x, samples, watch=watch).double()
         nats = sum_out_labels(by_label)
-        found["test_log_likelihood_given_label"] = _mean(by_label[labels, torch.arange(len(x))])
-        found["bayes_accuracy"] = _mean(by_label.argmax(0) == labels)
+        metrics["test_log_likelihood_given_label"] = _rounded_mean(by_label[labels, torch.arange(len(x))])
+        metrics["bayes_accuracy"] = _rounded_mean(by_label.argmax(0) == labels)
     else:
         nats = log_likelihood(vae, x, samples=samples, watch=watch)
-    found["test_log_likelihood"] = _mean(nats)
+    metrics["test_log_likelihood"] = _rounded_mean(nats)
     if finer_samples:
-        # the gain varies far less between images than log p(x) does, so that few images suffice
-        some = torch.randperm(len(x), generator=stream(0, "finer digits"))[:finer_images].sort().values
-        finer = log_likelihood(vae, x[some], samples=finer_samples, watch=watch)
-        gains = finer.double() - nats[some].double()
+        # added to the mean of all images: the gain varies less between images than log p(x) does, so few images suffice
+        chosen = torch.randperm(len(x), generator=stream(0, "finer digits"))[:finer_images].sort().values
+        gains = log_likelihood(vae, x[chosen], samples=finer_samples, watch=watch).double() - nats[chosen].double()
         name = f"test_log_likelihood_{finer_samples}"
-        found[name] = round((nats.double().mean() + gains.mean()).item(), 4)
-        if len(some) < len(x):
-            found[f"{name}_error"] = round((gains.std() / len(some) ** 0.5).item(), 4)
-    return found
+        metrics[name] = round((nats.double().mean() + gains.mean()).item(), 4)
+        if len(chosen) < len(x):
+            metrics[f"{name}_error"] = round((gains.std() / len(chosen) ** 0.5).item(), 4)
+    return metrics
 
 
 def measure_gan(
     gan: GAN, test: ImageDataset, train: ImageDataset, scorer: Scorer | None = None, *, stack: int = 1
 ) -> dict[str, float]:
-    """Measure the distance of a GAN's samples from grey test images; of stacks, count the modes; without a scorer, nothing."""
+    """Return the metrics of a GAN's samples against grey test images, or the modes among stacks; without a scorer, none."""
     if scorer is None:
         return {}
     if stack == 1:
-        return measure_drawn(gan, test, train, scorer)
+        return draw_and_measure(gan, test, train, scorer)
     scorer.require(train)
     classifier, classes = scorer.classifier, train.num_classes
-    chosen = torch.randint(len(test), (STACKS * stack,), generator=stream(0, "floor"))
+    chosen = torch.randint(len(test), (STACKS * stack,), generator=stream(0, REAL_STREAM))
     real = count_modes(join_channels(test[chosen].grey(), stack), classifier, classes)
-    found = count_modes(gan.sample(STACKS, generator=stream(0, "samples")), classifier, classes)
-    return {"stacks": STACKS} | found | {f"{name}_real": value for name, value in real.items()}
+    metrics = count_modes(gan.sample(STACKS, generator=stream(0, "samples")), classifier, classes)
+    return {"stacks": STACKS} | metrics | {f"{name}_real": value for name, value in real.items()}
 
 
 def measure_classifier(classifier: Classifier, test: ImageDataset) -> dict[str, float]:
@@ -115,7 +116,7 @@ def measure_classifier(classifier: Classifier, test: ImageDataset) -> dict[str, 
     }
 
 
-def measure_drawn(
+def draw_and_measure(
     model: VAE | GAN,
     test: ImageDataset,
     train: ImageDataset,
@@ -124,23 +125,23 @@ def measure_drawn(
     mean: bool = False,
     binarised: bool = False,
 ) -> dict[str, float]:
-    """Draw one sample (or mean, of a VAE) per test image, with labels as frequent as in training, and measure the samples."""
+    """Draw as many samples (or pixel means of a VAE) as there are test images, labels as frequent as in training; measure them."""
     scorer.require(train)
     n, counts = len(test), train.require_labels().bincount(minlength=train.num_classes)
     frequencies = counts.float() / len(train)
     if len(train) < n:
         raise InputError(
             f"got {n} test images and {len(train)} training images, expected no fewer training images: the values that "
-            "real images reach are measured on the same number of them"
+            "real images reach are measured on n training images"
         )
-    real = train[torch.randperm(len(train), generator=stream(0, "floor"))[:n]]
+    real = train[torch.randperm(len(train), generator=stream(0, REAL_STREAM))[:n]]
     labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
     y, real_y = (labels, real.require_labels()) if model.num_classes else (None, None)
     samples = model.sample(n, y, generator=stream(0, "samples"), **({"mean": True} if mean else {}))
-    reference, others = (images.binarised() if binarised else images.grey() for images in (test, real))
-    return measure_samples(samples, reference, others, frequencies, y, real_y, classifier=scorer.classifier)
+    reference, real_images = (images.binarised() if binarised else images.grey() for images in (test, real))
+    return measure_samples(samples, reference, real_images, frequencies, y, real_y, classifier=scorer.classifier)
 
 
-def _mean(values: Tensor) -> float:
+def _rounded_mean(values: Tensor) -> float:
     """Return the mean to four decimals."""
     return round(values.double().mean().item(), 4)

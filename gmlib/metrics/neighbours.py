@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: quality and variety of samples, told apart by nearest neighbours."""
+"""Precision, recall, density and coverage: quality and variety of samples, measured by nearest neighbours."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,14 @@ from torch import Tensor
 from gmlib.metrics.features import Extractor, ReferenceFeatures, References, comparable, extract, require_count
 from gmlib.shapes import Features, Image, require_whole
 
-CHUNK = 250  # rows of the distance matrix at a time: all of 10,000 × 10,000 would be 800 MB
+ROWS_PER_BLOCK = 250  # of the distance matrix: all of 10,000 × 10,000 distances would be 800 MB
 
 
 def precision_recall(
-    samples: Image, reference: References, features: Extractor | None = None, k: int = 3
+    samples: Image, reference: References, extractor: Extractor | None = None, k: int = 3
 ) -> tuple[float, float]:
-    """Return the share of samples that look real, and the share of real images that could be samples: see `manifold_overlap`.
-
-    Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
-        reference: real images, `(r, 1, 28, 28)` in [0, 1].
-        features: maps images to vectors, `(b, f)`; None takes the shipped classifier's.
-        k: the radius of a ball is the distance to the k-th nearest neighbour.
-
-    Returns:
-        Precision and recall, each from 0 to 1.
-    """
-    return manifold_overlap(extract(samples, features), extract(reference, features), k)
+    """Return the precision and recall of samples: the `manifold_overlap` of their features with those of real images."""
+    return manifold_overlap(extract(samples, extractor), extract(reference, extractor), k)
 
 
 def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3) -> tuple[float, float]:
@@ -38,7 +28,7 @@ def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3
     Args:
         samples: features of the samples, s, `(b, f)`.
         reference: features of real images, r, `(r, f)`.
-        k: which neighbour.
+        k: the radius of a ball is the distance to the k-th nearest neighbour.
 
     Returns:
         Precision and recall, each from 0 to 1.
@@ -48,20 +38,20 @@ def manifold_overlap(samples: Features, reference: ReferenceFeatures, k: int = 3
 
     Source: Kynkäänniemi et al. 2019, section 2, equations 1 and 2.
     """
-    samples, reference = _prepared(samples, reference)
-    real, fake = _squared_radii(reference, k, "reference"), _squared_radii(samples, k, "samples")
-    precise = torch.zeros(len(samples), dtype=torch.bool, device=samples.device)
-    recalled = 0
+    samples, reference = _centred(samples, reference)
+    real_radii, sample_radii = _squared_radii(reference, k, "reference"), _squared_radii(samples, k, "samples")
+    # whether each sample is in the ball of a real image, and the number of real images in the ball of a sample
+    precise, recalled = torch.zeros(len(samples), dtype=torch.bool, device=samples.device), 0
     for rows, squared in _squared_distances(reference, samples):
-        precise |= (squared <= real[rows, None]).any(0)
-        recalled += int((squared <= fake).any(1).sum())
+        precise |= (squared <= real_radii[rows, None]).any(0)
+        recalled += int((squared <= sample_radii).any(1).sum())
     return int(precise.sum()) / len(samples), recalled / len(reference)
 
 
 def density_coverage(samples: Features, reference: ReferenceFeatures, k: int = 5) -> tuple[float, float]:
-    r"""Return density and coverage, which count samples in balls around real images only.
+    r"""Return density and coverage, which count samples in balls around real images.
 
-    An outlier among the samples therefore has no ball of its own, as it has in precision and recall.
+    Unlike recall they use no balls around samples, so an outlier among the samples changes them little.
 
     $$\mathrm{density} = \frac{1}{kb} \sum_j \sum_i \mathbb{1}[s_j \in B(r_i)], \qquad \mathrm{coverage} = \frac1r \sum_i \mathbb{1}[\exists j: s_j \in B(r_i)]$$
 
@@ -81,33 +71,33 @@ def density_coverage(samples: Features, reference: ReferenceFeatures, k: int = 5
 
     Source: Naeem et al. 2020, section 3. Their code excludes the boundary of a ball, which matters for ties only.
     """
-    samples, reference = _prepared(samples, reference)
-    real = _squared_radii(reference, k, "reference")
-    hits = covered = 0
+    samples, reference = _centred(samples, reference)
+    radii = _squared_radii(reference, k, "reference")
+    pairs = covered = 0  # samples in balls, and balls that contain a sample
     for rows, squared in _squared_distances(reference, samples):
-        inside = squared <= real[rows, None]
-        hits += int(inside.count_nonzero())
+        inside = squared <= radii[rows, None]
+        pairs += int(inside.count_nonzero())
         covered += int(inside.any(1).sum())
-    return hits / (k * len(samples)), covered / len(reference)
+    return pairs / (k * len(samples)), covered / len(reference)
 
 
-def _prepared(samples: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both sets with the origin at the mean of the real images, since rounding grows with the distance from it."""
+def _centred(samples: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both sets minus the mean of the real images, since the rounding of distances grows with the norms of the points."""
     samples, reference = comparable(samples, reference)
     centre = reference.mean(0)
     return samples - centre, reference - centre
 
 
-def _squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield ‖a_i - b_j‖² = ‖a_i‖² - 2 a_i·b_j + ‖b_j‖² for some rows i and all j, then for the next rows."""
-    norms_a, norms_b = (a**2).sum(1), (b**2).sum(1)
-    for start in range(0, len(a), CHUNK):
-        rows = slice(start, start + CHUNK)
-        yield rows, torch.addmm(norms_b, a[rows], b.T, alpha=-2).add_(norms_a[rows, None])
+def _squared_distances(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield ‖x_i - y_j‖² = ‖x_i‖² - 2 x_i·y_j + ‖y_j‖² for a block of rows i and all j, then for the next block."""
+    norms_x, norms_y = (x**2).sum(1), (y**2).sum(1)
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        rows = slice(start, start + ROWS_PER_BLOCK)
+        yield rows, torch.addmm(norms_y, x[rows], y.T, alpha=-2).add_(norms_x[rows, None])
 
 
 def _squared_radii(points: Tensor, k: int, name: str) -> Tensor:
-    """Return each point's squared distance to its k-th nearest other, enlarged by what rounding could move a tie."""
+    """Return each point's squared distance to its k-th nearest other point, enlarged by the rounding error of a distance."""
     require_whole(1, k=k)
     require_count(k + 1, f"each needs {k} neighbours, so draw more or lower k", **{name: points})
     radii = []

@@ -1,4 +1,4 @@
-"""All metrics of samples, in one pass of the classifier, beside the values that real images reach."""
+"""All metrics of samples, and the values that real images reach."""
 
 import torch
 
@@ -6,7 +6,7 @@ from gmlib.errors import InputError
 from gmlib.metrics.classifier import shipped_classifier
 from gmlib.metrics.features import ReferenceFeatures, References, extract
 from gmlib.metrics.frechet import frechet_distance, kernel_distance
-from gmlib.metrics.labels import Frequencies, agreement, digits_covered, histogram_kl
+from gmlib.metrics.labels import Frequencies, accuracy, digits_covered, histogram_kl
 from gmlib.metrics.neighbours import density_coverage, manifold_overlap
 from gmlib.models.classifier import Classifier
 from gmlib.shapes import Features, Image, Labels
@@ -25,17 +25,17 @@ def measure_samples(
     """Measure samples against test images, and the same number of training images against the same test images.
 
     Args:
-        samples: `(b, 1, 28, 28)` in [0, 1].
+        samples: `(b, 1, 28, 28)` in [0, 1], grey or binary.
         reference: test images, grey or binarised like the samples.
-        real: training images, grey or binarised like the samples; the same number, since most metrics depend on it.
-        frequencies: of each class in the training data, `(c,)`.
-        labels: that conditional samples were drawn with, `(b,)`.
-        real_labels: of the training images, where `labels` are given.
+        real: training images, grey or binarised like the samples, and of the same number.
+        frequencies: share of each class in the training data, `(c,)`.
+        labels: the labels that conditional samples were drawn with, `(b,)`; None for samples without labels.
+        real_labels: labels of the training images, needed if `labels` are given.
         classifier: trained on the same set; None takes the shipped one, of MNIST.
 
     Returns:
-        "fid", "kid", "precision", "recall", "density", "coverage", "digits", "histogram_kl", with labels also
-        "label_accuracy", and for each the value that real images reach, "…_real"; four decimals.
+        "fid", "kid", "precision", "recall", "density", "coverage", "digits", "histogram_kl", and with labels "label_accuracy",
+        of the samples; and the same of the training images under the names "fid_real", "kid_real", …; to four decimals.
 
     Raises:
         InputError: if the numbers of samples and of training images differ.
@@ -46,11 +46,13 @@ def measure_samples(
             "depend on it, so draw more samples, or cut the longer set"
         )
     classifier = classifier or shipped_classifier()
-    features = extract(reference, classifier.features)
-    found = _measure(extract(samples, classifier.features), features, frequencies, labels, classifier)
-    reached = _measure(extract(real, classifier.features), features, frequencies, real_labels, classifier)
-    found |= {f"{name}_real": value for name, value in reached.items()}
-    return {name: round(value, 4) for name, value in found.items()}
+    features, real_features, reference_features = (
+        extract(images, classifier.features) for images in (samples, real, reference)
+    )
+    metrics = _measure(features, reference_features, frequencies, labels, classifier)
+    real_metrics = _measure(real_features, reference_features, frequencies, real_labels, classifier)
+    metrics |= {f"{name}_real": value for name, value in real_metrics.items()}
+    return {name: round(value, 4) for name, value in metrics.items()}
 
 
 @torch.inference_mode()
@@ -65,7 +67,14 @@ def _measure(
     precision, recall = manifold_overlap(features, reference)
     density, coverage = density_coverage(features, reference)
     predicted = classifier.head(features).argmax(1)
-    found = {"fid": frechet_distance(features, reference), "kid": kernel_distance(features, reference)}
-    found |= {"precision": precision, "recall": recall, "density": density, "coverage": coverage}
-    found |= {"digits": digits_covered(predicted, frequencies), "histogram_kl": histogram_kl(predicted, frequencies)}
-    return found if labels is None else found | {"label_accuracy": agreement(predicted, labels, len(frequencies))}
+    metrics = {
+        "fid": frechet_distance(features, reference),
+        "kid": kernel_distance(features, reference),
+        "precision": precision,
+        "recall": recall,
+        "density": density,
+        "coverage": coverage,
+        "digits": digits_covered(predicted, frequencies),
+        "histogram_kl": histogram_kl(predicted, frequencies),
+    }
+    return metrics if labels is None else metrics | {"label_accuracy": accuracy(predicted, labels, len(frequencies))}

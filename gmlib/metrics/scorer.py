@@ -1,4 +1,4 @@
-"""A scorer: the classifier of one dataset, in whose features samples are compared with that dataset's images."""
+"""A scorer: a classifier of one dataset, whose features serve to compare samples with that dataset's images."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gmlib.errors import InputError
 from gmlib.metrics.classifier import shipped_classifier
 from gmlib.models.classifier import Classifier
 
-MNIST = ("mnist", "mnist5k")  # the embedded digits are a part of MNIST
+MNIST = ("mnist", "mnist5k")  # one scorer serves both, since the embedded digits are a part of MNIST
 
 
 @dataclass(frozen=True)
@@ -26,27 +26,25 @@ class Scorer:
 
     def fits(self, train: ImageDataset) -> bool:
         """Return whether the classifier was trained on these training images, or both sets are MNIST."""
-        name = source(train)
-        return name == self.data and train.digest == self.digest if self.digest else {name, self.data} <= {*MNIST}
+        name = dataset_name(train)
+        if self.digest is None:
+            return name in MNIST and self.data in MNIST
+        return name == self.data and train.digest == self.digest
 
     def require(self, train: ImageDataset) -> None:
-        """Refuse to score samples of a dataset on which the classifier was not trained."""
+        """Raise InputError if the classifier was not trained on these training images."""
         if not self.fits(train):
             raise InputError(
-                f"got a scorer for {self.data} and samples of {source(train)}, expected a scorer that was trained on "
-                f"{source(train)}: its classifier was trained on other classes; make one with gmlib train classifier --data"
+                f"got a scorer for {self.data} and samples of {dataset_name(train)}, expected a scorer that was trained on "
+                f"{dataset_name(train)}: make one with gmlib train classifier --data"
             )
 
 
-def source(dataset: ImageDataset) -> str:
-    """Return the name of the set that a dataset is a split of: "mnist" for "mnist/train"."""
-    return dataset.name.rpartition("/")[0] or dataset.name
+def dataset_name(split: ImageDataset) -> str:
+    """Return the name of the dataset that a split belongs to: "mnist" for "mnist/train"."""
+    return split.name.rpartition("/")[0] or split.name
 
 
 def shipped_scorer() -> Scorer:
-    """Return the scorer for MNIST that gmlib ships.
-
-    Returns:
-        The shipped classifier with its dataset.
-    """
+    """Return the scorer for MNIST that gmlib ships: the shipped classifier with the name of its dataset."""
     return Scorer(shipped_classifier(), "mnist")

@@ -6,11 +6,11 @@ from gmlib.metrics.features import Extractor
 from gmlib.metrics.labels import histogram_kl, logits_of
 from gmlib.shapes import Image, Labels
 
-STACKS = 26_000  # samples that are counted: real stacks of that number show all of a thousand modes
+STACKS = 26_000  # number of stacks in which modes are counted: that many real stacks contain all of a thousand modes
 
 
 def read_stacks(images: Image, classifier: Extractor | None = None) -> Labels:
-    """Return the number whose figures are the predicted classes of the channels.
+    """Return the number whose decimal digits are the predicted classes of the channels: 305 for a 3, a 0 and a 5.
 
     Args:
         images: stacks `(b, c, 28, 28)` in [0, 1], one digit per channel.
@@ -35,9 +35,9 @@ def count_modes(images: Image, classifier: Extractor | None = None, num_classes:
         num_classes: number of classes of the classifier.
 
     Returns:
-        "modes", the number of different stacks as the classifier reads them; and "modes_kl", the KL divergence from their
-        shares to the uniform distribution, in nats, to four decimals. It is above 0 for real stacks too: near
-        (10^c - 1) / 2b by chance, and more since digits are not equally frequent.
+        "modes", the number of different numbers that `read_stacks` returns; and "modes_kl", the KL divergence from their
+        shares to the uniform distribution, in nats, to four decimals. It is above 0 for real stacks too: (10^c - 1) / 2b in
+        expectation if all modes are equally likely, and more since digits are not equally frequent.
 
     Source: Metz, Poole, Pfau & Sohl-Dickstein 2017, section 3.3.1.
     """

@@ -1,4 +1,4 @@
-"""Metrics that are taken after each epoch of training, on validation images."""
+"""Metrics of a model on validation images, measured after each epoch of training."""
 
 import torch
 
@@ -17,62 +17,45 @@ from gmlib.shapes import Image, Labels
 from gmlib.training.history import Row
 from gmlib.training.state import device_of
 
-COMPARED = 2000  # samples per epoch, and validation images that they are compared with
+MOST_SAMPLES = 2000  # per epoch, and the largest number of validation images that they are compared with
 
 
 def validate_vae(vae: VAE, images: ImageDataset) -> Row:
-    """Measure the ELBO of a VAE.
-
-    Args:
-        vae: the model.
-        images: validation images on its device; they are binarised in the same way each time.
-
-    Returns:
-        "validation_elbo", "validation_log_px" and "validation_kl", in nats per image.
-    """
+    """Return "validation_elbo", "validation_log_px" and "validation_kl", in nats per image, always from the same draws."""
     return {f"validation_{name}": value for name, value in mean_elbo(vae, images).items()}
 
 
 def validate_gan(gan: GAN, images: ImageDataset, scorer: Scorer, stack: int = 1) -> Row:
-    """Measure samples of a GAN, from the same latents each time.
+    """Measure samples of a GAN, which are drawn from the same latents each time.
 
     Args:
         gan: the model, its generator in eval mode.
         images: validation images; at most the first 2,000 are compared with the same number of samples, which have the
             labels of these images. The FID of 2,000 images is larger than that of 10,000.
         scorer: of the same dataset.
-        stack: images per sample, one per channel; with more than one, modes are counted in place of the FID.
+        stack: digits per sample, one per channel; with more than one, modes are counted in place of the FID.
 
     Returns:
-        "validation_fid" in the features of the scorer; of stacks "validation_modes", the number of modes among
-        2,000 samples.
+        "validation_fid" in the features of the scorer; for stacks "validation_modes", the number of modes among 2,000 samples.
     """
     if stack > 1:
-        found = count_modes(_samples(gan, COMPARED, None), scorer.classifier, images.num_classes)
-        return {"validation_modes": found["modes"]}
-    images = images[:COMPARED].to("cpu")
+        stacks = _samples(gan, MOST_SAMPLES, None)
+        return {"validation_modes": count_modes(stacks, scorer.classifier, images.num_classes)["modes"]}
+    images = images[:MOST_SAMPLES].to("cpu")
     samples = _samples(gan, len(images), images.require_labels() if gan.num_classes else None)
     return {"validation_fid": round(fid(samples, images.grey(), scorer.classifier.features), 4)}
 
 
 @torch.no_grad()
 def _samples(gan: GAN, n: int, labels: Labels | None) -> Image:
-    """Draw samples on the CPU, always from the same latents."""
+    """Draw samples, always from the same latents, and return them on the CPU."""
     device = device_of(gan.generator)
     z = parallel.draw(torch.randn, (n, gan.latent_dim), stream(0, "validation samples"), torch.device("cpu"))
     return gan.generator(z.to(device), None if labels is None else labels.to(device)).cpu()
 
 
 def validate_classifier(classifier: Classifier, images: ImageDataset) -> Row:
-    """Measure the accuracy of a classifier.
-
-    Args:
-        classifier: the network.
-        images: validation images on its device.
-
-    Returns:
-        "validation_accuracy" on grey images and "validation_accuracy_binarised", from 0 to 1.
-    """
+    """Return "validation_accuracy" on grey images and "validation_accuracy_binarised", from 0 to 1."""
     labels = images.require_labels()
     return {
         "validation_accuracy": label_accuracy(images.grey(), labels, classifier),

@@ -10,7 +10,7 @@ from torch import Generator
 from gmlib import metrics, mnist, pretrained, recipes, toy, widgets
 from gmlib.experiments.fit import fit_profile
 from gmlib.metrics import classifier
-from gmlib.metrics.models import measure_drawn
+from gmlib.metrics.models import draw_and_measure
 from gmlib.metrics.scorer import shipped_scorer
 from gmlib.objectives import NON_SATURATING
 
@@ -22,7 +22,7 @@ RESULTS = {
     "ELBO": lambda: metrics.mean_elbo(pretrained("vae").model, TEST),
     "likelihood": lambda: metrics.log_likelihood(pretrained("vae").model, TEST.binarised()[:5], samples=5),
     "accuracy": lambda: metrics.label_accuracy(TEST.grey(), TEST.labels),
-    "all of samples": lambda: measure_drawn(pretrained("cvae").model, TEST, TRAIN, shipped_scorer()),
+    "all of samples": lambda: draw_and_measure(pretrained("cvae").model, TEST, TRAIN, shipped_scorer()),
     "initial weights": lambda: next(recipes.DCGAN.build().critic.parameters()).detach(),
     "a run of a VAE": lambda: fit_profile(replace(recipes.VAE, **SMALL), seed=1).history,
     "a run of a GAN": lambda: fit_profile(replace(recipes.GAN, **SMALL), seed=1).history,

@@ -22,7 +22,7 @@ def test_a_seed_of_numpy_or_torch_is_that_of_python(few_digits):
     recipe = replace(recipes.VAE, batch_size=16, quick_epochs=1)
     run, expected = fit_profile(recipe, "quick", np.int64(3)), fit_profile(recipe, "quick", 3)
     assert run.history == expected.history
-    assert json.dumps(run.about["seed"]) == "3"
+    assert json.dumps(run.record["seed"]) == "3"
 
 
 @pytest.mark.parametrize("seed", [3.5, True, "3", None, np.array([3]), -1, 2**31], ids=repr)

@@ -23,20 +23,17 @@ def bytes_of(n: int) -> torch.Tensor:
         ({"images": bytes_of(5) / 255}, "torch.float32"),
         ({"images": bytes_of(5).long()}, "torch.int64"),
         ({"images": torch.zeros(5, 1, 32, 32, dtype=torch.uint8)}, "(5, 1, 32, 32)"),
-        ({"images": torch.zeros(5, 28, 28, 3, dtype=torch.uint8)}, "(5, 28, 28, 3)"),
         ({"labels": LABELS.float()}, "integers"),
         ({"labels": LABELS.bool()}, "torch.bool"),
         ({"labels": LABELS[:2]}, "(2,)"),
         ({"labels": LABELS - 1}, "from -1"),
-        ({"labels": LABELS + 10_000}, "10003"),
-        ({"labels": LABELS + 9_997}, "10000"),  # the first that gets no name by itself
         ({"classes": list("abc")}, "3 class names"),
         ({"classes": "abcd"}, "list of names"),
         ({"classes": [0, 1, 2, 3]}, "list of names"),
         ({"labels": None, "classes": list("abcd")}, "without labels"),
     ],
 )
-def test_what_is_not_a_set_of_images_is_refused(unchecked, refused, wrong, word):
+def test_wrong_images_labels_and_classes_are_refused(unchecked, refused, wrong, word):
     with refused(word):
         ImageDataset(**{"images": bytes_of(5), "labels": LABELS} | wrong)
 
@@ -46,7 +43,6 @@ def test_class_names_are_the_numbers_up_to_the_largest_label():
     assert dataset.classes == ("0", "1", "2", "3", "4")
     assert (dataset.num_classes, dataset.name) == (5, "own images")
     assert ImageDataset(bytes_of(4), torch.tensor([1, 0, 0, 1]), ["a", "b", "c"]).classes == ("a", "b", "c")
-    assert ImageDataset(bytes_of(1), torch.tensor([9_999])).num_classes == 10_000
     assert ImageDataset(bytes_of(0), torch.tensor([], dtype=torch.int64)).classes == ()
 
 
@@ -56,7 +52,7 @@ def test_images_without_a_channel_arrays_and_other_integers_are_taken():
     read_only.flags.writeable = False
     for given in (
         ImageDataset(images[:, 0], LABELS.to(torch.uint8)),
-        ImageDataset(read_only, LABELS.numpy().astype(">i4")),
+        ImageDataset(read_only, LABELS.numpy().astype(np.int16)),
         ImageDataset(images.flip(0).numpy()[::-1], LABELS.flip(0).numpy()[::-1]),
     ):
         assert torch.equal(given.images, images)
@@ -79,14 +75,11 @@ def test_one_image_and_its_label():
         dataset[3]
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_a_loader_of_pytorch_batches_it(labelled):
-    dataset = ImageDataset(bytes_of(5), LABELS if labelled else None)
-    first, second = DataLoader(dataset, batch_size=3)
-    if labelled:
-        assert first[1].tolist() + second[1].tolist() == LABELS.tolist()
-        first, second = first[0], second[0]
-    assert torch.equal(torch.cat([first, second]), dataset.grey())
+def test_a_loader_of_pytorch_batches_it():
+    dataset = ImageDataset(bytes_of(5), LABELS)
+    batches = [*DataLoader(dataset, batch_size=3)]
+    assert torch.equal(torch.cat([images for images, _ in batches]), dataset.grey())
+    assert torch.equal(torch.cat([labels for _, labels in batches]), LABELS)
 
 
 def test_some_of_the_images_keep_names():
@@ -104,7 +97,6 @@ def test_a_set_without_labels(refused):
     assert (dataset.labels, dataset.classes, dataset.num_classes) == (None, (), 0)
     assert torch.equal(dataset[1], dataset.grey()[1])
     assert dataset[:2].labels is dataset.to("cpu").labels is None
-    assert len(list(dataset)) == 4
     for call in (dataset.require_labels, lambda: require_classes(dataset)):
         with refused("clouds/train without labels"):
             call()
@@ -113,16 +105,14 @@ def test_a_set_without_labels(refused):
 def test_the_digest_depends_on_images_and_labels_only():
     images, labels = bytes_of(4), torch.tensor([1, 1, 0, 2])
     digest = ImageDataset(images, labels).digest
-    assert (
-        digest
-        == hashlib.sha256(b"(4, 1, 28, 28)" + images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()[:16]
-    )
+    content = b"(4, 1, 28, 28)" + images.numpy().tobytes() + labels.numpy().tobytes()
+    assert digest == hashlib.sha256(content).hexdigest()[:16]
     assert ImageDataset(images, labels, list("abc"), "x").digest == digest
     assert ImageDataset(images.transpose(2, 3).contiguous().transpose(2, 3), labels.byte()).digest == digest
     other = images.clone()
     other[3, 0, 27, 27] ^= 1
-    different = [ImageDataset(other, labels), ImageDataset(images, labels.flip(0)), ImageDataset(images)]
-    assert len({digest, *(each.digest for each in different)}) == 4
+    for dataset in (ImageDataset(other, labels), ImageDataset(images, labels.flip(0)), ImageDataset(images)):
+        assert dataset.digest != digest
 
 
 def test_a_set_cannot_be_changed_and_describes_itself():
@@ -137,17 +127,11 @@ def test_classes_without_images_are_named(refused):
     require_classes(ImageDataset(bytes_of(3), torch.tensor([0, 1, 2]), list("abc")))
     with refused("letters/test without an image of class 'b',"):
         require_classes(ImageDataset(bytes_of(3), torch.tensor([0, 2, 2]), list("abc"), "letters/test"))
-    with refused("'1', '2', '3', '4', '5' and 3 more"):
-        require_classes(ImageDataset(bytes_of(2), torch.tensor([0, 9])))
-    with refused("'1', '2', '3', '4', '5',"):
-        require_classes(ImageDataset(bytes_of(2), torch.tensor([0, 6])))
 
 
 def test_grey_is_the_byte_over_255():
     images = torch.arange(256, dtype=torch.uint8).repeat(49).reshape(16, 1, 28, 28)
-    grey = ImageDataset(images, torch.zeros(16, dtype=torch.int64)).grey()
-    torch.testing.assert_close(grey.double() * 255, images.double(), rtol=1e-6, atol=0)
-    assert (grey.min(), grey.max()) == (0, 1)
+    assert torch.equal(ImageDataset(images).grey(), images.float() / 255)
 
 
 def test_binarise_draws_each_byte_with_probability_value_over_255(made_up, unchecked, refused):
@@ -161,29 +145,18 @@ def test_binarise_draws_each_byte_with_probability_value_over_255(made_up, unche
     assert (frequency[0], frequency[255]) == (0, 1)
     z = ((frequency - p) / (p * (1 - p) / n).sqrt())[1:255]
     assert z.abs().max() < 5
-    # 254 independent frequencies: their chi-square has mean 254 and variance 508
-    assert abs(z.square().sum().item() - 254) < 5 * 508**0.5
     for other in (made_up.grey(), made_up.images.long()):
         with refused("torch.uint8"):
             binarise(other, torch.Generator())
 
 
-LAYOUTS = {
-    "transposed": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
-    "images last": lambda x: x.permute(1, 2, 3, 0).contiguous().permute(3, 0, 1, 2),
-    "channels last": lambda x: x.repeat(1, 3, 1, 1).to(memory_format=torch.channels_last)[:, :1],
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_order_in_memory_does_not_change_a_draw(made_up, layout):
+def test_the_order_in_memory_does_not_change_a_draw(made_up):
     images = torch.randint(256, made_up.images.shape, generator=torch.Generator().manual_seed(2)).to(torch.uint8)
-    plain = ImageDataset(images, made_up.labels)
-    other = ImageDataset(LAYOUTS[layout](images), made_up.labels)
-    assert torch.equal(other.images, plain.images)
-    assert torch.equal(other.binarised(), plain.binarised())
-    pairs = zip(Batches(other, 16, binarised=True), Batches(plain, 16, binarised=True), strict=True)
-    assert all(torch.equal(a, b) for (a, _), (b, _) in pairs)
+    contiguous = ImageDataset(images, made_up.labels)
+    transposed = ImageDataset(images.transpose(2, 3).contiguous().transpose(2, 3), made_up.labels)
+    assert torch.equal(transposed.binarised(), contiguous.binarised())
+    pairs = zip(Batches(transposed, 16, binarised=True), Batches(contiguous, 16, binarised=True), strict=True)
+    assert all(torch.equal(x, expected) for (x, _), (expected, _) in pairs)
 
 
 def test_draws_are_those_of_every_earlier_version(made_up):

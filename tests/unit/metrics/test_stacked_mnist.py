@@ -47,10 +47,3 @@ def test_stacks_of_two_have_a_hundred_modes():
 )
 def test_modes_and_their_spread(numbers, modes, kl):
     assert count_modes(planes(*numbers), by_ink) == {"modes": modes, "modes_kl": pytest.approx(kl, abs=1e-4)}
-
-
-@pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("shape", [(2, 3, 28, 27), (3, 28, 28)])
-def test_other_images_are_refused(refused, shape):
-    with refused("got images"):
-        read_stacks(torch.zeros(shape))

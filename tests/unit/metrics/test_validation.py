@@ -28,7 +28,7 @@ def test_the_elbo_of_a_vae():
 
 
 def test_the_fid_of_a_gan(monkeypatch):
-    monkeypatch.setattr(module, "COMPARED", 300)
+    monkeypatch.setattr(module, "MOST_SAMPLES", 300)
     gan, images = pretrained("cgan").model, VALIDATION[:300]
     z = torch.randn(300, gan.latent_dim, generator=stream(0, "validation samples"))
     with torch.no_grad():
@@ -38,7 +38,7 @@ def test_the_fid_of_a_gan(monkeypatch):
 
 
 def test_the_modes_of_stacks(monkeypatch):
-    monkeypatch.setattr(module, "COMPARED", 40)
+    monkeypatch.setattr(module, "MOST_SAMPLES", 40)
     gan = pretrained("stacked_dcgan").model
     with torch.no_grad():
         stacks = gan.generator(torch.randn(40, gan.latent_dim, generator=stream(0, "validation samples")))
