@@ -23,7 +23,7 @@ from gmlib.experiments.run import Run, networks_of, save_run
 from gmlib.experiments.tables import metrics_table
 from gmlib.files import require_writable, to_json, write_whole
 from gmlib.measuring import Splits, evaluate_run
-from gmlib.metrics.scorer import MNIST
+from gmlib.metrics.scorer import MNIST_NAMES
 from gmlib.progress import Progress, TensorBoard
 from gmlib.seeds import require_seed
 from gmlib.training.checkpoint import checkpoints
@@ -262,7 +262,7 @@ def train_on(
     scorer, not_measured = splits.scorer(recipe, training=True)
     if file:
         file.require_place(folder)
-    if first and splits.source not in MNIST:
+    if first and splits.source not in MNIST_NAMES:
         typer.echo(f"{splits.description()}; {options['epochs']} epochs")
     if first and not_measured:
         typer.echo(not_measured)

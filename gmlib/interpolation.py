@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.shapes import require_alike, require_whole
+from gmlib.shapes import require_shape, require_whole
 
 
 def interpolate(start: Float[Tensor, "n ..."], end: Float[Tensor, "n ..."], steps: int = 6) -> Float[Tensor, "m ..."]:
@@ -55,7 +55,7 @@ def interpolate_spherical(
 
     Source: Shoemake 1985; for latents White 2016, section 2.1.
     """
-    require_alike("n d", start=start, end=end)
+    require_shape("n d", start=start, end=end)
     require_whole(2, steps=steps)
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=1, eps=0.0)
     if not (cosine > -1 + 1e-6).all():  # also where it is NaN

@@ -16,7 +16,7 @@ from gmlib.experiments.evaluate import evaluate, evaluate_digits
 from gmlib.experiments.recipe import ClassifierRecipe, Recipe
 from gmlib.experiments.run import Metrics, Run
 from gmlib.experiments.tables import Comparison, compare_metrics
-from gmlib.metrics.scorer import MNIST, Scorer, dataset_name, shipped_scorer
+from gmlib.metrics.scorer import MNIST_NAMES, Scorer, dataset_name, shipped_scorer
 from gmlib.zoo import load_run
 
 NAMES = ("mnist5k", *KNOWN)  # of datasets that gmlib knows; all others are given by a path
@@ -79,7 +79,7 @@ class Splits:
         if isinstance(recipe, ClassifierRecipe):
             return None, ""
         scorer = find_scorer(self.train, folder)
-        if self.name in MNIST:
+        if self.name in MNIST_NAMES:
             return scorer, ""
         if self.train.labels is None:
             reason = f"{self.name} has no labels, and a scorer is a classifier of labelled images"
@@ -101,7 +101,7 @@ class Splits:
 
     def metrics_of(self, run: Run, scorer: Scorer | None) -> Metrics:
         """Return the metrics of a run on the test images; for MNIST also those on the embedded digits."""
-        if self.name not in MNIST:
+        if self.name not in MNIST_NAMES:
             return evaluate(run.recipe, run.model, self.test, self.train, scorer, watch)
         root = self.root if self.source in NAMES else Path(self.source)
         return evaluate_digits(run.recipe, run.model, full=self.name == "mnist", root=root, scorer=scorer, watch=watch)
@@ -118,17 +118,17 @@ def find_scorer(train: ImageDataset, folder: Path | None = None) -> Scorer | Non
     Return None if no folder is given and the default one holds no classifier that was trained on these images; for a folder
     that is given, raise InputError then.
     """
-    if folder is None and dataset_name(train) in MNIST:
+    if folder is None and dataset_name(train) in MNIST_NAMES:
         return shipped_scorer()
     path = folder or default_scorer_folder(train)
     if folder is None and not (path / "classifier.safetensors").is_file():
         return None
     run = load_run(path, "classifier")
     name = trained_on(run)
-    scorer = Scorer(run.model, name, None if name in MNIST else run.record.get("data_digest"))
+    scorer = Scorer(run.model, name, None if name in MNIST_NAMES else run.record.get("data_digest"))
     if folder is None and not scorer.fits(train):
         return None
-    scorer.require(train)
+    scorer.require_same_dataset(train)
     return scorer
 
 
@@ -148,7 +148,7 @@ def evaluate_run(run: Run, data: str | None, classes: Path | None, scorer_folder
     classifier that was trained on the dataset.
     """
     source = data or _data_source(run)
-    if source in MNIST or (source not in NAMES and dataset_name(load(source, "test")) in MNIST):
+    if source in MNIST_NAMES or (source not in NAMES and dataset_name(load(source, "test")) in MNIST):
         return _evaluate_on_mnist(run, source, scorer_folder)
     class_names = classes or (None if data else run.record["classes"] or None)
     return _evaluate_on_other(run, source, class_names, scorer_folder)
@@ -163,7 +163,7 @@ def _data_source(run: Run) -> str:
     """Return the name or path of the dataset that a run was trained on; "mnist" for MNIST in a folder that is gone."""
     source = str(run.record.get("data_from", trained_on(run)))
     folder_exists = source not in NAMES and Path(source).exists()
-    if trained_on(run) in MNIST and not folder_exists:
+    if trained_on(run) in MNIST_NAMES and not folder_exists:
         return "mnist"
     if source not in NAMES and not folder_exists:
         raise InputError(f"found no {source}, which the run was trained on: name its folder with --data")
@@ -176,7 +176,7 @@ def _evaluate_on_mnist(run: Run, source: str, scorer_folder: Path | None) -> Eva
     full = source != "mnist5k" and has_mnist(root)
     scorer = None if scorer_folder is None else find_scorer(load("mnist5k", "train"), scorer_folder)
     metrics = evaluate_digits(run.recipe, run.model, full=full, root=root, scorer=scorer, watch=watch)
-    comparisons = compare_metrics(run.metrics, metrics, full=full) if trained_on(run) in MNIST else []
+    comparisons = compare_metrics(run.metrics, metrics, full=full) if trained_on(run) in MNIST_NAMES else []
     return Evaluation(source, metrics, comparisons, "" if full else NO_OFFICIAL_DIGITS)
 
 

@@ -36,7 +36,7 @@ def require_whole(least: int, **counts: int) -> None:
             raise InputError(f"got {name} {count!r}, expected a whole number of at least {least}: choose another")
 
 
-def require_alike(axes: str, **tensors: Tensor) -> None:
+def require_shape(axes: str, **tensors: Tensor) -> None:
     """Raise InputError if shapes differ, which would broadcast, or do not have these axes, such as "b" or "b c h w"."""
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
     names = axes.split()

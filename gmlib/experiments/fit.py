@@ -18,7 +18,7 @@ from gmlib.experiments.recipe import GANRecipe, Recipe, VAERecipe
 from gmlib.experiments.recipe_file import require_image_output
 from gmlib.experiments.run import Run, model_of, versions
 from gmlib.isolated import Isolated, may_draw
-from gmlib.metrics.scorer import MNIST, Scorer, dataset_name, shipped_scorer
+from gmlib.metrics.scorer import MNIST_NAMES, Scorer, dataset_name, shipped_scorer
 from gmlib.metrics.validation import validate_classifier, validate_gan, validate_vae
 from gmlib.seeds import require_seed, stream, substream
 from gmlib.shapes import require_gradients
@@ -70,7 +70,7 @@ def fit(
     Raises:
         InputError: if `out` holds a run already and `resume` is not set, or holds another run or files that this one would
             replace; if there is no such device, gradients are off, labels are missing, the scorer is of another dataset, or
-            a network of the reader's own does not return images.
+            a network that you wrote does not return images.
         DivergedError: if a loss or a weight becomes NaN or infinite.
     """
     require_gradients()
@@ -78,10 +78,10 @@ def fit(
     if precision not in PRECISIONS:
         raise InputError(f"got precision {precision!r}, expected {' or '.join(PRECISIONS)}")
     epochs = default_epochs(recipe, train) if epochs is None else epochs
-    if scorer is None and dataset_name(train) in MNIST:
+    if scorer is None and dataset_name(train) in MNIST_NAMES:
         scorer = shipped_scorer()
     if scorer is not None:
-        scorer.require(train)
+        scorer.require_same_dataset(train)
     if recipe.needs_labels:
         train.require_labels()
     device = parallel.init(choose_device(device))
@@ -105,16 +105,16 @@ def fit(
     )
     dropout_rng = stream(seed, "dropout", device)
     if _uses_global_rng(recipe, model):
-        # dropout takes no generator: within the isolated block it draws from dropout_rng, not from the global generator, on
-        # which other code of the reader may draw too; all functions of torch are slower in the block, so only where needed
+        # Dropout takes no generator. Inside `Isolated` it draws from dropout_rng, so that other code which draws from the
+        # global generator does not change the run. `Isolated` slows torch down, so it is used only if a step may draw.
         loop = Isolated(dropout_rng).around(loop)
 
     def on_start(state: State) -> None:
-        state.default_generator = dropout_rng  # so that checkpoints hold its state
+        state.dropout_rng = dropout_rng  # checkpoints contain the state of this generator too
 
     folder = None if out is None else Folder(Path(out), record)
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
-    # the average of the weights takes no gradients in training; the model of a run does, like any other network
+    # with ema this is the averaged network, which takes no gradients in training; as a result it does, like any network
     model = model_of(state.result()).eval().requires_grad_()
     record |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
     record |= {"seconds": round(state.seconds, 1), "versions": versions()}
@@ -222,9 +222,9 @@ def _optimiser(recipe: Recipe, **options: Any) -> Callable[..., torch.optim.Opti
     return partial(recipe.optimiser, **options)
 
 
-def _batch_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchGenerator:
+def _batch_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchRng:
     """Return the random generator for one purpose of a training loop, such as "latents", on the device of the images."""
-    rng = parallel.BatchGenerator(train.images.device)
+    rng = parallel.BatchRng(train.images.device)
     rng.manual_seed(substream(seed, purpose))
     return rng
 
@@ -232,5 +232,6 @@ def _batch_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchGe
 def _uses_global_rng(recipe: Recipe, model: Any) -> bool:
     """Return whether a step may draw from torch's global generator: in dropout, or in an objective or layer not of gmlib."""
     objective = getattr(recipe, "objective", None)
-    functions = [type(objective), *vars(objective).values()] if is_dataclass(objective) else [objective]
-    return may_draw(model) or not all(getattr(each, "__module__", "gmlib").startswith("gmlib") for each in functions)
+    # numbers have no __module__
+    parts = [type(objective), *vars(objective).values()] if is_dataclass(objective) else [objective]
+    return may_draw(model) or not all(getattr(part, "__module__", "gmlib").startswith("gmlib") for part in parts)

@@ -194,9 +194,10 @@ class GANRecipe(Recipe):
     def model(self, num_classes: int) -> GAN:
         """Return a new GAN."""
         num_classes = num_classes if self.conditional else 0
-        if self.stack > 1 and num_classes:
+        if num_classes and self.stack * self.pack > 1:
             raise InputError(
-                f"got stacks of {self.stack} images and {num_classes} classes, expected one or the other: a stack has no label"
+                f"got stack {self.stack}, pack {self.pack} and {num_classes} classes, expected 1 and 1 or an unconditional recipe: "
+                "several images together have no label"
             )
         return GAN(
             self.generator(self.latent_dim, num_classes, batch_norm=self.batch_norm, channels=self.stack),

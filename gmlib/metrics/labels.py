@@ -7,7 +7,7 @@ from torch import Tensor
 from gmlib.errors import InputError
 from gmlib.metrics.classifier import shipped_classifier
 from gmlib.metrics.features import Extractor, extract
-from gmlib.shapes import Features, Image, Labels, require_alike, require_whole
+from gmlib.shapes import Features, Image, Labels, require_shape, require_whole
 
 Frequencies = Float[Tensor, " classes"]  # shares of the classes in the reference: they sum to 1
 
@@ -47,7 +47,7 @@ def logits_of(images: Image, classifier: Extractor | None = None) -> Features:
 
 def accuracy(predicted: Labels, labels: Labels, num_classes: int) -> float:
     """Return the share of images whose predicted class is their label."""
-    require_alike("b", predicted=predicted, labels=labels)
+    require_shape("b", predicted=predicted, labels=labels)
     _class_counts(labels, num_classes)  # checks their range
     return int((predicted.cpu() == labels.cpu()).sum()) / len(labels)
 

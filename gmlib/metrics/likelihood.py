@@ -16,7 +16,7 @@ from gmlib.models.pixelvae import PixelDecoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.variational import elbo, gaussian_log_prob
 from gmlib.seeds import stream
-from gmlib.shapes import Image, Labels, LogWeights, PerImage, Watch, require_alike, require_image, require_whole
+from gmlib.shapes import Image, Labels, LogWeights, PerImage, Watch, require_image, require_shape, require_whole
 
 ByLabel = Float[Tensor, "labels b"]  # log p(x|y) of each label and image, in nats
 
@@ -28,7 +28,7 @@ def latents_per_call(vae: VAE, images: Image) -> int:
 
 @torch.inference_mode()
 def mean_elbo(vae: VAE, dataset: ImageDataset, *, seed: int = 0) -> dict[str, float]:
-    """Return the mean ELBO and its two terms, with one draw of z per image, binarised once.
+    """Return the mean ELBO and its two terms: each image is binarised once, and z is drawn once per image.
 
     Args:
         vae: the model, on the device of the images; a conditional one takes their labels. It is in eval mode meanwhile.
@@ -109,7 +109,7 @@ def log_likelihood(
 
 
 def log_mean_weight(draw: Callable[..., LogWeights], samples: int, draws_per_call: int) -> PerImage:
-    """Return the `iwae_bound` of log-weights; `draw(samples=k)` draws k of them per image, and is called until all are drawn."""
+    """Return the log of the mean importance weight of each image; `draw(samples=n)` draws the log-weights of n latents per image."""
     log_sum = torch.logsumexp(draw(samples=min(draws_per_call, samples)), dim=0)
     for done in range(draws_per_call, samples, draws_per_call):
         log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(samples=min(draws_per_call, samples - done)), dim=0))
@@ -156,7 +156,7 @@ def sum_out_labels(by_label: ByLabel) -> PerImage:
     Returns:
         Nats per image, `(n,)`.
     """
-    require_alike("labels n", by_label=by_label)
+    require_shape("labels n", by_label=by_label)
     return torch.logsumexp(by_label, dim=0) - math.log(len(by_label))
 
 
@@ -203,8 +203,8 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
     pixels, log_sums = images.flatten(1), []
     with eval_mode(vae):
         for z in torch.cartesian_prod(axis, axis).split(10_000):
-            zero = torch.zeros_like(z)
+            mean = logvar = torch.zeros_like(z)  # of the prior
             logits = vae.decoder.logits(z).flatten(1)
             log_px = pixels @ logits.T - F.softplus(logits).sum(1)  # (image, z)
-            log_sums.append(torch.logsumexp(log_px + gaussian_log_prob(z, zero, zero), dim=1))
+            log_sums.append(torch.logsumexp(log_px + gaussian_log_prob(z, mean, logvar), dim=1))
     return torch.logsumexp(torch.stack(log_sums), dim=0) + 2 * math.log(2 * extent / cells)

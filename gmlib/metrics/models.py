@@ -100,7 +100,7 @@ def measure_gan(
         return {}
     if stack == 1:
         return draw_and_measure(gan, test, train, scorer)
-    scorer.require(train)
+    scorer.require_same_dataset(train)
     classifier, classes = scorer.classifier, train.num_classes
     chosen = torch.randint(len(test), (STACKS * stack,), generator=stream(0, REAL_STREAM))
     real = count_modes(join_channels(test[chosen].grey(), stack), classifier, classes)
@@ -126,7 +126,7 @@ def draw_and_measure(
     binarised: bool = False,
 ) -> dict[str, float]:
     """Draw as many samples (or pixel means of a VAE) as there are test images, labels as frequent as in training; measure them."""
-    scorer.require(train)
+    scorer.require_same_dataset(train)
     n, counts = len(test), train.require_labels().bincount(minlength=train.num_classes)
     frequencies = counts.float() / len(train)
     if len(train) < n:

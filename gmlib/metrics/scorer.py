@@ -7,7 +7,7 @@ from gmlib.errors import InputError
 from gmlib.metrics.classifier import shipped_classifier
 from gmlib.models.classifier import Classifier
 
-MNIST = ("mnist", "mnist5k")  # one scorer serves both, since the embedded digits are a part of MNIST
+MNIST_NAMES = ("mnist", "mnist5k")  # one scorer serves both, since the embedded digits are a part of MNIST
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Scorer:
         """Return whether the classifier was trained on these training images, or both sets are MNIST."""
         name = dataset_name(train)
         if self.digest is None:
-            return name in MNIST and self.data in MNIST
+            return name in MNIST_NAMES and self.data in MNIST_NAMES
         return name == self.data and train.digest == self.digest
 
-    def require(self, train: ImageDataset) -> None:
+    def require_same_dataset(self, train: ImageDataset) -> None:
         """Raise InputError if the classifier was not trained on these training images."""
         if not self.fits(train):
             raise InputError(

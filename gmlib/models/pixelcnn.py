@@ -26,7 +26,8 @@ Mask = Literal["A", "B"]
 FeatureMap = Float[Tensor, "b _c _h _w"]
 Condition = Float[Tensor, "b _d"] | FeatureMap
 T = TypeVar("T")
-Apply = Callable[["CausalLayer", Sequence[T]], T]  # a function (layer, inputs) -> output
+# a function (layer, inputs) -> output; T is a feature map, or the index of one: see `CausalNetwork.connect`
+Apply = Callable[["CausalLayer", Sequence[T]], T]
 
 
 class ShiftedConv2d(nn.Conv2d):
@@ -39,7 +40,7 @@ class ShiftedConv2d(nn.Conv2d):
 
     def forward(self, input: FeatureMap) -> FeatureMap:
         """Convolve `(b, inputs, h, w)` to `(b, outputs, h, w)`, with zeros beyond the edges."""
-        # negative padding crops: a kernel that covers only rows above needs no row below
+        # negative padding crops: a kernel that covers only rows above the pixel does not use the last row of the image
         padding = (-self.columns[0], self.columns[-1], -self.rows[0], self.rows[-1])
         return F.conv2d(F.pad(input, padding) if any(padding) else input, self.weight)
 
@@ -81,7 +82,7 @@ def columns_to_the_left(mask: Mask, radius: int) -> range:
 
 
 def shifted_convolutions(convolution: nn.Module) -> list[ShiftedConv2d]:
-    """Return the one or two convolutions whose sum a shifted or masked convolution is."""
+    """Return the parts of a convolution: itself if it is shifted, both of its terms if it is masked."""
     return [module for module in convolution.modules() if isinstance(module, ShiftedConv2d)]
 
 
@@ -126,12 +127,12 @@ class CausalLayer(nn.Module):
     ) -> None:
         """Build a layer with this number of output channels; a residual connection adds the first input to the output."""
         super().__init__()
-        features = shifted_convolutions(convolutions[0])[0].out_channels  # before the activation
+        conv_channels = shifted_convolutions(convolutions[0])[0].out_channels  # a gated activation halves them
         self.channels, self.residual = channels, residual
         self.convolutions = nn.ModuleList(convolutions)
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.spatial = conv1x1(sizes.spatial, features) if sizes.spatial else None
-        self.condition_bias = nn.Linear(sizes.bias, features, bias=False) if sizes.bias else None
+        self.bias = nn.Parameter(torch.zeros(conv_channels))
+        self.spatial = conv1x1(sizes.spatial, conv_channels) if sizes.spatial else None
+        self.condition_bias = nn.Linear(sizes.bias, conv_channels, bias=False) if sizes.bias else None
         self.activation = activation()
 
     def biases(self, condition: Condition) -> Float[Tensor, "b o"]:
@@ -152,8 +153,8 @@ class CausalLayer(nn.Module):
 class GatedLayers(nn.Module):
     """A layer of the vertical stack and one of the horizontal stack, which `GatedPixelCNN.connect` applies in turn.
 
-    The vertical stack depends only on rows above the pixel. Its output holds no pixel of its own row, so that the next vertical
-    layer may cover this row on both sides. With mask B both layers have a residual connection.
+    The output of a vertical layer in row r depends only on image rows above r. The next vertical layer may therefore use the
+    whole row r of this output, and still depends on no pixel of image row r. With mask B both layers have a residual connection.
     Source: Gated PixelCNN, figure 2; there only the horizontal stack has residual connections.
     """
 
@@ -191,8 +192,8 @@ class CausalNetwork(nn.Module, ABC):
     def connect(self, image: T, apply: Apply[T]) -> T:
         """Apply each layer to its inputs, and return the output of the last.
 
-        In `forward` the inputs are feature maps, which `apply` passes through the layer. In the fast sampler they are numbers
-        that stand for feature maps, and `apply` notes which layer takes which of them.
+        In `forward` the inputs are feature maps, which `apply` passes through the layer. In the fast sampler they are indices of
+        feature maps, and `apply` only records the indices of each layer's inputs.
         """
 
     def forward(self, x: Image, condition: Condition | None = None) -> FeatureMap:
@@ -288,7 +289,7 @@ class GatedPixelCNN(CausalNetwork):
             layers: number of layers of each stack; the first has mask A.
             kernel: kernel size of the first layer, an odd number of at least 3.
             inner_kernel: kernel size of the other layers.
-            rows_above: rows above that the other vertical kernels cover; None for (inner_kernel - 1) / 2.
+            rows_above: number of rows above the pixel that the vertical kernels of all layers but the first cover; None for (inner_kernel - 1) / 2.
             dropout: share of the gated activations that is set to 0 in training.
         """
         super().__init__(bias_condition, spatial_condition)

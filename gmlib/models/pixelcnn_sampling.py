@@ -27,7 +27,7 @@ from torch import Tensor
 from gmlib.models.pixelcnn import CausalLayer, CausalNetwork, Condition, FeatureMap, ShiftedConv2d, shifted_convolutions
 from gmlib.shapes import Image, require_image
 
-Inputs = list[tuple[int, ShiftedConv2d]]  # the number of each feature map, and the convolution that takes it as input
+Inputs = list[tuple[int, ShiftedConv2d]]  # the index of each feature map, and the convolution that takes it as input
 BATCH = 100  # images that are sampled together: the feature maps of one image take about 4 MB
 
 
@@ -76,15 +76,15 @@ def sample_wavefront(network: CausalNetwork, uniforms: Image, condition: Conditi
 
 
 def _layers(network: CausalNetwork) -> list[tuple[CausalLayer, Inputs]]:
-    """Return all layers in order, each with its inputs. Feature map 0 is the image, n the output of the n-th layer."""
+    """Return all layers in order, each with its inputs. The image has index 0, the output of the n-th layer index n."""
     layers: list[tuple[CausalLayer, Inputs]] = []
 
-    def record(layer: CausalLayer, numbers: Sequence[int]) -> int:
-        pairs = zip(numbers, layer.convolutions, strict=True)
-        layers.append((layer, [(n, part) for n, conv in pairs for part in shifted_convolutions(conv)]))
-        return len(layers)
+    def record(layer: CausalLayer, indices: Sequence[int]) -> int:
+        pairs = zip(indices, layer.convolutions, strict=True)
+        layers.append((layer, [(i, part) for i, conv in pairs for part in shifted_convolutions(conv)]))
+        return len(layers)  # the index of this layer's output
 
-    network.connect(0, record)
+    network.connect(0, record)  # with indices in place of feature maps, so that nothing is computed
     return layers
 
 
@@ -112,7 +112,8 @@ def _dependencies(network: CausalNetwork) -> list[_Dependency]:
 def columns_ahead(network: CausalNetwork) -> list[int]:
     """Return, for each feature map, how many columns ahead of the drawn pixels a step computes it; map 0 is the image.
 
-    This is 0 unless a later layer depends on columns to the right in the same row, as in the vertical stack.
+    This is 0 unless a later layer depends on columns to the right in the same row, as a vertical layer does: its input in a row
+    depends only on image rows above.
     """
     dependencies = _dependencies(network)
     ahead = [0] * (dependencies[-1].output + 1)
@@ -125,9 +126,10 @@ def columns_ahead(network: CausalNetwork) -> list[int]:
 def skew(network: CausalNetwork) -> int:
     r"""Return by how many columns the drawing of each row must lag behind that of the row above.
 
-    $$s = \min \{ s \in \mathbb{N} : s \, r > \mathrm{reach}(r) \text{ for all } r \geq 1 \}$$
+    $$s = \min \{ s \in \mathbb{N} : s \, r \geq a_\text{output} + c - a_\text{source} + [\text{source is the image}] \}$$
 
-    where reach(r) is how many columns to the right the receptive field extends, r rows above.
+    for every dependency of a feature map on another one, r ≥ 1 rows above and up to c columns to the right. Each feature map is
+    computed a columns ahead of the drawn pixels (`columns_ahead`). Then all values that a step needs are there.
 
     Args:
         network: computes the logit of each pixel.
@@ -160,7 +162,7 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
 
     channels = [1, *(layer.channels for layer, _ in layers)]
     maps = [flat(uniforms.new_zeros(len(uniforms), count, height, width)) for count in channels]
-    flat_uniforms, spatial = flat(uniforms), flat(condition) if condition.ndim == 4 else condition
+    flat_uniforms, flat_condition = flat(uniforms), flat(condition) if condition.ndim == 4 else None
 
     def wavefront(step: int) -> range:
         """Return the indices of a wavefront's pixels in a flat feature map."""
@@ -176,7 +178,7 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
         """Return a function that computes the layer's output at a wavefront, by one product of matrices."""
         sources = [(maps[source], conv) for source, conv in inputs]
         if layer.spatial:
-            sources.append((spatial, layer.spatial))
+            sources.append((flat_condition, layer.spatial))
         neighbours = [(values, row * length + c) for values, conv in sources for row in conv.rows for c in conv.columns]
         weight = torch.cat([conv.weight.permute(2, 3, 1, 0).flatten(0, 2) for _, conv in sources])
         bias, residual = layer.biases(condition)[:, None], maps[inputs[0][0]]

@@ -12,7 +12,7 @@ from gmlib.models.pixelvae import PixelDecoder
 from gmlib.models.sampling import draw_latents, in_batches
 from gmlib.objectives.variational import bernoulli_log_prob, gaussian_kl
 from gmlib.parallel import draw
-from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage, require_alike
+from gmlib.shapes import Image, Labels, Latent, LogWeights, PerImage, require_shape
 
 
 class BernoulliDecoder(nn.Module):
@@ -148,5 +148,5 @@ class VAE(nn.Module):
     def _posterior(self, x: Image, y: Labels | None) -> tuple[Latent, Latent]:
         """Return mean and log-variance of q(z|x), in the precision of the images."""
         mu, logvar = self.encoder(x, y)
-        require_alike("b d", mu=mu, logvar=logvar)
+        require_shape("b d", mu=mu, logvar=logvar)
         return mu.to(x.dtype), logvar.to(x.dtype)

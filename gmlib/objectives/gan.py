@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gmlib.shapes import Image, Labels, PerImage, require_alike
+from gmlib.shapes import Image, Labels, PerImage, require_shape
 
 
 def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
@@ -24,7 +24,7 @@ def discriminator_bce(real: PerImage, fake: PerImage) -> PerImage:
 
     Source: Goodfellow et al. 2014, equation 1 with the opposite sign.
     """
-    require_alike("b", real=real, fake=fake)
+    require_shape("b", real=real, fake=fake)
     return F.softplus(-real) + F.softplus(fake)
 
 
@@ -37,7 +37,7 @@ def generator_minimax(fake: PerImage) -> PerImage:
 
     Source: Goodfellow et al. 2014, equation 1.
     """
-    require_alike("b", fake=fake)
+    require_shape("b", fake=fake)
     return -F.softplus(fake)
 
 
@@ -48,7 +48,7 @@ def generator_non_saturating(fake: PerImage) -> PerImage:
 
     Source: Goodfellow et al. 2014, section 3.
     """
-    require_alike("b", fake=fake)
+    require_shape("b", fake=fake)
     return F.softplus(-fake)
 
 
@@ -76,7 +76,7 @@ def r1_penalty(
     """
     x = real.detach().requires_grad_()
     scores = critic(x, y)
-    require_alike("b", scores=scores)
+    require_shape("b", scores=scores)
     # each score depends on one image, so the gradient of the sum of scores is the gradient of each score in its image
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return gradient.flatten(1).square().sum(1)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_alike, require_image
+from gmlib.shapes import Image, Latent, LogWeights, PerImage, require_image, require_shape
 
 
 def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
@@ -24,7 +24,7 @@ def bernoulli_log_prob(x: Image, logits: Image) -> PerImage:
     Source: Kingma & Welling 2014, appendix C.1.
     """
     require_image(x)
-    require_alike("b c h w", x=x, logits=logits)
+    require_shape("b c h w", x=x, logits=logits)
     # log(1 + e^l) is below 1e-12 nats where l < -28; such l become -200, since subnormal floats are four times slower
     return (x * logits - F.softplus(F.threshold(logits, -28.0, -200.0))).flatten(1).sum(1)
 
@@ -36,7 +36,7 @@ def gaussian_log_prob(z: Float[Tensor, "*k b d"], mu: Latent, logvar: Latent) ->
 
     Means mu and log-variances logvar are `(b, d)`. The points z are `(b, d)`, or `(k, b, d)` for k points per image.
     """
-    require_alike("b d", mu=mu, logvar=logvar)
+    require_shape("b d", mu=mu, logvar=logvar)
     if z.ndim < 2 or z.shape[-2:] != mu.shape:
         raise InputError(
             f"got z of shape {tuple(z.shape)} and mu of shape {tuple(mu.shape)}, expected (b, d) or (k, b, d)"
@@ -54,7 +54,7 @@ def gaussian_kl(mu: Latent, logvar: Latent) -> PerImage:
 
     Source: Kingma & Welling 2014, appendix B.
     """
-    require_alike("b d", mu=mu, logvar=logvar)
+    require_shape("b d", mu=mu, logvar=logvar)
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
 
 
@@ -67,7 +67,7 @@ def elbo(log_px: PerImage, kl: PerImage) -> PerImage:
 
     Source: Kingma & Welling 2014, equation 3.
     """
-    require_alike("b", log_px=log_px, kl=kl)
+    require_shape("b", log_px=log_px, kl=kl)
     return log_px - kl
 
 
@@ -91,7 +91,7 @@ def relaxed_elbo(log_px: PerImage, kl: PerImage, weight: float = 1.0, free_nats:
     Source: Bowman et al. 2016, section 3.1 (warm-up of the weight); Kingma et al. 2016, appendix C.8 (free bits, there per group
     of latents).
     """
-    require_alike("b", log_px=log_px, kl=kl)
+    require_shape("b", log_px=log_px, kl=kl)
     return log_px - weight * kl.mean().clamp(min=free_nats)
 
 
@@ -105,5 +105,5 @@ def iwae_bound(log_w: LogWeights) -> PerImage:
 
     Source: Burda, Grosse & Salakhutdinov 2016, equation 8.
     """
-    require_alike("k b", log_w=log_w)
+    require_shape("k b", log_w=log_w)
     return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))

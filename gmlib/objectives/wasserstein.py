@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gmlib.errors import InputError
-from gmlib.shapes import Image, Labels, PerImage, require_alike
+from gmlib.shapes import Image, Labels, PerImage, require_shape
 
 
 def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
@@ -24,7 +24,7 @@ def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
 
     Source: Arjovsky, Chintala & Bottou 2017, equation 2 with the opposite sign; Gulrajani et al. 2017, equation 3.
     """
-    require_alike("b", real=real, fake=fake)
+    require_shape("b", real=real, fake=fake)
     return fake - real
 
 
@@ -37,7 +37,7 @@ def generator_wasserstein(fake: PerImage) -> PerImage:
 
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1, line 10.
     """
-    require_alike("b", fake=fake)
+    require_shape("b", fake=fake)
     return -fake
 
 
@@ -67,7 +67,7 @@ def gradient_penalty(
 
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1.
     """
-    require_alike("b c h w", real=real, fake=fake)
+    require_shape("b c h w", real=real, fake=fake)
     one_per_image = (len(real), 1, 1, 1)
     if eps is None:
         eps = torch.rand(one_per_image, device=real.device, dtype=real.dtype)
@@ -75,7 +75,7 @@ def gradient_penalty(
         raise InputError(f"got eps of shape {tuple(eps.shape)}, expected {one_per_image}: one number per image")
     x_hat = (eps * real.detach() + (1 - eps) * fake.detach()).requires_grad_()
     scores = critic(x_hat, y)
-    require_alike("b", scores=scores)
+    require_shape("b", scores=scores)
     # each score depends on one image, so the gradient of the sum of scores is the gradient of each score in its image
     (gradient,) = torch.autograd.grad(scores.sum(), x_hat, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1) ** 2

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gmlib.errors import InputError
-from gmlib.shapes import PerImage, require_alike
+from gmlib.shapes import PerImage, require_shape
 
 Masses = Float[Tensor, "*#b n"]  # probabilities of n points
 Scores = Float[Tensor, "*#b n"]  # one score per point
@@ -104,7 +104,7 @@ def expected_loss(loss: Callable[[PerImage, PerImage], PerImage], scores: Line, 
     real, fake = torch.cartesian_prod(scores, scores).T
     possible = probabilities > 0  # the loss of an impossible pair may be infinite
     losses = loss(real[possible], fake[possible])
-    require_alike("pairs", probabilities=probabilities[possible], losses=losses)
+    require_shape("pairs", probabilities=probabilities[possible], losses=losses)
     return (probabilities[possible] * losses).sum()
 
 

@@ -68,9 +68,9 @@ def fit_classifier(
         for x, y in on_device_of(classifier, batches):
             progress = (state.step + 1) / steps
             state.set_rates({"classifier": lr * min(progress / 0.2, (1 - progress) / 0.8)})
-            x = distort(x, state.generator)
+            x = distort(x, state.rng)
             # every second image is binarised, the others stay grey
-            uniform = parallel.draw(torch.rand, x.shape, state.generator, x.device)
+            uniform = parallel.draw(torch.rand, x.shape, state.rng, x.device)
             odd = torch.arange(len(x), device=x.device).view(-1, 1, 1, 1) % 2 == 1
             x = torch.where(odd, (uniform < x).float(), x)
             with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
@@ -79,7 +79,7 @@ def fit_classifier(
             state.optimisers["classifier"].zero_grad()
             loss.backward()
             state.optimisers["classifier"].step()
-            state.average()
+            state.update_average()
             # no .item() here: the CPU does not wait for the GPU
             state.add_to_totals(loss.detach().view(1), ("loss",))
             state.step += 1

@@ -32,9 +32,9 @@ CRITIC_TOTALS = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fak
 TOTALS = (*CRITIC_TOTALS, "generator_loss", "generator_steps")
 
 
-def warmup_critic_steps(steps: int) -> int:
-    """Return the critic steps per round of the warm-up: at most 100, and 25 such rounds are at most a tenth of the run."""
-    return min(WARMUP_STEPS, steps // 250)
+def warmup_critic_steps(total_steps: int) -> int:
+    """Return the critic steps in each round of the warm-up, of which 25 rounds take at most a tenth of the run's critic steps."""
+    return min(WARMUP_STEPS, total_steps // 250)
 
 
 def critic_steps(rounds: int, n_critic: int, warmup_steps: int) -> int:
@@ -48,7 +48,7 @@ def critic_steps(rounds: int, n_critic: int, warmup_steps: int) -> int:
     Returns:
         The number of steps.
 
-    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with 100 steps in the warm-up.
+    Source: the code that the authors of Arjovsky, Chintala & Bottou 2017 published, with 100 critic steps in each round of the warm-up.
     """
     return max(n_critic, warmup_steps) if rounds < 25 or rounds % 500 == 0 else n_critic
 
@@ -81,7 +81,7 @@ def score_both(critic: nn.Module, real: Packs, fake: Packs, y: Labels | None) ->
 
 @torch.no_grad()
 def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
-    """Return the images that the generator of a run, or its average if there is one, makes of given latents, in eval mode.
+    """Return the images that a run's generator computes from latents, in eval mode and with the average of its weights, if any.
 
     Args:
         state: a run with a network named "generator".
@@ -91,7 +91,7 @@ def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
     Returns:
         Images `(n, c, h, w)` in [0, 1], on the CPU.
     """
-    generator, device = state.result()["generator"], state.generator.device
+    generator, device = state.result()["generator"], state.rng.device
     with eval_mode(generator):
         return generator(z.to(device), None if labels is None else labels.to(device)).cpu()
 
@@ -118,7 +118,7 @@ def critic_step(
         optimiser: of the critic.
         objective: the critic's loss, its penalty, and the bound on its weights.
         x: real images `(b, c, h, w)`.
-        y: their labels `(b,)`, or None.
+        y: their labels `(b,)`, or None; packs have no labels.
         rng: random generator of the latents, and of the points at which a penalty is computed.
         pack: m, the number of images that the critic scores jointly.
 
@@ -159,7 +159,7 @@ def generator_step(
         optimiser: of the generator.
         objective: the generator's loss.
         x: real images `(b, c, h, w)`, of which only the number is used.
-        y: labels `(b,)` of the generated images, or None.
+        y: labels `(b,)` of the generated images, or None; packs have no labels.
         rng: random generator of the latents.
         pack: m, the number of images that the critic scores jointly.
 
@@ -208,7 +208,7 @@ def fit_gan(
 
     Args:
         gan: both networks; they are trained in place, on their device.
-        batches: pairs `(x, y)` of grey images and labels, as for `fit_vae`.
+        batches: pairs `(x, y)` of images in [0, 1], not binarised, and labels, as for `fit_vae`.
         epochs: the number of epochs of the whole run.
         lr: learning rate of the generator, at the start if it decays.
         critic_lr: the same for the critic; None takes the generator's.
@@ -225,7 +225,7 @@ def fit_gan(
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
         on_start: called before the first step; it may load a saved state.
-        on_step: called after each batch: a critic step, which at the end of a round is followed by the generator steps.
+        on_step: called once per batch: after its critic step and, at the end of a round, after the generator steps.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
@@ -264,7 +264,7 @@ def fit_gan(
             state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
             # losses are float32 in any case, so that autocast may enclose the whole step
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
-            step_arguments = objective, x, y, state.generator, pack
+            step_arguments = objective, x, y, state.rng, pack
 
             with precision:
                 loss, real_scores, fake_scores = critic_step(gan, state.optimisers["critic"], *step_arguments)
@@ -277,7 +277,7 @@ def fit_gan(
                 for _ in range(n_generator):
                     with precision:
                         loss = generator_step(gan, state.optimisers["generator"], *step_arguments)
-                    state.average()
+                    state.update_average()
                     generator_totals = generator_totals + torch.cat([loss.view(1), loss.new_ones(1)])
                 state.critic_steps_in_round, state.rounds = 0, state.rounds + 1
 

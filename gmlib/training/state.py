@@ -58,7 +58,7 @@ class State:
         networks: dict[str, nn.Module],
         optimisers: dict[str, Optimizer],
         batches: Loader,
-        generator: Generator | None = None,
+        rng: Generator | None = None,
         *,
         averaged: str | None = None,
         ema: float = 0.0,
@@ -69,7 +69,7 @@ class State:
             networks: by name, such as "vae".
             optimisers: by the name of the network that they train.
             batches: the training data; a checkpoint also needs its `state_dict`, the position in the epoch.
-            generator: random generator of the loop, on the networks' device; None seeds one from torch's global generator.
+            rng: random generator of the loop, on the networks' device; None seeds one from torch's global generator.
             averaged: name of the network whose weights are averaged during training.
             ema: decay of the average, below 1; 0 keeps no average.
 
@@ -80,10 +80,10 @@ class State:
         self.networks = networks
         self.optimisers = optimisers
         self.batches: Any = batches
-        self.generator = parallel.batch_generator(generator, device_of(next(iter(networks.values()))))
-        # random generator of functions that are given none, such as dropout; `fit` replaces torch's global one
-        device = self.generator.device
-        self.default_generator: Any = (
+        self.rng = parallel.batch_rng(rng, device_of(next(iter(networks.values()))))
+        # random generator of dropout and other functions that are given none: torch's global one, unless `fit` replaces it
+        device = self.rng.device
+        self.dropout_rng: Any = (
             torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
         )
         for optimiser in optimisers.values():
@@ -111,7 +111,7 @@ class State:
         """
         return {**self.networks, **self.averages}
 
-    def average(self) -> None:
+    def update_average(self) -> None:
         r"""Move the averages a step towards the networks.
 
         $$\bar\theta \leftarrow \beta_t \bar\theta + (1 - \beta_t) \theta, \qquad \beta_t = \min\big(\beta, \tfrac{1 + t}{10 + t}\big)$$
@@ -183,8 +183,8 @@ class State:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "averages": {name: network.state_dict() for name, network in self.averages.items()},
             "batches": self.batches.state_dict(),
-            "generator": self.generator.get_state(),
-            "default_generator": self.default_generator.get_state(),
+            "rng": self.rng.get_state(),
+            "dropout_rng": self.dropout_rng.get_state(),
             "history": list(self.history.rows),
             "totals": self.totals,
             "total_names": self.total_names,
@@ -204,10 +204,10 @@ class State:
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])
         self.batches.load_state_dict(state["batches"])
-        self.generator.set_state(state["generator"])
-        self.default_generator.set_state(state["default_generator"])
+        self.rng.set_state(state["rng"])
+        self.dropout_rng.set_state(state["dropout_rng"])
         self.history = History(state["history"])
-        self.totals = None if state["totals"] is None else state["totals"].to(self.generator.device)
+        self.totals = None if state["totals"] is None else state["totals"].to(self.rng.device)
         self.total_names = state["total_names"]
         for name in NUMBERS:
             setattr(self, name, state[name])

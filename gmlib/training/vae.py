@@ -75,13 +75,13 @@ def fit_vae(
             progress = state.step / steps
             state.set_rates({"vae": cosine_decay(lr, progress) if decay else lr})
             with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
-                bound, parts = objective(vae, x, y, progress, state.generator)
+                bound, parts = objective(vae, x, y, progress, state.rng)
             # the bound is maximised, so its negative is minimised
             loss = -bound.mean()
             state.optimisers["vae"].zero_grad()
             loss.backward()
             state.optimisers["vae"].step()
-            state.average()
+            state.update_average()
             # no .item() here: the CPU does not wait for the GPU
             state.add_to_totals(torch.stack([*parts.values()]).detach().mean(1), tuple(parts))
             state.step += 1

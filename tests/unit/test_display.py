@@ -41,7 +41,7 @@ def test_show_quotes_the_code_and_not_the_docstrings(thing):
 def test_show_keeps_every_line_that_runs_and_the_comments():
     assert code(show(objectives.elbo).markdown).splitlines() == [
         "def elbo(log_px: PerImage, kl: PerImage) -> PerImage:",
-        '    require_alike("b", log_px=log_px, kl=kl)',
+        '    require_shape("b", log_px=log_px, kl=kl)',
         "    return log_px - kl",
     ]
     assert "# the bound is maximised, so its negative is minimised" in show(fit_vae).markdown

@@ -9,7 +9,7 @@ from torch import nn
 from gmlib.errors import DivergedError, InputError
 from gmlib.mode import require_training
 from gmlib.objectives import elbo, gaussian_kl
-from gmlib.shapes import require_alike, require_gradients, require_image, require_latent, require_whole, whole
+from gmlib.shapes import require_gradients, require_image, require_latent, require_shape, require_whole, whole
 
 
 def test_pytest_checks_the_shapes_and_dtypes_of_every_call():
@@ -57,9 +57,9 @@ def test_tensors_that_would_broadcast_are_refused():
     row, column = torch.zeros(8), torch.zeros(8, 1)
     for real, fake in ((row, column), (column, row), (column, column), (row, torch.zeros(())), (row, torch.zeros(7))):
         with pytest.raises(InputError, match="real of shape"):
-            require_alike("b", real=real, fake=fake)
-    require_alike("b", real=row, fake=row)
-    require_alike("b c h w", x=torch.zeros(2, 1, 3, 3), logits=torch.zeros(2, 1, 3, 3))
+            require_shape("b", real=real, fake=fake)
+    require_shape("b", real=row, fake=row)
+    require_shape("b c h w", x=torch.zeros(2, 1, 3, 3), logits=torch.zeros(2, 1, 3, 3))
 
 
 @pytest.mark.usefixtures("unchecked")

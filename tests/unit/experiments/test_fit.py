@@ -190,7 +190,7 @@ def test_a_run_that_is_stopped_ends_there_and_can_continue(few_digits, tmp_path)
 
 def test_no_two_streams_of_a_run_draw_the_same_numbers(few_digits):
     state = first_state(SHORT, few_digits, 3)
-    generators = [state.generator, state.batches.generator, *(stream(3, name) for name in ("weights", "dropout"))]
+    generators = [state.rng, state.batches.generator, *(stream(3, name) for name in ("weights", "dropout"))]
     first = [torch.rand(4, generator=generator).tolist() for generator in generators]
     assert len({tuple(numbers) for numbers in first}) == len(generators)
     other_seed = first_state(SHORT, few_digits, 4)

@@ -68,8 +68,9 @@ def test_a_recipe_builds_the_networks_of_its_settings(refused):
     stacked = replace(GAN, stack=3, generator=partial(DCGenerator, width=8)).build()
     assert stacked.generator(torch.zeros(2, 3)).shape == (2, 3, 28, 28)
     assert stacked.critic.channels == 3
-    with refused("stacks of 3 images"):
-        replace(GAN, stack=3, conditional=True).build()
+    for several in ({"stack": 3}, {"pack": 2}):
+        with refused("no label"):
+            replace(GAN, conditional=True, **several).build()
 
 
 @pytest.mark.parametrize("recipe", [recipes.VAE, recipes.PIXEL_VAE, recipes.CDCGAN], ids=lambda recipe: recipe.name)

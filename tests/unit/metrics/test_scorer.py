@@ -11,9 +11,9 @@ def test_the_shipped_scorer_is_for_mnist(made_up, refused):
     assert scorer.classifier is shipped_classifier()
     assert scorer.fits(mnist("train"))
     assert not scorer.fits(made_up)
-    scorer.require(mnist("train"))
+    scorer.require_same_dataset(mnist("train"))
     with refused("made-up"):
-        scorer.require(made_up)
+        scorer.require_same_dataset(made_up)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_the_average_follows_the_weights_with_a_smaller_decay_in_the_first_steps
 
 def test_without_an_average_the_result_is_the_network_itself(made_up):
     state = start(made_up, ema=0.0)
-    state.average()
+    state.update_average()
     assert state.result() == state.networks
 
 
