@@ -148,7 +148,7 @@ def evaluate_run(run: Run, data: str | None, classes: Path | None, scorer_folder
     classifier that was trained on the dataset.
     """
     source = data or _data_source(run)
-    if source in MNIST_NAMES or (source not in NAMES and dataset_name(load(source, "test")) in MNIST):
+    if source in MNIST_NAMES or (source not in NAMES and dataset_name(load(source, "test")) in MNIST_NAMES):
         return _evaluate_on_mnist(run, source, scorer_folder)
     class_names = classes or (None if data else run.record["classes"] or None)
     return _evaluate_on_other(run, source, class_names, scorer_folder)

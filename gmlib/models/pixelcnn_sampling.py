@@ -177,7 +177,7 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
     def at_wavefronts(layer: CausalLayer, inputs: Inputs) -> Callable[[range], Tensor]:
         """Return a function that computes the layer's output at a wavefront, by one product of matrices."""
         sources = [(maps[source], conv) for source, conv in inputs]
-        if layer.spatial:
+        if layer.spatial and flat_condition is not None:
             sources.append((flat_condition, layer.spatial))
         neighbours = [(values, row * length + c) for values, conv in sources for row in conv.rows for c in conv.columns]
         weight = torch.cat([conv.weight.permute(2, 3, 1, 0).flatten(0, 2) for _, conv in sources])
