@@ -21,7 +21,7 @@ TORCHRUN_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER
 
 
 class AloneError(InputError):
-    """This process is not connected to the others, so that it has to report the error itself."""
+    """This process is not connected to the others, so it prints its error itself; otherwise process 0 prints for all."""
 
 
 def world_size() -> int:
@@ -96,18 +96,18 @@ def shard() -> Callable[[Tensor], Tensor]:
 # random numbers
 
 
-class BatchRng(Generator):
+class SharedRng(Generator):
     """A random generator with which `draw` draws for the batch of all processes and keeps this process's rows."""
 
 
-def batch_rng(generator: Generator | None, device: torch.device) -> Generator:
+def shared_rng(generator: Generator | None, device: torch.device) -> Generator:
     """Return the random generator of a training loop; without one, seed a new one from torch's global generator.
 
-    Several processes get a `BatchRng` in the same state, a single process the generator itself.
+    A single process gets the generator as it is; several processes get a `SharedRng` with a copy of its state.
     """
-    if generator is not None and (world_size() == 1 or isinstance(generator, BatchRng)):
+    if generator is not None and (world_size() == 1 or isinstance(generator, SharedRng)):
         return generator
-    shared = BatchRng(device if generator is None else generator.device)
+    shared = SharedRng(device if generator is None else generator.device)
     if generator is None:
         shared.manual_seed(int(torch.randint(2**62, (), device="cpu")))
     else:
@@ -127,14 +127,14 @@ def draw(
     Args:
         sampler: torch.randn or torch.rand.
         shape: shape of the noise for this process.
-        generator: random generator; with a `BatchRng`, as in training, the rows of the other processes are drawn too.
+        generator: random generator; with a `SharedRng`, as in training, the rows of the other processes are drawn too.
         device: device of the noise.
         dim: the dimension of `shape` that indexes the batch.
 
     Returns:
         Noise of the shape, in float32.
     """
-    count = world_size() if isinstance(generator, BatchRng) else 1
+    count = world_size() if isinstance(generator, SharedRng) else 1
     batch_shape = [size * count if i == dim else size for i, size in enumerate(shape)]
     noise = sampler(batch_shape, generator=generator, device=device, dtype=torch.float32)
     return noise.chunk(count, dim)[rank() if count > 1 else 0]

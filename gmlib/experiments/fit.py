@@ -86,7 +86,8 @@ def fit(
         train.require_labels()
     device = parallel.init(choose_device(device))
     train, validation = train.to(device), None if validation is None else validation.to(device)
-    record = {
+    # a run is resumed only with the same settings
+    settings = {
         "recipe": recipe.name,
         "recipe_hash": recipe.hash,
         "epochs": epochs,
@@ -112,13 +113,13 @@ def fit(
     def on_start(state: State) -> None:
         state.dropout_rng = dropout_rng  # checkpoints contain the state of this generator too
 
-    folder = None if out is None else Folder(Path(out), record)
+    folder = None if out is None else Folder(Path(out), settings)
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
-    # with ema this is the averaged network, which takes no gradients in training; as a result it does, like any network
+    # with ema this is the averaged network, whose weights require no gradients during training; those of the result do
     model = model_of(state.result()).eval().requires_grad_()
-    record |= {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
-    record |= {"seconds": round(state.seconds, 1), "versions": versions()}
-    return Run(recipe, model, state.history, metrics={}, record=record)
+    measured = {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
+    measured |= {"seconds": round(state.seconds, 1), "versions": versions()}
+    return Run(recipe, model, state.history, metrics={}, record=settings | measured)
 
 
 def fit_profile(
@@ -179,7 +180,7 @@ def training_loop(
             objective=recipe.objective,
             decay=recipe.decay,
             ema=recipe.ema,
-            generator=_batch_rng(train, seed, "latents"),
+            generator=_shared_rng(train, seed, "latents"),
             validate=None if validation is None else partial(validate_vae, images=validation),
         )
     if isinstance(recipe, GANRecipe):
@@ -200,7 +201,7 @@ def training_loop(
             pack=recipe.pack,
             decay=recipe.decay,
             ema=recipe.ema,
-            generator=_batch_rng(train, seed, "noise"),
+            generator=_shared_rng(train, seed, "noise"),
             validate=validate,
         )
     return partial(
@@ -210,7 +211,7 @@ def training_loop(
         lr=recipe.lr,
         optimiser=_optimiser(recipe),
         ema=recipe.ema,
-        generator=_batch_rng(train, seed, "distortions"),
+        generator=_shared_rng(train, seed, "distortions"),
         validate=None if validation is None else partial(validate_classifier, images=validation),
     )
 
@@ -222,9 +223,9 @@ def _optimiser(recipe: Recipe, **options: Any) -> Callable[..., torch.optim.Opti
     return partial(recipe.optimiser, **options)
 
 
-def _batch_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchRng:
-    """Return the random generator for one purpose of a training loop, such as "latents", on the device of the images."""
-    rng = parallel.BatchRng(train.images.device)
+def _shared_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.SharedRng:
+    """Return the random generator for one purpose, such as "latents", from which any number of processes draws the same numbers."""
+    rng = parallel.SharedRng(train.images.device)
     rng.manual_seed(substream(seed, purpose))
     return rng
 
@@ -232,6 +233,6 @@ def _batch_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.BatchRn
 def _uses_global_rng(recipe: Recipe, model: Any) -> bool:
     """Return whether a step may draw from torch's global generator: in dropout, or in an objective or layer not of gmlib."""
     objective = getattr(recipe, "objective", None)
-    # numbers have no __module__
+    # the objective itself, or its class and its fields, which are functions and numbers; numbers have no __module__
     parts = [type(objective), *vars(objective).values()] if is_dataclass(objective) else [objective]
     return may_draw(model) or not all(getattr(part, "__module__", "gmlib").startswith("gmlib") for part in parts)

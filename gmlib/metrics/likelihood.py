@@ -31,7 +31,7 @@ def mean_elbo(vae: VAE, dataset: ImageDataset, *, seed: int = 0) -> dict[str, fl
     """Return the mean ELBO and its two terms: each image is binarised once, and z is drawn once per image.
 
     Args:
-        vae: the model, on the device of the images; a conditional one takes their labels. It is in eval mode meanwhile.
+        vae: the model, on the device of the images; a conditional one takes their labels. It is set to eval mode, and afterwards back to its own mode.
         dataset: the images.
         seed: fixes the binarisation and the draws of z.
 
@@ -73,7 +73,7 @@ def log_likelihood(
     $\log p(x) = \log \sum_y p(x \mid y) / C$.
 
     Args:
-        vae: the model, on the device of the images. It is in eval mode meanwhile.
+        vae: the model, on the device of the images. It is set to eval mode, and afterwards back to its own mode.
         images: binary images `(n, 1, 28, 28)`, such as `ImageDataset.binarised()`.
         labels: `(n,)`, for a conditional model only; None sums them out.
         samples: k, draws of z per image (and per label, if labels are summed out).
@@ -97,7 +97,7 @@ def log_likelihood(
     if labels is not None and len(labels) != len(images):
         raise InputError(f"got {len(labels)} labels for {len(images)} images, expected one label per image")
     draws_per_call = latents_per_call(vae, images)
-    images_per_call = max(1, draws_per_call // samples)
+    images_per_call = max(1, draws_per_call // samples)  # several images only if all their draws fit into one call
     results = []
     with eval_mode(vae):
         for i in watch(range(0, len(images), images_per_call)):
@@ -108,11 +108,11 @@ def log_likelihood(
     return torch.cat(results)
 
 
-def log_mean_weight(draw: Callable[..., LogWeights], samples: int, draws_per_call: int) -> PerImage:
-    """Return the log of the mean importance weight of each image; `draw(samples=n)` draws the log-weights of n latents per image."""
-    log_sum = torch.logsumexp(draw(samples=min(draws_per_call, samples)), dim=0)
-    for done in range(draws_per_call, samples, draws_per_call):
-        log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(samples=min(draws_per_call, samples - done)), dim=0))
+def log_mean_weight(draw: Callable[..., LogWeights], samples: int, most: int) -> PerImage:
+    """Return the log of the mean importance weight of each image; `draw(samples=n)` draws log-weights of n latents per image, n at most `most`."""
+    log_sum = torch.logsumexp(draw(samples=min(most, samples)), dim=0)
+    for done in range(most, samples, most):
+        log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(samples=min(most, samples - done)), dim=0))
     return log_sum - math.log(samples)
 
 

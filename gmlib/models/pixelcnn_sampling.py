@@ -79,12 +79,13 @@ def _layers(network: CausalNetwork) -> list[tuple[CausalLayer, Inputs]]:
     """Return all layers in order, each with its inputs. The image has index 0, the output of the n-th layer index n."""
     layers: list[tuple[CausalLayer, Inputs]] = []
 
+    # `connect` calls this in place of each layer, with the indices of its inputs; it returns the index of the output
     def record(layer: CausalLayer, indices: Sequence[int]) -> int:
         pairs = zip(indices, layer.convolutions, strict=True)
         layers.append((layer, [(i, part) for i, conv in pairs for part in shifted_convolutions(conv)]))
-        return len(layers)  # the index of this layer's output
+        return len(layers)
 
-    network.connect(0, record)  # with indices in place of feature maps, so that nothing is computed
+    network.connect(0, record)
     return layers
 
 
@@ -112,8 +113,8 @@ def _dependencies(network: CausalNetwork) -> list[_Dependency]:
 def columns_ahead(network: CausalNetwork) -> list[int]:
     """Return, for each feature map, how many columns ahead of the drawn pixels a step computes it; map 0 is the image.
 
-    This is 0 unless a later layer depends on columns to the right in the same row, as a vertical layer does: its input in a row
-    depends only on image rows above.
+    This is 0 unless a later layer depends on columns to the right in the same row. A vertical layer does, and it may, since each
+    row of its input depends only on the image rows above that row.
     """
     dependencies = _dependencies(network)
     ahead = [0] * (dependencies[-1].output + 1)

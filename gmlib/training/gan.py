@@ -26,14 +26,15 @@ from gmlib.training.schedule import cosine_decay
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
 WARMUP_STEPS = 100  # critic steps in a round of the warm-up
-Packs = Float[Tensor, "b_m mc h w"]  # b / m packs of m images with c channels each
+# packs of m images: a batch of b images with c channels makes b / m packs with m · c channels
+Packs = Float[Tensor, "packs pack_channels h w"]
 # numbers that are summed over the steps of an epoch, for its row of the history
 CRITIC_TOTALS = ("critic_loss", "real_score", "fake_score", "real_sigmoid", "fake_sigmoid")
 TOTALS = (*CRITIC_TOTALS, "generator_loss", "generator_steps")
 
 
 def warmup_critic_steps(total_steps: int) -> int:
-    """Return the critic steps in each round of the warm-up, of which 25 rounds take at most a tenth of the run's critic steps."""
+    """Return the critic steps of one warm-up round: at most 100, and so few that 25 rounds take at most a tenth of the run."""
     return min(WARMUP_STEPS, total_steps // 250)
 
 
@@ -118,7 +119,7 @@ def critic_step(
         optimiser: of the critic.
         objective: the critic's loss, its penalty, and the bound on its weights.
         x: real images `(b, c, h, w)`.
-        y: their labels `(b,)`, or None; packs have no labels.
+        y: their labels `(b,)`, or None; must be None if pack > 1.
         rng: random generator of the latents, and of the points at which a penalty is computed.
         pack: m, the number of images that the critic scores jointly.
 
@@ -159,7 +160,7 @@ def generator_step(
         optimiser: of the generator.
         objective: the generator's loss.
         x: real images `(b, c, h, w)`, of which only the number is used.
-        y: labels `(b,)` of the generated images, or None; packs have no labels.
+        y: labels `(b,)` of the generated images, or None; must be None if pack > 1.
         rng: random generator of the latents.
         pack: m, the number of images that the critic scores jointly.
 
@@ -217,7 +218,7 @@ def fit_gan(
         n_critic: critic steps per round.
         n_generator: generator steps per round.
         warmup: whether the critic takes more steps in the first 25 rounds and in every 500th, see `critic_steps`.
-        pack: m, the number of images that the critic scores jointly.
+        pack: m, the number of images that the critic scores jointly; above 1 only without labels.
         decay: whether both learning rates fall to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
         generator: random generator of the noise, on the device of the networks; None seeds one from torch's global generator.
@@ -225,7 +226,7 @@ def fit_gan(
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
         on_start: called before the first step; it may load a saved state.
-        on_step: called once per batch: after its critic step and, at the end of a round, after the generator steps.
+        on_step: called once per batch, when its critic step, and the generator steps if it ends a round, are done.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:

@@ -80,7 +80,7 @@ class State:
         self.networks = networks
         self.optimisers = optimisers
         self.batches: Any = batches
-        self.rng = parallel.batch_rng(rng, device_of(next(iter(networks.values()))))
+        self.rng = parallel.shared_rng(rng, device_of(next(iter(networks.values()))))
         # random generator of dropout and other functions that are given none: torch's global one, unless `fit` replaces it
         device = self.rng.device
         self.dropout_rng: Any = (

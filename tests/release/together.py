@@ -24,7 +24,7 @@ from gmlib.errors import InputError
 from gmlib.metrics import models
 from gmlib.models import GAN, VAE, BernoulliDecoder, MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.objectives import NON_SATURATING, WASSERSTEIN_PENALTY, Adversarial, elbo, gradient_penalty
-from gmlib.parallel import BatchRng, average, draw, share_gradients, sync_batch_norm
+from gmlib.parallel import SharedRng, average, draw, share_gradients, sync_batch_norm
 from gmlib.training import fit_gan
 
 FOLDER = Path(sys.argv[1])
@@ -45,7 +45,7 @@ def compute_gradients(dtype: str) -> None:
     torch.set_default_dtype(getattr(torch, dtype))
     torch.manual_seed(0)
     digits = mnist("train")
-    rng = BatchRng()
+    rng = SharedRng()
     rng.manual_seed(1)
     tensors: dict[str, torch.Tensor] = {}
 

@@ -7,7 +7,7 @@ import torch
 
 from gmlib import parallel
 from gmlib.errors import InputError
-from gmlib.parallel import BatchRng, draw
+from gmlib.parallel import SharedRng, draw
 
 CPU = torch.device("cpu")
 JOB = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"}
@@ -30,7 +30,7 @@ def test_one_process_shares_nothing():
     assert parallel.shard()(x) is x
     assert parallel.average(x) is x
     generator = torch.Generator()
-    assert parallel.batch_rng(generator, torch.device("meta")) is generator
+    assert parallel.shared_rng(generator, torch.device("meta")) is generator
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     parallel.share_gradients(optimiser)
     assert not optimiser._optimizer_step_pre_hooks
@@ -47,7 +47,7 @@ def test_the_first_process_reads_or_refuses_for_all():
         parallel.from_first(refuse)
 
 
-@pytest.mark.parametrize("kind", [torch.Generator, BatchRng])
+@pytest.mark.parametrize("kind", [torch.Generator, SharedRng])
 def test_one_process_draws_what_torch_draws(kind):
     noise = draw(torch.randn, (3, 5), kind().manual_seed(1), CPU)
     assert torch.equal(noise, torch.randn(3, 5, generator=torch.Generator().manual_seed(1)))

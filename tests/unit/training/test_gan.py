@@ -358,5 +358,5 @@ def test_counts_out_of_their_range(made_up, refused, unchecked, option):
 def test_scores_that_are_not_one_number_per_image(made_up, refused, unchecked, norm):
     state = start(made_up, critic_norm=norm)
     state.networks["critic"].register_forward_hook(lambda module, inputs, scores: scores[:, None])
-    with refused("of shape", "one number per image"):
+    with refused("of shape", "axes (b)"):
         fit(state)
