@@ -194,7 +194,7 @@ def test_no_two_streams_of_a_run_draw_the_same_numbers(few_digits):
     first = [torch.rand(4, generator=generator).tolist() for generator in generators]
     assert len({tuple(numbers) for numbers in first}) == len(generators)
     other_seed = first_state(SHORT, few_digits, 4)
-    assert torch.rand(4, generator=other_seed.generator).tolist() not in first
+    assert torch.rand(4, generator=other_seed.rng).tolist() not in first
 
 
 def test_a_classifier_is_trained_and_measured(few_digits):

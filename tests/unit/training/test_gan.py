@@ -107,7 +107,7 @@ def test_steps_are_those_of_plain_gradient_descent(made_up, name, sizes, options
     state, by_hand = start(made_up, **sizes), start(made_up, **sizes)
     history = fit(state, lr=SMALL_LR, epochs=3, objective=objective, **options)
 
-    generator, critic, rng = by_hand.networks["generator"], by_hand.networks["critic"], by_hand.generator
+    generator, critic, rng = by_hand.networks["generator"], by_hand.networks["critic"], by_hand.rng
     m, rows, steps = options.get("pack", 1), [], 0
 
     def fake_packs(y: torch.Tensor | None) -> torch.Tensor:

@@ -62,15 +62,15 @@ def test_resumed_equals_never_stopped(made_up, optimiser, step):
     assert differences(fit(fresh, **options).state_dict(), expected) == []
 
 
-def test_the_default_generator_may_be_another_than_torchs(made_up):
+def test_the_dropout_generator_may_be_another_than_torchs(made_up):
     first, second = start(made_up), start(made_up)
-    assert first.default_generator is torch.default_generator
+    assert first.dropout_rng is torch.default_generator
     for state in (first, second):
-        state.default_generator = torch.Generator().manual_seed(5)
+        state.dropout_rng = torch.Generator().manual_seed(5)
     before = torch.get_rng_state()
-    torch.rand(3, generator=first.default_generator)
+    torch.rand(3, generator=first.dropout_rng)
     unpack(pack(first, SETTINGS), second, SETTINGS)
-    assert torch.equal(second.default_generator.get_state(), first.default_generator.get_state())
+    assert torch.equal(second.dropout_rng.get_state(), first.default_generator.get_state())
     assert torch.equal(torch.get_rng_state(), before)
 
 

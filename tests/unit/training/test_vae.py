@@ -39,10 +39,10 @@ def test_steps_are_those_of_plain_gradient_ascent(made_up, objective):
         steps = []
         for x, _ in by_hand.batches:
             if isinstance(objective, IWAE):
-                bound = iwae_bound(vae.log_weights(x, samples=5, generator=by_hand.generator)).mean()
+                bound = iwae_bound(vae.log_weights(x, samples=5, generator=by_hand.rng)).mean()
                 steps.append([bound.item()])
             else:
-                log_px, kl = (each.mean() for each in vae(x, generator=by_hand.generator))
+                log_px, kl = (each.mean() for each in vae(x, generator=by_hand.rng))
                 bound = log_px - objective.beta * kl
                 steps.append([(log_px - kl).item(), log_px.item(), kl.item()])
             gradients = torch.autograd.grad(bound, list(vae.parameters()))
