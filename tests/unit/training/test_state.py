@@ -70,7 +70,7 @@ def test_the_dropout_generator_may_be_another_than_torchs(made_up):
     before = torch.get_rng_state()
     torch.rand(3, generator=first.dropout_rng)
     unpack(pack(first, SETTINGS), second, SETTINGS)
-    assert torch.equal(second.dropout_rng.get_state(), first.default_generator.get_state())
+    assert torch.equal(second.dropout_rng.get_state(), first.dropout_rng.get_state())
     assert torch.equal(torch.get_rng_state(), before)
 
 
