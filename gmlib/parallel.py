@@ -35,7 +35,7 @@ def rank() -> int:
 
 
 def _started_by_torchrun() -> bool:
-    """Return whether torchrun started this process and others; some of its variables may be left from an earlier job."""
+    """Return whether torchrun started this process and others: all its variables are set, not only some left by an earlier job."""
     return all(os.environ.get(name) for name in TORCHRUN_VARIABLES) and os.environ["WORLD_SIZE"] != "1"
 
 
@@ -169,7 +169,7 @@ def share_gradients(optimiser: Optimizer) -> None:
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over the processes. Its derivative is the same sum, so that it can be differentiated twice."""
+    """Sum over the processes. Its backward pass is this function too, so it can be differentiated twice, as a penalty needs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -108,11 +108,11 @@ def log_likelihood(
     return torch.cat(results)
 
 
-def log_mean_weight(draw: Callable[..., LogWeights], samples: int, most: int) -> PerImage:
-    """Return the log of the mean importance weight of each image; `draw(samples=n)` draws log-weights of n latents per image, n at most `most`."""
-    log_sum = torch.logsumexp(draw(samples=min(most, samples)), dim=0)
-    for done in range(most, samples, most):
-        log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(samples=min(most, samples - done)), dim=0))
+def log_mean_weight(draw: Callable[..., LogWeights], samples: int, draws_per_call: int) -> PerImage:
+    """Return the log of the mean importance weight of each image; `draw(samples=n)` draws n log-weights per image, n up to `draws_per_call`."""
+    log_sum = torch.logsumexp(draw(samples=min(draws_per_call, samples)), dim=0)
+    for done in range(draws_per_call, samples, draws_per_call):
+        log_sum = torch.logaddexp(log_sum, torch.logsumexp(draw(samples=min(draws_per_call, samples - done)), dim=0))
     return log_sum - math.log(samples)
 
 

@@ -113,8 +113,8 @@ def _dependencies(network: CausalNetwork) -> list[_Dependency]:
 def columns_ahead(network: CausalNetwork) -> list[int]:
     """Return, for each feature map, how many columns ahead of the drawn pixels a step computes it; map 0 is the image.
 
-    This is 0 unless a later layer depends on columns to the right in the same row. A vertical layer does, and it may, since each
-    row of its input depends only on the image rows above that row.
+    This is 0 unless a later layer depends on columns to the right in the same row. Only layers of the vertical stack do. They
+    remain causal, since each row of their input depends only on the image rows above that row.
     """
     dependencies = _dependencies(network)
     ahead = [0] * (dependencies[-1].output + 1)

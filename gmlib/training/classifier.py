@@ -58,7 +58,7 @@ def fit_classifier(
     require_training(classifier=classifier)
     require_whole(0, epochs=epochs)
     optimisers = {"classifier": optimiser(classifier.parameters(), lr=lr)}
-    state = State({"classifier": classifier}, optimisers, batches, generator, averaged="classifier", ema=ema)
+    state = State({"classifier": classifier}, optimisers, batches, rng=generator, averaged="classifier", ema=ema)
     if on_start:
         on_start(state)
     steps = epochs * len(batches)

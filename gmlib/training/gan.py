@@ -251,7 +251,7 @@ def fit_gan(
             stacklevel=2,
         )
     optimisers = {name: optimiser(network.parameters(), lr=rates[name]) for name, network in networks.items()}
-    state = State(networks, optimisers, batches, generator, averaged="generator", ema=ema)
+    state = State(networks, optimisers, batches, rng=generator, averaged="generator", ema=ema)
     if on_start:
         on_start(state)
     steps = epochs * len(batches)

@@ -64,7 +64,7 @@ def fit_vae(
     require_training(vae=vae)
     require_whole(0, epochs=epochs)
     optimisers = {"vae": optimiser(vae.parameters(), lr=lr)}
-    state = State({"vae": vae}, optimisers, batches, generator, averaged="vae", ema=ema)
+    state = State({"vae": vae}, optimisers, batches, rng=generator, averaged="vae", ema=ema)
     if on_start:
         on_start(state)
     steps = epochs * len(batches)
