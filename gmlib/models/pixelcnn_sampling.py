@@ -127,10 +127,13 @@ def columns_ahead(network: CausalNetwork) -> list[int]:
 def skew(network: CausalNetwork) -> int:
     r"""Return by how many columns the drawing of each row must lag behind that of the row above.
 
-    $$s = \min \{ s \in \mathbb{N} : s \, r \geq a_\text{output} + c - a_\text{source} + [\text{source is the image}] \}$$
+    Let an output feature map depend on a source feature map r ≥ 1 rows above and up to c columns to the right, and let a be the
+    number of columns that a feature map is computed ahead of the drawn pixels (`columns_ahead`). Then s is the smallest whole
+    number with, for all such dependencies,
 
-    for every dependency of a feature map on another one, r ≥ 1 rows above and up to c columns to the right. Each feature map is
-    computed a columns ahead of the drawn pixels (`columns_ahead`). Then all values that a step needs are there.
+    $$s \, r \geq a_\text{output} + c - a_\text{source} + i$$
+
+    where i is 1 if the source is the image, whose pixels are drawn at the end of a step, and otherwise 0.
 
     Args:
         network: computes the logit of each pixel.
@@ -154,7 +157,7 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
     _, _, height, width = uniforms.shape
     kernels = [conv for _, inputs in layers for _, conv in inputs]
     pad = max(abs(offset) for conv in kernels for offset in (*conv.rows, *conv.columns))
-    length = max(width + 2 * pad, s + 1)  # of a padded row
+    length = max(width + 2 * pad, s + 1)  # of a padded row; above s, so that the stride is positive
     stride = length - s  # between the pixels of a wavefront
 
     def flat(values: FeatureMap) -> Tensor:

@@ -15,7 +15,7 @@ from gmlib.shapes import Image, Labels, PerImage, require_shape
 
 
 def critic_wasserstein(real: PerImage, fake: PerImage) -> PerImage:
-    r"""Return the critic's loss, which is minimised: minus its expectation estimates the Wasserstein distance.
+    r"""Return the critic's loss, which is minimised; the negative of its mean estimates the Wasserstein distance.
 
     $$L_f = f(\tilde{x}) - f(x), \qquad W_1(p, q) = \max_{\|f\|_L \le 1} \mathbb{E}_{x \sim p}[f(x)] - \mathbb{E}_{\tilde{x} \sim q}[f(\tilde{x})] = \max_{\|f\|_L \le 1} \mathbb{E}[-L_f]$$
 
@@ -52,8 +52,8 @@ def gradient_penalty(
 
     $$\big( \|\nabla_{\hat{x}} f(\hat{x})\|_2 - 1 \big)^2, \qquad \hat{x} = \epsilon x + (1 - \epsilon)\, \tilde{x}, \quad \epsilon \sim U[0, 1]$$
 
-    The norm is over all pixels and channels. Images are in [0, 1]. For images in [-1, 1], as in the paper, the same critic's
-    gradient would be half as large. The penalty can be differentiated in the critic's parameters, not in the images.
+    The norm is over all pixels and channels. Images are in [0, 1]; the paper's are 2x - 1, in [-1, 1], and for the same scores
+    the gradient in these is half as large. The penalty can be differentiated in the critic's parameters, not in the images.
 
     Args:
         critic: `(x, y) -> (b,)`, scores; without batch norm, with which a score depends on the whole batch.
@@ -104,8 +104,8 @@ def clip_weights_(module: nn.Module, bound: float | tuple[float, ...]) -> None:
     bounds = bound if isinstance(bound, tuple) else (bound,) * layers
     if len(bounds) != layers or not all(each > 0 for each in bounds):
         raise InputError(f"got bound {bound} for a critic of {layers} layers, expected one above 0, or one per layer")
-    layer = 0
+    layer = -1
     for parameter in parameters:
         layer += parameter.ndim > 1  # a weight begins the next layer
-        c = bounds[max(layer - 1, 0)]
+        c = bounds[max(layer, 0)]  # parameters before the first weight have the first layer's bound
         parameter.clamp_(-c, c)

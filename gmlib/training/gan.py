@@ -39,7 +39,7 @@ def warmup_critic_steps(total_steps: int) -> int:
 
 
 def critic_steps(rounds: int, n_critic: int, warmup_steps: int) -> int:
-    """Return the number of critic steps in the next round, before its generator steps.
+    """Return the number of critic steps in the round that follows the completed ones.
 
     Args:
         rounds: the number of completed rounds.
@@ -221,7 +221,7 @@ def fit_gan(
         pack: m, the number of images that the critic scores jointly; above 1 only without labels.
         decay: whether both learning rates fall to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
-        generator: random generator of the noise, on the device of the networks; None seeds one from torch's global generator.
+        generator: random generator of the noise (not the network), on the device of the networks; None seeds one from torch's global generator.
         validate: called after each epoch with the GAN in eval mode, whose generator is the average if there is one; what it
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
@@ -263,7 +263,7 @@ def fit_gan(
         for x, y in on_device_of(gan.critic, batches):
             progress = state.step / steps
             state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
-            # losses are float32 in any case, so that autocast may enclose the whole step
+            # autocast also encloses backward: this is safe, since losses are computed from float32 scores
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
             step_arguments = objective, x, y, state.rng, pack
 
