@@ -49,7 +49,7 @@ def measure_vae(
         "test_elbo", "test_log_px", "kl" and "test_log_likelihood" in nats per image, the last importance-weighted with
         "log_likelihood_samples" draws. The second estimate is "test_log_likelihood_5000" or the like, with its standard
         error "…_error" if it does not use all images. With a scorer, the metrics of `measure_samples`: of binary samples
-        against binarised images, and with the prefix "mean_" of pixel probabilities against grey images, unless the decoder
+        against binarised images, and with the prefix `mean_` of pixel probabilities against grey images, unless the decoder
         is autoregressive. The ELBO of a conditional model is a bound on log p(x|y), which
         "test_log_likelihood_given_label" estimates; "test_log_likelihood" sums the labels out, and "bayes_accuracy" is the
         share of images whose own label has the largest log p(x|y).
