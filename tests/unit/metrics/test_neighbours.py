@@ -1,6 +1,7 @@
 """Precision, recall, density and coverage: points placed by hand, the package prdc, and expectations in closed form."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -77,6 +78,19 @@ def test_all_four_are_those_of_prdc(capsys, n, m, width, k):
         given = samples.to(dtype), reference.to(dtype)
         assert manifold_overlap(*given, k) == pytest.approx((expected["precision"], expected["recall"]))
         assert density_coverage(*given, k) == pytest.approx((expected["density"], expected["coverage"]))
+
+
+def test_the_usual_number_of_neighbours_is_that_of_the_papers(capsys):
+    """3 for precision and recall (Kynkäänniemi et al. 2019), 5 for density and coverage (Naeem et al. 2020)."""
+    samples, reference = 0.8 * randn(300, 6, seed=1) + 0.2, randn(300, 6, seed=2)
+    three, five = (compute_prdc(reference.numpy(), samples.numpy(), nearest_k=k) for k in (3, 5))
+    capsys.readouterr()  # it prints
+    assert manifold_overlap(samples, reference) == pytest.approx((three["precision"], three["recall"]))
+    assert density_coverage(samples, reference) == pytest.approx((five["density"], five["coverage"]))
+    images = torch.rand(2, 80, 1, 28, 28, generator=Generator().manual_seed(0))
+    features = partial(torch.flatten, start_dim=1)
+    few = [features(each)[:, :4] for each in images]
+    assert precision_recall(*images, lambda x: features(x)[:, :4]) == manifold_overlap(*few, 3)
 
 
 def test_the_size_of_a_block_changes_nothing(monkeypatch):
