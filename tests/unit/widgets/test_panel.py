@@ -64,6 +64,14 @@ def test_nothing_is_trained_before_train_is_pressed(panel):
     assert (panel.controls["epochs"].min, panel.controls["epochs"].max) == (1, 20)
 
 
+def test_without_a_run_of_the_recipe_the_first_training_is_drawn_beside_the_first_run(few_digits):
+    shown = {f"beta {beta:g}": fit_profile(replace(VAE, objective=ELBO(beta=beta))) for beta in (10.0, 0.0)}
+    made = TrainingPanel(VAE, CHANGE, shown=shown, device="cpu")
+    assert trained(made).startswith("Finished")
+    assert "beta 10: 16 samples" in figure(made)
+    assert "beta 0: 16 samples" not in figure(made)
+
+
 @pytest.mark.parametrize(
     ("recipe", "change", "chosen"),
     [
