@@ -132,7 +132,7 @@ def draw_and_measure(
     if len(train) < n:
         raise InputError(
             f"got {n} test images and {len(train)} training images, expected no fewer training images: the values that "
-            "real images reach are measured on n training images"
+            "real images reach are measured on the same number of training images"
         )
     real = train[torch.randperm(len(train), generator=stream(0, REAL_STREAM))[:n]]
     labels = frequencies.multinomial(n, replacement=True, generator=stream(0, "labels"))
