@@ -19,7 +19,7 @@ SAMPLERS = {
     *(Tensor.exponential_, Tensor.geometric_, Tensor.log_normal_, Tensor.cauchy_),
     *(nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_),  # the mode sees these calls, not those within them
 }
-# functions that take no generator, each with one that makes the same draws and takes one
+# functions without an argument for a generator, each mapped to one that has it and makes the same draws
 LIKE: dict[Any, Callable[..., Tensor]] = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}
 # number of leading axes along which the mask of dropout varies: 2 for batch and channels, None for all axes
 DROPOUT: dict[Any, int | None] = {F.dropout: None, F.dropout1d: 2, F.dropout2d: 2, F.dropout3d: 2}
@@ -28,7 +28,7 @@ GLOBAL_ONLY = {F.alpha_dropout, F.feature_alpha_dropout, F.rrelu, F.gumbel_softm
 
 
 class Isolated(TorchFunctionMode):
-    """A block whose thread has its own random generator, the default dtype float32 and the CPU as default device.
+    """A `with` block in which the current thread has its own random generator, and float32 and the CPU as defaults.
 
     torch has one global random generator, one default dtype and one default device for all threads. Within the block,
     functions that are given none of these use the block's: dropout, `torch.randn`, the initial weights of a layer. So a
@@ -52,20 +52,20 @@ class Isolated(TorchFunctionMode):
                 kwargs["device"] = "cpu"
             if func in FLOATS and kwargs.get("dtype") is None:
                 kwargs["dtype"] = torch.float32
-        if func in SAMPLERS and kwargs.get("generator") is None and self._draws_for(args, kwargs):
+        if func in SAMPLERS and kwargs.get("generator") is None and self._on_own_device(args, kwargs):
             kwargs["generator"] = self.generator
-        if func in LIKE and self._draws_for(args, kwargs):
+        if func in LIKE and self._on_own_device(args, kwargs):
             like = args[0]
             options = {"dtype": like.dtype, "device": like.device, "generator": self.generator}
             options |= {key: value for key, value in kwargs.items() if value is not None}
             return LIKE[func](like.shape, **options)
-        if func in DROPOUT and self._draws_for(args, kwargs):
+        if func in DROPOUT and self._on_own_device(args, kwargs):
             return self._dropout(func, *args, **kwargs)
         if func in GLOBAL_ONLY:
             return self._with_global(func, *args, **kwargs)
         return func(*args, **kwargs)
 
-    def _draws_for(self, args: Any, kwargs: Any) -> bool:
+    def _on_own_device(self, args: Any, kwargs: Any) -> bool:
         """Return whether a function with these arguments draws on the device of this block's generator."""
         tensors = (value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
         device = kwargs.get("device") or next((tensor.device for tensor in tensors), "cpu")
@@ -74,10 +74,12 @@ class Isolated(TorchFunctionMode):
     def _dropout(
         self, func: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Tensor:
-        """Apply dropout with the draws of torch on the CPU, for every memory format."""
+        """Apply dropout with this block's generator; the mask does not depend on the memory format, and on the CPU it is torch's."""
         axes = DROPOUT[func]
-        if not training or not 0 < p < 1 or (axes and input.ndim <= axes):
+        if not training or not 0 < p < 1:
             return func(input, p, training, inplace)
+        if axes and input.ndim <= axes:  # without a batch
+            return self._with_global(func, input, p, training, inplace)
         shape = input.shape if axes is None else (*input.shape[:axes], *[1] * (input.ndim - axes))
         kept = torch.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p, generator=self.generator)
         return input.mul_(kept.div_(1 - p)) if inplace else input * kept.div_(1 - p)

@@ -29,7 +29,8 @@ from gmlib.training.state import State
 from gmlib.training.vae import fit_vae
 
 PRECISIONS = ("float32", "bfloat16")
-MIN_FULL_IMAGES = 20_000  # with fewer training images, the default number of epochs is that of the quick profile
+# training images from which on the default number of epochs is that of the full profile, in place of the quick one
+MIN_IMAGES_FOR_FULL_PROFILE = 20_000
 
 
 def fit(
@@ -115,7 +116,7 @@ def fit(
 
     folder = None if out is None else Folder(Path(out), settings)
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
-    # with ema this is the averaged network, whose weights require no gradients during training; those of the result do
+    # averaged weights (ema) required no gradients during training; the weights of the returned model do
     model = model_of(state.result()).eval().requires_grad_()
     measured = {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
     measured |= {"seconds": round(state.seconds, 1), "versions": versions()}
@@ -154,7 +155,7 @@ def fit_profile(
 
 def default_epochs(recipe: Recipe, train: ImageDataset, profile: str | None = None) -> int:
     """Return a recipe's number of epochs for a profile; None takes the profile that suits the number of training images."""
-    return recipe.length(profile or ("quick" if len(train) < MIN_FULL_IMAGES else "full"))
+    return recipe.length(profile or ("quick" if len(train) < MIN_IMAGES_FOR_FULL_PROFILE else "full"))
 
 
 def training_loop(
@@ -180,7 +181,7 @@ def training_loop(
             objective=recipe.objective,
             decay=recipe.decay,
             ema=recipe.ema,
-            generator=_shared_rng(train, seed, "latents"),
+            rng=_shared_rng(train, seed, "latents"),
             validate=None if validation is None else partial(validate_vae, images=validation),
         )
     if isinstance(recipe, GANRecipe):
@@ -201,7 +202,7 @@ def training_loop(
             pack=recipe.pack,
             decay=recipe.decay,
             ema=recipe.ema,
-            generator=_shared_rng(train, seed, "noise"),
+            rng=_shared_rng(train, seed, "noise"),
             validate=validate,
         )
     return partial(
@@ -211,7 +212,7 @@ def training_loop(
         lr=recipe.lr,
         optimiser=_optimiser(recipe),
         ema=recipe.ema,
-        generator=_shared_rng(train, seed, "distortions"),
+        rng=_shared_rng(train, seed, "distortions"),
         validate=None if validation is None else partial(validate_classifier, images=validation),
     )
 
@@ -224,7 +225,7 @@ def _optimiser(recipe: Recipe, **options: Any) -> Callable[..., torch.optim.Opti
 
 
 def _shared_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.SharedRng:
-    """Return the random generator for one purpose, such as "latents", from which any number of processes draws the same numbers."""
+    """Return the random generator for one purpose, such as "latents"; all processes together draw what a single one would."""
     rng = parallel.SharedRng(train.images.device)
     rng.manual_seed(substream(seed, purpose))
     return rng
@@ -233,6 +234,6 @@ def _shared_rng(train: ImageDataset, seed: int, purpose: str) -> parallel.Shared
 def _uses_global_rng(recipe: Recipe, model: Any) -> bool:
     """Return whether a step may draw from torch's global generator: in dropout, or in an objective or layer not of gmlib."""
     objective = getattr(recipe, "objective", None)
-    # the objective itself, or its class and its fields, which are functions and numbers; numbers have no __module__
+    # the class and the fields of a dataclass, or else the objective itself; a number has no __module__ and draws nothing
     parts = [type(objective), *vars(objective).values()] if is_dataclass(objective) else [objective]
     return may_draw(model) or not all(getattr(part, "__module__", "gmlib").startswith("gmlib") for part in parts)

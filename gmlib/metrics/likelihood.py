@@ -173,7 +173,7 @@ def _require_binary(images: Image) -> None:
 
 @torch.inference_mode()
 def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, cells: int = 200) -> PerImage:
-    r"""Compute log p(x) of a model with two latents by a sum over the cells of a grid.
+    r"""Compute log p(x) of a model with a two-dimensional latent space by a sum over the cells of a grid.
 
     $$p(x) = \int p(z) \, p(x \mid z) \, dz \approx \delta^2 \sum_{i,j} p(z_{ij}) \, p(x \mid z_{ij}), \qquad \delta = 2 \cdot \text{extent} / \text{cells}$$
 
@@ -181,7 +181,7 @@ def integrated_log_likelihood(vae: VAE, images: Image, *, extent: float = 5.0, c
     the posterior exceeds half a cell; a millionth of the prior's mass lies outside the grid if the extent is 5.
 
     Args:
-        vae: an unconditional model with two latents and Bernoulli pixels, on the device of the images.
+        vae: an unconditional model with a two-dimensional latent space and Bernoulli pixels, on the device of the images.
         images: binary images `(n, 1, 28, 28)`.
         extent: the grid covers -extent to extent along each axis.
         cells: number of cells along each axis.

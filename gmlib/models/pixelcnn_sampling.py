@@ -111,7 +111,7 @@ def _dependencies(network: CausalNetwork) -> list[_Dependency]:
 
 
 def columns_ahead(network: CausalNetwork) -> list[int]:
-    """Return, for each feature map, how many columns ahead of the drawn pixels a step computes it; map 0 is the image.
+    """Return, for each feature map, how many columns to the right of the drawn pixels a step computes it; map 0 is the image.
 
     This is 0 unless a later layer depends on columns to the right in the same row. Only layers of the vertical stack do. They
     remain causal, since each row of their input depends only on the image rows above that row.
@@ -131,9 +131,9 @@ def skew(network: CausalNetwork) -> int:
     number of columns that a feature map is computed ahead of the drawn pixels (`columns_ahead`). Then s is the smallest whole
     number with, for all such dependencies,
 
-    $$s \, r \geq a_\text{output} + c - a_\text{source} + i$$
+    $$s \, r \geq a_\text{output} + c - a_\text{source} + d$$
 
-    where i is 1 if the source is the image, whose pixels are drawn at the end of a step, and otherwise 0.
+    where d is 1 if the source is the image, whose pixels are drawn at the end of a step, and otherwise 0.
 
     Args:
         network: computes the logit of each pixel.
@@ -171,8 +171,8 @@ def _sample_batch(network: CausalNetwork, uniforms: Image, condition: Condition)
     def wavefront(step: int) -> range:
         """Return the indices of a wavefront's pixels in a flat feature map."""
         rows = [row for row in range(height) if 0 <= step - s * row < width]
-        first = pad * length + pad + step  # index of column `step` in row 0
-        return range(first + stride * rows[0], first + stride * (rows[-1] + 1), stride) if rows else range(0)
+        origin = pad * length + pad + step  # where the line of the wavefront meets row 0, possibly outside of the image
+        return range(origin + stride * rows[0], origin + stride * (rows[-1] + 1), stride) if rows else range(0)
 
     def at(values: Tensor, pixels: range, offset: int = 0) -> Tensor:
         """Return the view `(b, pixels, c)` of a flat feature map, at an offset from each pixel of a wavefront."""

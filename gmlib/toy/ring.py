@@ -113,7 +113,7 @@ def play_ring(
         n_critic=n_critic,
         n_generator=n_generator,
         pack=pack,
-        generator=stream(seed, "noise"),
+        rng=stream(seed, "noise"),
         on_start=draw_frame,
         on_epoch=draw_frame,
     )

@@ -23,7 +23,7 @@ def fit_classifier(
     lr: float = 3e-3,
     optimiser: OptimiserClass = torch.optim.AdamW,
     ema: float = 0.0,
-    generator: Generator | None = None,
+    rng: Generator | None = None,
     validate: Callable[[Any], Row] | None = None,
     bfloat16: bool = False,
     on_start: Callable[[State], None] | None = None,
@@ -39,7 +39,7 @@ def fit_classifier(
         lr: largest learning rate; the rate rises to it over the first fifth of the run, and then falls to 0.
         optimiser: a class of `torch.optim`, or a `partial` of one with its other arguments.
         ema: decay of an exponential moving average of the weights, below 1; 0 keeps no average.
-        generator: random generator of distortions and binarisation, on the device of the classifier; None seeds one from
+        rng: random generator of distortions and binarisation, on the device of the classifier; None seeds one from
             torch's global generator.
         validate: called after each epoch with the classifier in eval mode; what it returns is added to the row of the epoch.
         bfloat16: whether the network computes in bfloat16.
@@ -58,7 +58,7 @@ def fit_classifier(
     require_training(classifier=classifier)
     require_whole(0, epochs=epochs)
     optimisers = {"classifier": optimiser(classifier.parameters(), lr=lr)}
-    state = State({"classifier": classifier}, optimisers, batches, rng=generator, averaged="classifier", ema=ema)
+    state = State({"classifier": classifier}, optimisers, batches, rng=rng, averaged="classifier", ema=ema)
     if on_start:
         on_start(state)
     steps = epochs * len(batches)

@@ -98,7 +98,7 @@ def generate(state: State, z: Latent, labels: Labels | None = None) -> Image:
 
 
 def fake_packs(generator: nn.Module, x: Image, y: Labels | None, rng: Generator, pack: int) -> Packs:
-    """Draw one generated image per real image, with the same label, and join each `pack` of them along the channel axis."""
+    """Draw one generated image per real image, with the same label, and join every `pack` images along the channel axis."""
     z = parallel.draw(torch.randn, (len(x), cast(int, generator.latent_dim)), rng, x.device)
     return join_channels(generator(z, y), pack)
 
@@ -194,7 +194,7 @@ def fit_gan(
     pack: int = 1,
     decay: bool = False,
     ema: float = 0.0,
-    generator: Generator | None = None,
+    rng: Generator | None = None,
     validate: Callable[[Any], Row] | None = None,
     bfloat16: bool = False,
     on_start: Callable[[State], None] | None = None,
@@ -221,12 +221,12 @@ def fit_gan(
         pack: m, the number of images that the critic scores jointly; above 1 only without labels.
         decay: whether both learning rates fall to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
-        generator: random generator of the noise (not the network), on the device of the networks; None seeds one from torch's global generator.
-        validate: called after each epoch with the GAN in eval mode, whose generator is the average if there is one; what it
-            returns is added to the row of the epoch.
+        rng: random generator of the noise, on the device of the networks; None seeds one from torch's global generator.
+        validate: called after each epoch with the GAN in eval mode, with ema above 0 with the averaged weights of its generator;
+            what it returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and losses stay float32.
         on_start: called before the first step; it may load a saved state.
-        on_step: called once per batch, when its critic step, and the generator steps if it ends a round, are done.
+        on_step: called once per batch, after its critic step, and after the generator steps too if the batch ends a round.
         on_epoch: called after each epoch, when its row is written.
 
     Returns:
@@ -251,7 +251,7 @@ def fit_gan(
             stacklevel=2,
         )
     optimisers = {name: optimiser(network.parameters(), lr=rates[name]) for name, network in networks.items()}
-    state = State(networks, optimisers, batches, rng=generator, averaged="generator", ema=ema)
+    state = State(networks, optimisers, batches, rng=rng, averaged="generator", ema=ema)
     if on_start:
         on_start(state)
     steps = epochs * len(batches)

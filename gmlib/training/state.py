@@ -42,12 +42,12 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def on_device_of(network: nn.Module, batches: Loader) -> Iterator[tuple[Image, Labels | None]]:
-    """Yield batches on the device of a network, without labels if its `num_classes` is 0."""
-    device, conditional = device_of(network), getattr(network, "num_classes", 1) != 0
+    """Yield batches on the device of a network, without labels if its `num_classes` is 0; a network without this attribute takes labels."""
+    device, takes_labels = device_of(network), getattr(network, "num_classes", 1) != 0
     for x, y in batches:
-        if conditional and y is None:
+        if takes_labels and y is None:
             raise InputError("got images without labels for a network that needs them, expected one label per image")
-        yield x.to(device), y.to(device) if conditional else None
+        yield x.to(device), y.to(device) if takes_labels else None
 
 
 class State:
@@ -100,8 +100,8 @@ class State:
         self.critic_steps_in_round = 0  # in the current round
         self.totals: Tensor | None = None  # sums over the steps of this epoch, for its row of the history
         self.total_names: tuple[str, ...] = ()
-        self.seconds = 0.0  # training time up to the last call of `update_seconds`, at the time `updated`
-        self.updated = time.perf_counter()
+        self.seconds = 0.0  # training time up to the last call of `update_seconds`
+        self.updated_at = time.perf_counter()
 
     def result(self) -> dict[str, nn.Module]:
         """Return the networks as they are now.
@@ -168,7 +168,7 @@ class State:
     def update_seconds(self) -> float:
         """Add the time since the last call to the training time, and return their sum in seconds."""
         now = time.perf_counter()
-        self.seconds, self.updated = self.seconds + now - self.updated, now
+        self.seconds, self.updated_at = self.seconds + now - self.updated_at, now
         return self.seconds
 
     def state_dict(self) -> dict[str, Any]:
@@ -211,4 +211,4 @@ class State:
         self.total_names = state["total_names"]
         for name in NUMBERS:
             setattr(self, name, state[name])
-        self.updated = time.perf_counter()
+        self.updated_at = time.perf_counter()

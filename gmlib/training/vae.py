@@ -24,7 +24,7 @@ def fit_vae(
     objective: Variational = ELBO(),
     decay: bool = False,
     ema: float = 0.0,
-    generator: Generator | None = None,
+    rng: Generator | None = None,
     validate: Callable[[Any], Row] | None = None,
     bfloat16: bool = False,
     on_start: Callable[[State], None] | None = None,
@@ -43,7 +43,7 @@ def fit_vae(
         objective: the bound, such as `ELBO()` or `IWAE(5)`.
         decay: whether the learning rate falls to 0 along half a cosine over the run.
         ema: decay of an exponential moving average of the weights, below 1; 0 keeps no average.
-        generator: random generator of the draws of z, on the device of the model; None seeds one from torch's global generator.
+        rng: random generator of the draws of z, on the device of the model; None seeds one from torch's global generator.
         validate: called after each epoch with the model, or with its average if there is one, in eval mode; what it
             returns is added to the row of the epoch.
         bfloat16: whether the networks compute in bfloat16; weights and sums stay float32.
@@ -64,7 +64,7 @@ def fit_vae(
     require_training(vae=vae)
     require_whole(0, epochs=epochs)
     optimisers = {"vae": optimiser(vae.parameters(), lr=lr)}
-    state = State({"vae": vae}, optimisers, batches, rng=generator, averaged="vae", ema=ema)
+    state = State({"vae": vae}, optimisers, batches, rng=rng, averaged="vae", ema=ema)
     if on_start:
         on_start(state)
     steps = epochs * len(batches)

@@ -122,7 +122,7 @@ def train_gans() -> None:
         sync_batch_norm(gan)
         batches = Batches(mnist("train")[: 512 * stack], 128, binarised=False, stack=stack, seed=3)
         options |= {"epochs": 2, "lr": 0.02, "optimiser": torch.optim.SGD, "objective": objective, "ema": 0.9}
-        state = fit_gan(gan, batches, generator=torch.Generator().manual_seed(1), **options)
+        state = fit_gan(gan, batches, rng=torch.Generator().manual_seed(1), **options)
         tensors[f"{name} numbers"] = torch.tensor([list(row.values()) for row in state.history.rows])
         for key, network in (*state.networks.items(), ("average", state.averages["generator"])):
             tensors.update({f"{name} {key} {place}": value.clone() for place, value in network.state_dict().items()})

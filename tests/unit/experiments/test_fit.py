@@ -138,9 +138,9 @@ def test_missing_labels_are_refused_where_they_are_needed(made_up, refused, reci
 
 def test_the_default_length_depends_on_the_number_of_images(made_up, monkeypatch):
     recipe = replace(SHORT, quick_epochs=1, epochs=2)
-    monkeypatch.setattr("gmlib.experiments.fit.MIN_FULL_IMAGES", 65)
+    monkeypatch.setattr("gmlib.experiments.fit.MIN_IMAGES_FOR_FULL_PROFILE", 65)
     assert fit(recipe, made_up).record["epochs"] == 1
-    monkeypatch.setattr("gmlib.experiments.fit.MIN_FULL_IMAGES", 64)
+    monkeypatch.setattr("gmlib.experiments.fit.MIN_IMAGES_FOR_FULL_PROFILE", 64)
     run = fit(recipe, made_up)
     assert (run.record["epochs"], len(run.history)) == (2, 2)
     assert "validation_elbo" not in run.history.rows[0]

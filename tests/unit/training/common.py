@@ -17,7 +17,7 @@ def continue_from(state: State, loop: Callable[..., State], model: nn.Module, **
     def replace(fresh: State) -> None:
         fresh.__dict__ = state.__dict__  # from here on both are one
 
-    loop(model, state.batches, generator=state.rng, on_start=replace, **options)
+    loop(model, state.batches, rng=state.rng, on_start=replace, **options)
     return state
 
 

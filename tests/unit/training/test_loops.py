@@ -42,7 +42,7 @@ ALL_LOOPS = pytest.mark.parametrize(
 @pytest.mark.parametrize("kind", ["Batches", "DataLoader", "list"])
 def test_a_vae_by_a_plain_loop(made_up, kind):
     vae, batches, rng = make_vae(), loader(kind, made_up, binarised=True), torch.Generator().manual_seed(2)
-    state = fit_vae(vae, batches, epochs=EPOCHS, lr=1e-2, generator=rng)
+    state = fit_vae(vae, batches, epochs=EPOCHS, lr=1e-2, rng=rng)
     assert isinstance(state, State)
 
     model, batches, rng = make_vae(), loader(kind, made_up, binarised=True), torch.Generator().manual_seed(2)
