@@ -289,7 +289,7 @@ def test_the_loop_follows_the_warm_up(made_up, monkeypatch, rounds, warmup, expe
     monkeypatch.setattr("gmlib.training.gan.warmup_critic_steps", lambda steps: 3 if steps == 12 else 0)
     state, found = start(made_up), []
     state.rounds = rounds
-    options = {"warmup": True} if warmup else {}  # without it there is none
+    options = {"warmup": True} if warmup else {}  # otherwise no argument: there is no warm-up
     fit(state, epochs=3, n_critic=2, **options, on_step=lambda state: found.append(state.rounds))
     assert found == expected
 
