@@ -158,3 +158,13 @@ def test_an_objective_that_draws_without_a_generator_is_isolated_too(few_digits)
     first = fit_profile(recipe, seed=3)
     torch.manual_seed(2)
     assert same(first, fit_profile(recipe, seed=3))
+
+
+def test_dropout1d_of_an_input_without_a_batch_draws_from_the_generator_of_the_block():
+    before, kept = torch.get_rng_state(), []
+    for seed in (1, 1, 2):
+        with Isolated(torch.Generator().manual_seed(seed)):
+            kept.append(F.dropout1d(torch.ones(12, 5), 0.5, training=True))
+    assert torch.equal(kept[0], kept[1])
+    assert not torch.equal(kept[0], kept[2])
+    assert torch.equal(torch.get_rng_state(), before)
