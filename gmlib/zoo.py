@@ -65,7 +65,7 @@ def _recipe_of(record: dict[str, Any], name: str, folder: Path) -> Recipe:
 
 def runs_in(folder: Path) -> list[str]:
     """Return the names of the finished runs in a folder."""
-    return sorted(path.stem for path in folder.glob("*.safetensors") if not path.stem.startswith("checkpoint-"))
+    return sorted(path.stem for path in folder.glob("*.safetensors"))
 
 
 def remedy(name: str, folder: Path) -> str:

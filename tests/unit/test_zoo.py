@@ -87,7 +87,7 @@ def test_the_shipped_models_are_as_good_as_they_have_to_be():
 
 
 def test_runs_in_a_folder_are_its_files_without_checkpoints(tmp_path):
-    for name in ("vae.safetensors", "cvae.safetensors", "checkpoint-000000001.safetensors", "history.json"):
+    for name in ("vae.safetensors", "cvae.safetensors", "checkpoint-000000001.pt", "history.csv"):
         (tmp_path / name).touch()
     assert zoo.runs_in(tmp_path) == ["cvae", "vae"]
 
