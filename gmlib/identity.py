@@ -18,6 +18,7 @@ from gmlib.models.conv import ConvDecoder, ConvEncoder
 from gmlib.models.dcgan import DCCritic, DCGenerator
 from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.pixelcnn import GatedPixelCNN, PixelCNN
+from gmlib.models.residual import ResidualDecoder, ResidualEncoder
 from gmlib.objectives.adversarial import Adversarial
 from gmlib.objectives.bounds import ELBO, IWAE
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
@@ -29,6 +30,8 @@ SETTINGS = {
     "lr": "learning rate",
     "critic_lr": "critic's learning rate",
     "decay": "cosine decay",
+    "critic_decay": "critic's cosine decay",
+    "cooldown": "linear cooldown",
     "optimiser": "optimiser",
     "betas": "Adam's betas",
     "batch_size": "batch size",
@@ -60,6 +63,7 @@ SETTINGS = {
     "channels": "channels",
     "width": "width",
     "strided": "strided",
+    "blocks": "residual blocks",
     "layers": "layers",
     "kernel": "first kernel",
     "inner_kernel": "inner kernel",
@@ -78,6 +82,8 @@ PARTS: dict[Any, str] = {
     MLPCritic: "MLP critic",
     ConvEncoder: "convolutional encoder",
     ConvDecoder: "convolutional decoder",
+    ResidualEncoder: "residual encoder",
+    ResidualDecoder: "residual decoder",
     DCGenerator: "DCGAN generator",
     DCCritic: "DCGAN critic",
     ELBO: "ELBO",

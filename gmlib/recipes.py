@@ -198,6 +198,19 @@ DCGAN_CRITIC_BN = replace(
     about="DCGAN without a penalty, with batch norm in the critic.",
     critic_norm="batch",
 )
+DCGAN_PAPER = replace(
+    DCGAN_CRITIC_BN,
+    parent=DCGAN_CRITIC_BN,
+    name="dcgan_paper",
+    about="DCGAN with the settings of its paper: batch norm in both networks, no penalty, Adam at a constant rate.",
+    lr=2e-4,
+    betas=(0.5, 0.999),
+    decay=False,
+    cooldown=0.25,
+    batch_size=128,
+    ema=0.0,
+    epochs=100,
+)
 CDCGAN = replace(
     DCGAN,
     parent=DCGAN,

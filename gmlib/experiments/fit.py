@@ -114,7 +114,7 @@ def fit(
     def on_start(state: State) -> None:
         state.dropout_rng = dropout_rng  # checkpoints contain the state of this generator too
 
-    folder = None if out is None else Folder(Path(out), settings)
+    folder = None if out is None else Folder(Path(out), settings, recipe.constant_epochs(epochs))
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
     # averaged weights (ema) required no gradients during training; the weights of the returned model do
     model = model_of(state.result()).eval().requires_grad_()
@@ -201,6 +201,8 @@ def training_loop(
             warmup=recipe.warmup,
             pack=recipe.pack,
             decay=recipe.decay,
+            critic_decay=recipe.critic_decay,
+            cooldown=recipe.cooldown,
             ema=recipe.ema,
             rng=_shared_rng(train, seed, "noise"),
             validate=validate,

@@ -24,7 +24,7 @@ from gmlib.models.vae import VAE, BernoulliDecoder
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.objectives.bounds import ELBO, Variational
 
-BELOW_ONE = ("ema", "dropout", "betas")  # settings that are at least 0 and below 1
+BELOW_ONE = ("ema", "dropout", "betas", "cooldown")  # settings that are at least 0 and below 1
 MAY_BE_ZERO = ("latent_dim", "finer_samples")  # other whole numbers are at least 1
 
 
@@ -103,6 +103,10 @@ class Recipe(ABC):
         """Return whether the file of a run keeps a network, such as "critic"."""
         return True
 
+    def constant_epochs(self, epochs: int) -> int:
+        """Return for how many epochs of a run of this length the length changes nothing; 0 if a rate depends on it at once."""
+        return 0
+
     def settings(self) -> dict[str, Any]:
         """Return the settings by name, in the order of the fields, without the fields that describe the recipe."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
@@ -168,7 +172,8 @@ class VAERecipe(Recipe):
 class GANRecipe(Recipe):
     """The settings of a GAN and of its training; in a `conditional` GAN, generator and critic take the label.
 
-    `lr` is the generator's learning rate, and `critic_lr` the critic's; None takes `lr` for both. `betas` are Adam's; an
+    `lr` is the generator's learning rate, and `critic_lr` the critic's; None takes `lr` for both. `decay` and `critic_decay`
+    say in the same way whether they fall along a cosine; else they fall linearly over the last `cooldown` of the run. `betas` are Adam's; an
     optimiser without betas has None. `n_critic` critic steps alternate with `n_generator` generator steps; with `warmup` the
     critic takes more steps at the start. An image has `stack` digits, one per channel. The critic scores `pack` images
     together, as in PacGAN. The file of a run keeps the critic, which sampling does not need, if `ships_critic` is set.
@@ -180,6 +185,8 @@ class GANRecipe(Recipe):
     objective: Adversarial = NON_SATURATING
     betas: tuple[float, float] | None = None
     critic_lr: float | None = None
+    critic_decay: bool | None = None
+    cooldown: float = 0.0
     conditional: bool = False
     batch_norm: bool = False
     critic_norm: Norm = None
@@ -208,6 +215,15 @@ class GANRecipe(Recipe):
                 channels=self.stack * self.pack,
             ),
         )
+
+    def constant_epochs(self, epochs: int) -> int:
+        """Return for how many epochs of a run of this length the length changes nothing: those before the cooldown.
+
+        A rate that falls along a cosine depends on the length at once, and so does the warm-up of the critic.
+        """
+        if not self.cooldown or self.decay or self.critic_decay or self.warmup:
+            return 0
+        return int((1 - self.cooldown) * epochs)
 
     def keeps(self, network: str) -> bool:
         """Return whether the file of a run keeps a network: the critic only if it ships."""

@@ -8,6 +8,7 @@ from gmlib.models.mlp import MLPCritic, MLPDecoder, MLPEncoder, MLPGenerator
 from gmlib.models.pixelcnn import CausalNetwork, GatedPixelCNN, MaskedConv2d, PixelCNN, receptive_field
 from gmlib.models.pixelcnn_sampling import sample_sequentially, sample_wavefront, skew
 from gmlib.models.pixelvae import NoLatent, PixelDecoder
+from gmlib.models.residual import ResidualBlock, ResidualDecoder, ResidualEncoder
 from gmlib.models.vae import VAE, BernoulliDecoder
 
 __all__ = [
@@ -29,6 +30,9 @@ __all__ = [
     "NoLatent",
     "PixelCNN",
     "PixelDecoder",
+    "ResidualBlock",
+    "ResidualDecoder",
+    "ResidualEncoder",
     "receptive_field",
     "sample_sequentially",
     "sample_wavefront",

@@ -80,7 +80,8 @@ class DCCritic(nn.Module):
         Args:
             num_classes: number of classes of the labels, each of which is an input channel; 0 without labels.
             width: channels of the first hidden feature map; the next ones have 2 and 4 times as many channels.
-            norm: normalisation of all hidden feature maps but the first: "batch", "layer" (per image), or None.
+            norm: normalisation of all hidden feature maps but the first: "batch", "layer" (per image), "layer_no_affine"
+                (the same without gains and biases), or None.
             dropout: share of each hidden feature map that is set to 0 in training.
             channels: channels of the images; m where m images are scored together (PacGAN).
         """

@@ -8,19 +8,22 @@ from gmlib.conditioning import append_label
 from gmlib.errors import InputError
 from gmlib.shapes import Image, Labels, Latent, PerImage, require_image, require_latent
 
-Norm = Literal["batch", "layer", None]
+Norm = Literal["batch", "layer", "layer_no_affine", None]
 Hidden = int | tuple[int, ...]  # number of units of the only hidden layer, or of each of several
 
 
 def normalisation(norm: Norm, features: int, feature_maps: bool = False) -> list[nn.Module]:
     """Return the normalisation layer for this number of features, or of channels, in a list that is empty for None."""
     if norm not in get_args(Norm):  # any other value would silently mean no normalisation
-        raise InputError(f"got norm {norm!r}, expected 'batch', 'layer' or None")
+        raise InputError(f"got norm {norm!r}, expected 'batch', 'layer', 'layer_no_affine' or None")
     if norm == "batch":
         return [nn.BatchNorm2d(features) if feature_maps else nn.BatchNorm1d(features)]
-    if norm == "layer":
+    if norm:
+        affine = norm == "layer"
         # one group: a gain and a bias per channel, as in the code of Gulrajani et al. 2017; nn.LayerNorm has them per pixel
-        return [nn.GroupNorm(1, features) if feature_maps else nn.LayerNorm(features)]
+        if feature_maps:
+            return [nn.GroupNorm(1, features, affine=affine)]
+        return [nn.LayerNorm(features, elementwise_affine=affine)]
     return []
 
 
@@ -131,7 +134,8 @@ class MLPCritic(nn.Module):
         Args:
             num_classes: number of classes of the labels; 0 without labels.
             hidden: sizes of the hidden layers.
-            norm: "batch" to normalise hidden layers over the batch, "layer" over the features of each image, or None.
+            norm: "batch" to normalise hidden layers over the batch, "layer" over the features of each image, or None;
+                "layer_no_affine" is "layer" without gains and biases, which clipping would bound too.
             dropout: share of each hidden layer that is set to 0 in training.
             channels: channels of the images; m where m images are scored together (PacGAN).
         """

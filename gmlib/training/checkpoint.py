@@ -1,4 +1,8 @@
-"""The folder of a run: a lock that admits one process at a time, the last two checkpoints, and the history."""
+"""The folder of a run: a lock that admits one process at a time, the last two checkpoints, and the history.
+
+A run whose learning rate is constant until its cooldown also keeps the checkpoint from before the cooldown, since up to there
+its length changes nothing: from it, the run can be made longer.
+"""
 
 import contextlib
 import io
@@ -21,6 +25,7 @@ from gmlib.training.state import State, StopTraining
 
 log = logging.getLogger("gmlib")
 
+BEFORE_COOLDOWN = "checkpoint-before-cooldown.pt"
 KEPT = 2  # checkpoints: the newest, and the one before in case the newest is damaged
 # seconds between two checkpoints: 50 times what the last one took to write, so that writing takes at most 2 % of the time,
 # but at least 1, and at most 600, since a disk may have been slow only once
@@ -31,8 +36,14 @@ class DamagedError(InputError):
     """A checkpoint differs from what was written."""
 
 
-def pack(state: State, settings: dict[str, Any]) -> bytes:
+class OtherLengthError(InputError):
+    """A checkpoint is of a run of another length, and of an epoch in which the length matters."""
+
+
+def pack(state: State, settings: dict[str, Any], constant_epochs: int = 0) -> bytes:
     """Return the file of a checkpoint: the state and the settings of the run by `torch.save`, then their checksum.
+
+    Up to the end of `constant_epochs` the length of the run changes nothing.
 
     Raise DivergedError if a tensor holds NaN or infinity.
     """
@@ -41,24 +52,30 @@ def pack(state: State, settings: dict[str, Any]) -> bytes:
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise DivergedError(f"{name} is not finite in epoch {state.epoch + 1}, step {state.step}")
     buffer = io.BytesIO()
-    torch.save({"state": content, "settings": settings}, buffer)
+    torch.save({"state": content, "settings": settings, "constant_epochs": constant_epochs}, buffer)
     return buffer.getvalue() + _checksum(buffer.getvalue())
 
 
-def unpack(content: bytes, state: State, settings: dict[str, Any]) -> None:
-    """Load what `pack` returned into a fresh state of the same run.
+def unpack(content: bytes, state: State, settings: dict[str, Any], constant_epochs: int = 0) -> None:
+    """Load what `pack` returned into a fresh state of the same run, or of one of another length, if it does not matter yet.
 
-    Raise DamagedError if a byte has changed, and InputError if the checkpoint is of another recipe, seed, data or device.
+    Raise DamagedError if a byte has changed, OtherLengthError if the lengths differ and matter, and InputError if the checkpoint
+    is of another recipe, seed, data or device.
     """
     if content[-4:] != _checksum(content[:-4]):
         raise DamagedError("its checksum differs from the one that it was written with")
     saved = torch.load(io.BytesIO(content[:-4]), map_location="cpu", weights_only=True)
+    constant_epochs = min(saved.get("constant_epochs", 0), constant_epochs)
+    length_matters = not constant_epochs or saved["state"]["step"] > constant_epochs * len(state.batches)
     for name, value in settings.items():
-        if (saved_value := saved["settings"].get(name)) != value:
-            advice = "resume with the settings that it was started with, or choose another --out"
-            if name == "epochs":
-                advice += "; a run cannot be made longer, since its schedules depend on its length"
-            raise InputError(f"it is of {name} {saved_value!r}, this run is of {value!r}: {advice}")
+        saved_value = saved["settings"].get(name)
+        if saved_value == value or (name == "epochs" and not length_matters):
+            continue
+        advice = "resume with the settings that it was started with, or choose another --out"
+        if name == "epochs":
+            advice += "; a run can be made longer only from before its cooldown, if its recipe has one"
+        error = OtherLengthError if name == "epochs" else InputError
+        raise error(f"it is of {name} {saved_value!r}, this run is of {value!r}: {advice}")
     state.load_state_dict(saved["state"])
 
 
@@ -85,10 +102,14 @@ def checkpoints(folder: Path) -> list[Path]:
 class Folder:
     """The folder of one run, locked for other processes from `open` to the end of `with Folder(...) as folder`."""
 
-    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
-        """Set the path and the settings of the run (recipe, seed, data, device); nothing is read or written yet."""
+    def __init__(self, path: Path, settings: dict[str, Any], constant_epochs: int = 0) -> None:
+        """Set the path, the settings of the run (recipe, seed, data, device), and the epochs in which its length changes nothing.
+
+        Nothing is read or written yet.
+        """
         self.path = path
         self.settings = settings
+        self.constant_epochs = constant_epochs
         self.lock = FileLock(path / ".gmlib.lock", timeout=0)
         self.written = 0.0  # time at which the last checkpoint was written
         self.cost = 0.0  # seconds that it took to write
@@ -105,7 +126,7 @@ class Folder:
         """Lock the folder and load its newest intact checkpoint into a fresh state, or write the first checkpoint."""
         content = parallel.from_first(lambda: self._open(state, resume))
         if content is not None and parallel.rank() > 0:
-            unpack(content, state, self.settings)
+            unpack(content, state, self.settings, self.constant_epochs)
         self.written = time.perf_counter()
 
     def _open(self, state: State, resume: bool) -> bytes | None:
@@ -139,21 +160,32 @@ class Folder:
             raise InputError(f"cannot use the folder {self.path} ({one_line(error)}): choose another --out") from error
 
     def _load_newest(self, paths: list[Path], state: State) -> bytes:
-        """Load the newest checkpoint that is intact, and rename the damaged ones, which have later numbers."""
+        """Load the newest checkpoint that is intact and, if the run has another length now, from before its cooldown.
+
+        Damaged checkpoints are renamed, and those of the other length removed; both have later numbers.
+        """
         damaged: list[Path] = []
-        for path in reversed(paths):
+        other_length: dict[Path, OtherLengthError] = {}
+        before_cooldown = self.path / BEFORE_COOLDOWN
+        for path in [*reversed(paths), *([before_cooldown] if before_cooldown.exists() else [])]:
             content = path.read_bytes()
             try:
-                unpack(content, state, self.settings)
+                unpack(content, state, self.settings, self.constant_epochs)
             except DamagedError as error:
                 log.warning("the checkpoint %s is damaged: %s; trying the one before", path, error)
                 damaged.append(path)
+            except OtherLengthError as error:
+                other_length[path] = error
             except InputError as error:
                 raise InputError(f"cannot continue from the checkpoint {path}: {error}") from error
             else:
                 for damaged_path in damaged:
                     damaged_path.rename(damaged_path.with_suffix(".damaged"))
+                for later in other_length:
+                    later.unlink()
                 return content
+        for path, error in other_length.items():
+            raise InputError(f"cannot continue from the checkpoint {path}: {error}") from error
         raise InputError(
             f"cannot read any checkpoint in {self.path}, expected whole files written by gmlib train: "
             "restore a copy, or remove the folder and train again"
@@ -164,12 +196,17 @@ class Folder:
         if parallel.rank() > 0:
             return
         started = time.perf_counter()
-        write_whole(self.path / f"checkpoint-{state.step:09d}.pt", pack(state, self.settings))
+        write_whole(self.path / f"checkpoint-{state.step:09d}.pt", pack(state, self.settings, self.constant_epochs))
         write_whole(self.path / "history.csv", state.history.csv())
         for old in checkpoints(self.path)[:-KEPT]:
             old.unlink()
         self.written = time.perf_counter()
         self.cost = self.written - started
+
+    def save_before_cooldown(self, state: State) -> None:
+        """After the last epoch in which the length of the run changes nothing, write the checkpoint that is kept."""
+        if state.epoch == self.constant_epochs and parallel.rank() == 0:
+            write_whole(self.path / BEFORE_COOLDOWN, pack(state, self.settings, self.constant_epochs))
 
     def save_if_due(self, state: State) -> None:
         """Write a checkpoint if the last one is old enough, so that writing takes a small part of the time."""
@@ -203,10 +240,16 @@ def train_in(
         if on_step:
             on_step(state)
 
+    def epoch(state: State) -> None:
+        if folder:
+            folder.save_before_cooldown(state)
+        if on_epoch:
+            on_epoch(state)
+
     with folder or contextlib.nullcontext():
         try:
             with contextlib.suppress(StopTraining):
-                loop(on_start=start, on_step=step, on_epoch=on_epoch)
+                loop(on_start=start, on_step=step, on_epoch=epoch)
             if folder:
                 folder.save(states[0])
         except DivergedError as error:

@@ -22,7 +22,7 @@ from gmlib.models.gan import GAN
 from gmlib.objectives.adversarial import NON_SATURATING, Adversarial
 from gmlib.shapes import Image, Labels, Latent, require_whole
 from gmlib.training.history import Row
-from gmlib.training.schedule import cosine_decay
+from gmlib.training.schedule import cooldown_decay, cosine_decay
 from gmlib.training.state import Loader, OptimiserClass, State, on_device_of
 
 WARMUP_STEPS = 100  # critic steps in a round of the warm-up
@@ -193,6 +193,8 @@ def fit_gan(
     warmup: bool = False,
     pack: int = 1,
     decay: bool = False,
+    critic_decay: bool | None = None,
+    cooldown: float = 0.0,
     ema: float = 0.0,
     rng: Generator | None = None,
     validate: Callable[[Any], Row] | None = None,
@@ -219,7 +221,9 @@ def fit_gan(
         n_generator: generator steps per round.
         warmup: whether the critic takes more steps in the first 25 rounds and in every 500th, see `critic_steps`.
         pack: m, the number of images that the critic scores jointly; above 1 only without labels.
-        decay: whether both learning rates fall to 0 along half a cosine over the run.
+        decay: whether the generator's learning rate falls to 0 along half a cosine over the run.
+        critic_decay: the same for the critic; None takes the generator's.
+        cooldown: a learning rate that does not fall along a cosine falls linearly to 0 over this last fraction of the run.
         ema: decay of an exponential moving average of the generator's weights, below 1; 0 keeps no average.
         rng: random generator of the noise, on the device of the networks; None seeds one from torch's global generator.
         validate: called after each epoch with the GAN in eval mode, with ema above 0 with the averaged weights of its generator;
@@ -244,6 +248,7 @@ def fit_gan(
     require_whole(0, epochs=epochs)
     require_whole(1, n_critic=n_critic, n_generator=n_generator, pack=pack)
     rates = {"generator": lr, "critic": lr if critic_lr is None else critic_lr}
+    falls = {"generator": decay, "critic": decay if critic_decay is None else critic_decay}
     if objective.penalty and has_batch_norm(gan.critic):
         warnings.warn(
             f"the critic has batch norm under {objective.penalty.__name__}: an image's score depends on its batch, so that the "
@@ -262,7 +267,12 @@ def fit_gan(
         train_mode(gan.critic)
         for x, y in on_device_of(gan.critic, batches):
             progress = state.step / steps
-            state.set_rates({name: cosine_decay(rate, progress) if decay else rate for name, rate in rates.items()})
+            state.set_rates(
+                {
+                    name: cosine_decay(rate, progress) if falls[name] else cooldown_decay(rate, progress, cooldown)
+                    for name, rate in rates.items()
+                }
+            )
             # autocast also encloses backward: this is safe, since losses are computed from float32 scores
             precision = torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16)
             step_arguments = objective, x, y, state.rng, pack

@@ -77,7 +77,7 @@ def test_every_setting_but_the_length_changes_the_hash(recipe):
             return value / 2 + 0.25
         return value * 2 + 1 if isinstance(value, int) else torch.nn.Identity
 
-    special = {"critic_norm": "layer", "betas": (0.5, 0.999), "critic_lr": 1e-4}
+    special = {"critic_norm": "layer", "betas": (0.5, 0.999), "critic_lr": 1e-4, "critic_decay": True}
     changed = {
         name: replace(recipe, **{name: special.get(name, other(value))}) for name, value in recipe.settings().items()
     }

@@ -1,5 +1,6 @@
 """Training a recipe: the same seed gives the same run, and an interrupted run continues bit for bit."""
 
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -54,7 +55,7 @@ def test_a_seed_fixes_the_run_and_the_global_generator_is_left_alone(few_digits)
 
 
 def test_a_record_states_how_the_run_was_made(few_digits):
-    run = fit_profile(SHORT, seed=3)
+    run = fit_profile(SHORT, seed=3, on_step=lambda _: time.sleep(0.01))  # 16 steps
     assert isinstance(run.model, VAE)
     entries = {
         "recipe": "vae",
@@ -68,7 +69,7 @@ def test_a_record_states_how_the_run_was_made(few_digits):
     assert {key: run.record[key] for key in entries} == entries
     assert run.record["versions"]["torch"] == torch.__version__
     assert run.record["processes"] == 1
-    assert run.record["seconds"] > 0
+    assert run.record["seconds"] > 0.15
     assert run.metrics == {}
 
 
@@ -113,6 +114,34 @@ def test_a_run_interrupted_between_two_critic_steps_resumes_bit_for_bit(few_digi
     resumed = fit_profile(recipe, seed=3, out=tmp_path, resume=True)
     assert resumed.history == whole.history
     assert equal(resumed, whole)
+
+
+def test_a_run_is_made_longer_from_before_its_cooldown(few_digits, always, tmp_path, refused):
+    """The longer run is bit for bit one that was long from the start."""
+    recipe = replace(GAN, cooldown=0.5)
+    assert recipe.constant_epochs(5) == 2
+    fit_profile(replace(recipe, quick_epochs=4), seed=3, out=tmp_path)
+    longer = replace(recipe, quick_epochs=6)
+    resumed = fit_profile(longer, seed=3, out=tmp_path, resume=True)
+    whole = fit_profile(longer, seed=3)
+    assert resumed.history == whole.history
+    assert equal(resumed, whole)
+    assert sorted(path.name for path in tmp_path.glob("checkpoint*"))[-1] == "checkpoint-before-cooldown.pt"
+    with refused("cannot continue from the checkpoint", "is of epochs 6, this run is of 2"):
+        fit_profile(replace(recipe, quick_epochs=2), seed=3, out=tmp_path, resume=True)
+    (tmp_path / "checkpoint-before-cooldown.pt").unlink()
+    with refused("is of epochs 6, this run is of 8", "can be made longer only from before its cooldown"):
+        fit_profile(replace(recipe, quick_epochs=8), seed=3, out=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("changed", [{"decay": True}, {"critic_decay": True}, {"warmup": True}, {"cooldown": 0.0}])
+def test_a_run_whose_length_matters_at_once_is_not_made_longer(few_digits, always, tmp_path, refused, changed):
+    recipe = replace(GAN, **({"cooldown": 0.5} | changed))
+    assert recipe.constant_epochs(5) == 0
+    with pytest.raises(KeyboardInterrupt):
+        fit_profile(recipe, out=tmp_path, on_step=interrupt_at_step(1))
+    with refused("is of epochs 3, this run is of 4"):
+        fit_profile(replace(recipe, quick_epochs=4), out=tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(

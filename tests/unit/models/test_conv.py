@@ -1,10 +1,10 @@
-"""Convolutional encoder and decoder: their sizes, layers and receptive field."""
+"""Convolutional and residual encoder and decoder: their sizes, layers and receptive field."""
 
 import pytest
 import torch
 from torch import nn
 
-from gmlib.models import ConvDecoder, ConvEncoder
+from gmlib.models import ConvDecoder, ConvEncoder, ResidualBlock, ResidualDecoder, ResidualEncoder
 from tests.unit.models.test_mlp import count
 from tests.unit.models.test_networks import rand
 
@@ -61,3 +61,30 @@ def test_a_feature_map_depends_on_the_pixels_around_its_place(strided, shape, re
     assert offsets.min() >= -reach
     assert offsets.max() <= reach + strided
     assert len(offsets) > 5
+
+
+def test_a_residual_block_adds_two_convolutions_to_its_input():
+    torch.manual_seed(0)
+    block, h = ResidualBlock(3).double(), rand(2, 3, 7, 7).double() - 0.5
+    convolve = torch.nn.functional.conv2d
+    inner = convolve(torch.where(h > 0, h, h.exp() - 1), block.first.weight, block.first.bias, padding=1)
+    outer = convolve(torch.where(inner > 0, inner, inner.exp() - 1), block.second.weight, block.second.bias, padding=1)
+    torch.testing.assert_close(block(h), h + outer)
+    with torch.no_grad():
+        block.second.weight.zero_()
+        block.second.bias.zero_()
+    assert torch.equal(block(h), h)
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize(("width", "blocks"), [(4, 1), (8, 3)])
+def test_parameters_of_residual_networks(classes, width, blocks):
+    """Strided convolutions of 4×4, in each block two convolutions of 3×3 with a bias, and a hidden layer of 10."""
+    block = sum(2 * (9 * channels**2 + channels) for channels in (width, 2 * width))
+    wide = 2 * width * 49
+    encoder = 16 * (1 + classes) * width + width + 16 * width * 2 * width + 2 * width + (wide + 1) * 10 + 11 * 4
+    assert count(ResidualEncoder(2, classes, 10, width=width, blocks=blocks)) == encoder + blocks * block
+    decoder = (2 + classes + 1) * 10 + 11 * wide + 16 * 2 * width * width + width + 16 * width + 1
+    assert count(ResidualDecoder(2, classes, 10, width=width, blocks=blocks)) == decoder + blocks * block
+    batch_norm = ResidualEncoder(2, classes, 10, batch_norm=True, width=width, blocks=blocks)
+    assert count(batch_norm) == encoder + blocks * block + 10  # of the hidden layer alone: 20 more, and no bias

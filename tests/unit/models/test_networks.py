@@ -17,6 +17,8 @@ from gmlib.models import (
     MLPDecoder,
     MLPEncoder,
     MLPGenerator,
+    ResidualDecoder,
+    ResidualEncoder,
 )
 from gmlib.objectives import gradient_penalty
 from gmlib.training.gan import has_batch_norm
@@ -25,6 +27,7 @@ LATENTS = {  # networks that take z
     "MLP decoder": partial(MLPDecoder, 3, hidden=8),
     "MLP generator": partial(MLPGenerator, 3, hidden=(8, 9), batch_norm=True),
     "convolutional decoder": partial(ConvDecoder, 3, hidden=8),
+    "residual decoder": partial(ResidualDecoder, 3, hidden=8, batch_norm=True, width=2, blocks=2),
     "DCGAN generator": partial(DCGenerator, 3, width=4),
 }
 IMAGES = {  # networks that take x
@@ -32,6 +35,7 @@ IMAGES = {  # networks that take x
     "MLP critic": partial(MLPCritic, hidden=(8, 9), norm="batch", dropout=0.0),
     "convolutional encoder": partial(ConvEncoder, 3, hidden=8),
     "strided encoder": partial(ConvEncoder, 3, hidden=8, strided=True),
+    "residual encoder": partial(ResidualEncoder, 3, hidden=8, batch_norm=True, width=2, blocks=2),
     "DCGAN critic": partial(DCCritic, width=4, norm="batch"),
 }
 each_network = pytest.mark.parametrize("name", [*LATENTS, *IMAGES])
@@ -129,7 +133,7 @@ each_critic = pytest.mark.parametrize("make", CRITICS.values(), ids=CRITICS)
 
 
 @each_critic
-@pytest.mark.parametrize("norm", [None, "batch", "layer"])
+@pytest.mark.parametrize("norm", [None, "batch", "layer", "layer_no_affine"])
 def test_only_batch_norm_makes_a_score_depend_on_the_batch(make, norm):
     torch.manual_seed(0)
     critic, x, plain = make(norm=norm), rand(6, 1, 28, 28), make()
@@ -138,15 +142,16 @@ def test_only_batch_norm_makes_a_score_depend_on_the_batch(make, norm):
     assert torch.allclose(critic(x), alone, atol=1e-5) == (norm != "batch")
     # a gain and a bias per feature or channel; batch norm replaces the bias of the layer before it
     features = {"mlp": 12 + 8, "dcgan": 8 + 16}["mlp" if make.func is MLPCritic else "dcgan"]
-    more = {None: 0, "batch": features, "layer": 2 * features}[norm]
+    more = {None: 0, "batch": features, "layer": 2 * features, "layer_no_affine": 0}[norm]
     assert sum(p.numel() for p in critic.parameters()) == sum(p.numel() for p in plain.parameters()) + more
 
 
 @each_critic
-def test_layer_norm_standardises_the_features_of_each_image(make):
-    """Over all features, or over channels and places together; initial gains are 1 and biases 0."""
+@pytest.mark.parametrize("norm", ["layer", "layer_no_affine"])
+def test_layer_norm_standardises_the_features_of_each_image(make, norm):
+    """Over all features, or over channels and places together; initial gains, if any, are 1 and biases 0."""
     torch.manual_seed(0)
-    critic, pairs = make(norm="layer"), []
+    critic, pairs = make(norm=norm), []
     for module in critic.modules():
         if isinstance(module, nn.LayerNorm | nn.GroupNorm):
             module.register_forward_hook(

@@ -27,12 +27,12 @@ def start(digits, seed: int = 0) -> State:
     return State({"vae": vae}, {"vae": optimiser}, batches, torch.Generator().manual_seed(seed))
 
 
-def train(folder: Folder | None, state: State, **options) -> State:
-    """Train a VAE for 3 epochs of 4 steps, from a fresh state that the folder may replace by its newest checkpoint."""
+def train(folder: Folder | None, state: State, epochs: int = 3, **options) -> State:
+    """Train a VAE for epochs of 4 steps, from a fresh state that the folder may replace by its newest checkpoint."""
 
     def loop(on_start, **callbacks) -> State:
         on_start(state)
-        return continue_from(state, fit_vae, state.networks["vae"], epochs=3, lr=1e-2, **callbacks)
+        return continue_from(state, fit_vae, state.networks["vae"], epochs=epochs, lr=1e-2, **callbacks)
 
     return train_in(folder, loop, **options)
 

@@ -231,6 +231,34 @@ def test_each_network_has_its_learning_rate_and_both_follow_the_cosine(made_up, 
         assert rates[name] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("options", "falls"),
+    [
+        ({"cooldown": 0.4}, {"generator": "linear", "critic": "linear"}),
+        ({"decay": True, "critic_decay": False, "cooldown": 0.4}, {"generator": "cosine", "critic": "linear"}),
+        ({"critic_decay": True}, {"generator": "constant", "critic": "cosine"}),
+    ],
+)
+def test_each_network_has_its_schedule(made_up, options, falls):
+    """Of 20 steps, the last 8 are a cooldown of 0.4; before it the rate is exactly constant."""
+    expected = {
+        "constant": [LR] * 20,
+        "linear": [LR] * 12 + [LR * (20 - step) / 8 for step in range(12, 20)],
+        "cosine": [LR * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(20)],
+    }
+    rates = {"generator": [], "critic": []}
+
+    def record(state: State) -> None:
+        for name, optimiser in state.optimisers.items():
+            rates[name].append(optimiser.param_groups[0]["lr"])
+
+    fit(start(made_up), epochs=5, on_step=record, **options)
+    for name, fall in falls.items():
+        assert rates[name] == pytest.approx(expected[fall], rel=1e-12)
+    if falls["critic"] == "linear":
+        assert rates["critic"][:13] == [LR] * 13
+
+
 # rounds
 
 
