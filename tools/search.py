@@ -242,8 +242,8 @@ class Search:
         """Train a trial up to this epoch, from its checkpoint if there is one."""
 
         def stop(state: State) -> None:
-            trial["fid"] = [round(fid, 2) for fid in state.history.column("validation_fid")]
-            trial["critic_loss"] = [float(f"{loss:.3g}") for loss in state.history.column("critic_loss")]
+            for key, column in (("fid", "validation_fid"), ("critic_loss", "critic_loss")):
+                trial[key] = [float(f"{value:.4g}") for value in state.history.column(column)]
             trial["seconds"] = round(state.seconds)
             if state.epoch >= epochs:
                 raise StopTraining

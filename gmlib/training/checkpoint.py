@@ -184,8 +184,8 @@ class Folder:
                 for later in other_length:
                     later.unlink()
                 return content
-        for path, error in other_length.items():
-            raise InputError(f"cannot continue from the checkpoint {path}: {error}") from error
+        for path, reason in other_length.items():
+            raise InputError(f"cannot continue from the checkpoint {path}: {reason}") from reason
         raise InputError(
             f"cannot read any checkpoint in {self.path}, expected whole files written by gmlib train: "
             "restore a copy, or remove the folder and train again"
