@@ -22,6 +22,7 @@ from gmlib.models.residual import ResidualDecoder, ResidualEncoder
 from gmlib.objectives.adversarial import Adversarial
 from gmlib.objectives.bounds import ELBO, IWAE
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
+from gmlib.objectives.relativistic import critic_relativistic, generator_relativistic, r1_r2_penalty
 from gmlib.objectives.wasserstein import critic_wasserstein, generator_wasserstein, gradient_penalty
 
 # fields of recipes and of objectives, and arguments of networks
@@ -72,6 +73,7 @@ SETTINGS = {
     "penalty": "penalty",
     "weight": "weight of the penalty",
     "clip": "bound of the weights",
+    "relativistic": "relativistic",
 }
 
 # networks, objectives and optimisers: the values of settings that are no numbers
@@ -96,7 +98,10 @@ PARTS: dict[Any, str] = {
     generator_non_saturating: "generator's non-saturating loss",
     critic_wasserstein: "critic's Wasserstein loss",
     generator_wasserstein: "generator's Wasserstein loss",
+    critic_relativistic: "critic's relativistic loss",
+    generator_relativistic: "generator's relativistic loss",
     r1_penalty: "R1",
+    r1_r2_penalty: "R1 and R2",
     gradient_penalty: "gradient penalty",
     torch.optim.Adam: "Adam",
     torch.optim.AdamW: "AdamW",

@@ -11,12 +11,14 @@ from gmlib.objectives.adversarial import (
     MINIMAX,
     NON_SATURATING,
     NON_SATURATING_R1,
+    RELATIVISTIC,
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
     Adversarial,
 )
 from gmlib.objectives.bounds import ELBO, IWAE, Variational
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
+from gmlib.objectives.relativistic import critic_relativistic, generator_relativistic, r1_r2_penalty
 from gmlib.objectives.variational import (
     bernoulli_log_prob,
     elbo,
@@ -33,12 +35,14 @@ __all__ = [
     "MINIMAX",
     "NON_SATURATING",
     "NON_SATURATING_R1",
+    "RELATIVISTIC",
     "WASSERSTEIN_CLIPPED",
     "WASSERSTEIN_PENALTY",
     "Adversarial",
     "Variational",
     "bernoulli_log_prob",
     "clip_weights_",
+    "critic_relativistic",
     "critic_wasserstein",
     "discriminator_bce",
     "elbo",
@@ -46,9 +50,11 @@ __all__ = [
     "gaussian_log_prob",
     "generator_minimax",
     "generator_non_saturating",
+    "generator_relativistic",
     "generator_wasserstein",
     "gradient_penalty",
     "iwae_bound",
     "r1_penalty",
+    "r1_r2_penalty",
     "relaxed_elbo",
 ]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gmlib.errors import InputError
 from gmlib.objectives.gan import discriminator_bce, generator_minimax, generator_non_saturating, r1_penalty
+from gmlib.objectives.relativistic import critic_relativistic, generator_relativistic, r1_r2_penalty
 from gmlib.objectives.wasserstein import clip_weights_, critic_wasserstein, generator_wasserstein, gradient_penalty
 from gmlib.shapes import Image, Labels, PerImage
 
@@ -17,17 +18,19 @@ class Adversarial:
 
     Args:
         critic: loss of the critic, a function of the scores of real and of generated images.
-        generator: loss of the generator, a function of the scores of generated images.
+        generator: loss of the generator, a function of the scores of generated images, and of real ones if `relativistic`.
         penalty: added to the critic's loss, such as `gradient_penalty`; None for no penalty.
         weight: factor of the penalty; 0 without a penalty.
         clip: bound of the critic's weights after each of its steps, as `clip_weights_` takes it; None for no clipping.
+        relativistic: whether the generator's loss compares each generated image with a real one.
     """
 
     critic: Callable[[PerImage, PerImage], PerImage]
-    generator: Callable[[PerImage], PerImage]
+    generator: Callable[..., PerImage]
     penalty: Callable[..., PerImage] | None = None
     weight: float = 0.0
     clip: float | tuple[float, ...] | None = None
+    relativistic: bool = False
 
     def __post_init__(self) -> None:
         """Raise InputError for a penalty without a weight, and for a weight without a penalty."""
@@ -47,9 +50,9 @@ class Adversarial:
         """Return the weight times the mean penalty, which is added to the critic's loss; 0 if there is no penalty."""
         return self.weight * self.penalty(critic, real, fake, y, eps).mean() if self.penalty else real.new_zeros(())
 
-    def generator_loss(self, fake: PerImage) -> Tensor:
-        """Return the mean loss that the generator minimises, from scores of generated images `(b,)`."""
-        return self.generator(fake).mean()
+    def generator_loss(self, fake: PerImage, real: PerImage | None = None) -> Tensor:
+        """Return the mean loss that the generator minimises, from scores `(b,)`; those of real images only if relativistic."""
+        return (self.generator(fake, real) if self.relativistic else self.generator(fake)).mean()
 
     def constrain_weights_(self, critic: nn.Module) -> None:
         """Clip the weights of a critic in place, if the objective has a bound."""
@@ -72,3 +75,6 @@ NON_SATURATING_R1 = Adversarial(discriminator_bce, generator_non_saturating, pen
 MINIMAX = Adversarial(discriminator_bce, generator_minimax)
 WASSERSTEIN_CLIPPED = Adversarial(critic_wasserstein, generator_wasserstein, clip=0.01)
 WASSERSTEIN_PENALTY = Adversarial(critic_wasserstein, generator_wasserstein, penalty=gradient_penalty, weight=10.0)
+RELATIVISTIC = Adversarial(
+    critic_relativistic, generator_relativistic, penalty=r1_r2_penalty, weight=0.01, relativistic=True
+)

@@ -159,7 +159,7 @@ def generator_step(
         gan: both networks.
         optimiser: of the generator.
         objective: the generator's loss.
-        x: real images `(b, c, h, w)`, of which only the number is used.
+        x: real images `(b, c, h, w)`; only a relativistic objective uses more of them than their number.
         y: labels `(b,)` of the generated images, or None; must be None if pack > 1.
         rng: random generator of the latents.
         pack: m, the number of images that the critic scores jointly.
@@ -171,8 +171,9 @@ def generator_step(
     11; Gulrajani et al. 2017, algorithm 1, lines 11 and 12.
     """
     with frozen(gan.critic):
-        fake_scores = gan.critic(fake_packs(gan.generator, x, y, rng, pack), y)
-        loss = objective.generator_loss(fake_scores.float())
+        fake_scores = gan.critic(fake_packs(gan.generator, x, y, rng, pack), y).float()
+        real_scores = gan.critic(join_channels(x, pack), y).float() if objective.relativistic else None
+        loss = objective.generator_loss(fake_scores, real_scores)
         optimiser.zero_grad()
         loss.backward()
     optimiser.step()

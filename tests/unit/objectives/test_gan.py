@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from gmlib.errors import InputError
@@ -12,17 +13,21 @@ from gmlib.objectives import (
     MINIMAX,
     NON_SATURATING,
     NON_SATURATING_R1,
+    RELATIVISTIC,
     WASSERSTEIN_CLIPPED,
     WASSERSTEIN_PENALTY,
     Adversarial,
     clip_weights_,
+    critic_relativistic,
     critic_wasserstein,
     discriminator_bce,
     generator_minimax,
     generator_non_saturating,
+    generator_relativistic,
     generator_wasserstein,
     gradient_penalty,
     r1_penalty,
+    r1_r2_penalty,
 )
 
 
@@ -97,6 +102,29 @@ def test_r1_has_gradients_in_the_critic_and_not_in_the_images():
     assert fake.grad is None
 
 
+def test_relativistic_losses_compare_real_and_generated_scores():
+    """In value and gradient the cross-entropy of the difference of scores; both losses are 0 for the winner."""
+    real, fake = torch.tensor([1.0, -2.0, 30.0]).double(), torch.tensor([3.0, -2.0, -700.0]).double()
+    for scores in (real, fake):
+        scores.requires_grad_()
+    for loss, a, b in ((critic_relativistic, real, fake), (generator_relativistic, fake, real)):
+        value = loss(a, b)
+        expected = F.binary_cross_entropy_with_logits(a - b, torch.ones(3).double(), reduction="none")
+        torch.testing.assert_close(value, expected)
+        slopes, by_torch = (torch.autograd.grad(total.sum(), (a, b)) for total in (value, expected))
+        torch.testing.assert_close(slopes, by_torch)
+        assert value[1].item() == pytest.approx(math.log(2))
+    assert critic_relativistic(real, fake)[2] < 1e-300
+    assert generator_relativistic(fake, real)[2] == 730
+
+
+def test_r1_and_r2_are_the_squared_slopes_at_real_and_at_generated_images():
+    """For l(x) = |x|²/2 the slope at x is x itself."""
+    x, fake = images(5, 2, 3, 4), images(5, 2, 3, 4) + 1
+    penalty = r1_r2_penalty(lambda x, y: x.flatten(1).square().sum(1) / 2, x, fake)
+    torch.testing.assert_close(penalty, (x.square() + fake.square()).sum((1, 2, 3)))
+
+
 # objects that combine losses
 
 
@@ -107,6 +135,7 @@ def test_the_named_objectives():
         MINIMAX: (discriminator_bce, generator_minimax, None, 0.0, None),
         WASSERSTEIN_CLIPPED: (critic_wasserstein, generator_wasserstein, None, 0.0, 0.01),
         WASSERSTEIN_PENALTY: (critic_wasserstein, generator_wasserstein, gradient_penalty, 10.0, None),
+        RELATIVISTIC: (critic_relativistic, generator_relativistic, r1_r2_penalty, 0.01, None, True),
     }
     for objective, parts in named.items():
         assert objective == Adversarial(*parts)
@@ -167,7 +196,7 @@ def test_bounds_that_are_not_positive_or_not_one_per_layer_are_refused(bound):
 def test_scores_that_are_not_one_number_per_image_are_refused(shape):
     """A critic whose last layer returns (b, 1) would be scored on b × b pairs of images."""
     scores, other = torch.zeros(8), torch.zeros(shape)
-    for loss in (discriminator_bce, critic_wasserstein):
+    for loss in (discriminator_bce, critic_wasserstein, critic_relativistic, generator_relativistic):
         for real, fake in ((scores, other), (other, scores)):
             with pytest.raises(InputError, match="shape"):
                 loss(real, fake)
@@ -177,7 +206,7 @@ def test_scores_that_are_not_one_number_per_image_are_refused(shape):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("penalty", [r1_penalty, gradient_penalty])
+@pytest.mark.parametrize("penalty", [r1_penalty, r1_r2_penalty, gradient_penalty])
 def test_penalties_refuse_critics_whose_scores_are_not_one_number_per_image(penalty):
     x = images(5, 2, 3, 4)
     for reshape in (lambda s: s[:, None], lambda s: s.sum()):

@@ -13,7 +13,7 @@ from torch import nn
 from gmlib.data import Batches
 from gmlib.errors import DivergedError
 from gmlib.models import GAN, MLPCritic, MLPGenerator
-from gmlib.objectives import MINIMAX, NON_SATURATING, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
+from gmlib.objectives import MINIMAX, NON_SATURATING, RELATIVISTIC, WASSERSTEIN_CLIPPED, WASSERSTEIN_PENALTY
 from gmlib.training import State, critic_steps, fit_gan, generate
 from gmlib.training.checkpoint import pack as checkpoint_of
 from gmlib.training.checkpoint import unpack
@@ -76,15 +76,20 @@ LOSSES = {
     "non-saturating": (
         NON_SATURATING,
         lambda real, fake: cross_entropy(real, 1) + cross_entropy(fake, 0),
-        lambda fake: cross_entropy(fake, 1),
+        lambda fake, real: cross_entropy(fake, 1),
     ),
     "minimax": (
         MINIMAX,
         lambda real, fake: cross_entropy(real, 1) + cross_entropy(fake, 0),
-        lambda fake: -cross_entropy(fake, 0),
+        lambda fake, real: -cross_entropy(fake, 0),
     ),
-    "clipped": (WASSERSTEIN_CLIPPED, lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
-    "penalty": (WASSERSTEIN_PENALTY, lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()),
+    "clipped": (WASSERSTEIN_CLIPPED, lambda real, fake: fake.mean() - real.mean(), lambda fake, real: -fake.mean()),
+    "penalty": (WASSERSTEIN_PENALTY, lambda real, fake: fake.mean() - real.mean(), lambda fake, real: -fake.mean()),
+    "relativistic": (
+        RELATIVISTIC,
+        lambda real, fake: cross_entropy(real - fake, 1),
+        lambda fake, real: cross_entropy(fake - real, 1),
+    ),
 }
 
 
@@ -99,6 +104,8 @@ LOSSES = {
         ("clipped", {}, {"n_critic": 3}),
         ("penalty", {"classes": 10, "norm": True}, {"n_critic": 3}),
         ("penalty", {"pack": 4}, {"pack": 4, "n_critic": 2}),
+        ("relativistic", {"classes": 10}, {"n_critic": 2, "n_generator": 2}),
+        ("relativistic", {"pack": 2}, {"pack": 2}),
     ],
 )
 def test_steps_are_those_of_plain_gradient_descent(made_up, name, sizes, options):
@@ -108,7 +115,7 @@ def test_steps_are_those_of_plain_gradient_descent(made_up, name, sizes, options
     history = fit(state, lr=SMALL_LR, epochs=3, objective=objective, **options)
 
     generator, critic, rng = by_hand.networks["generator"], by_hand.networks["critic"], by_hand.rng
-    m, rows, steps = options.get("pack", 1), [], 0
+    m, rows, steps, relativistic = options.get("pack", 1), [], 0, name == "relativistic"
 
     def fake_packs(y: torch.Tensor | None) -> torch.Tensor:
         return generator(torch.randn(16, 4, generator=rng), y).reshape(16 // m, m, 28, 28)
@@ -125,6 +132,11 @@ def test_steps_are_those_of_plain_gradient_descent(made_up, name, sizes, options
                 between = (eps * real + (1 - eps) * fake).requires_grad_()
                 (slope,) = torch.autograd.grad(critic(between, y).sum(), between, create_graph=True)
                 loss = loss + 10 * ((slope.square().sum((1, 2, 3)).sqrt() - 1) ** 2).mean()
+            if relativistic:
+                torch.rand(16 // m, 1, 1, 1, generator=rng)
+                for points in (real.clone().requires_grad_(), fake.clone().requires_grad_()):
+                    (slope,) = torch.autograd.grad(critic(points, y).sum(), points, create_graph=True)
+                    loss = loss + 0.01 * slope.square().sum((1, 2, 3)).mean()
             scores = torch.stack([real_scores, fake_scores]).detach()
             batch_means.append(torch.cat([loss.detach().view(1), scores.mean(1), scores.sigmoid().mean(1)]))
             descend(critic, loss)
@@ -135,7 +147,7 @@ def test_steps_are_those_of_plain_gradient_descent(made_up, name, sizes, options
             steps += 1
             if steps % options.get("n_critic", 1) == 0:
                 for _ in range(options.get("n_generator", 1)):
-                    loss = generator_loss(critic(fake_packs(y), y))
+                    loss = generator_loss(critic(fake_packs(y), y), critic(real, y) if relativistic else None)
                     losses.append(loss.item())
                     descend(generator, loss)
         means = torch.stack(batch_means).mean(0).tolist()
