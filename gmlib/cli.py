@@ -296,6 +296,8 @@ def train_on(
         file.copy_to(folder)
     run = save_run(run, folder, lambda run: splits.metrics_of(run, scorer))
     typer.echo(metrics_table(run.metrics))
+    if died := run.history.critic_died():
+        typer.echo(f"note: {died}")
     next_command = "" if isinstance(recipe, ClassifierRecipe) else f"; look at it with: gmlib sample {folder}"
     typer.echo(f"wrote {folder / recipe.name}.safetensors{next_command}")
 

@@ -157,7 +157,9 @@ def _epoch_table(history: History) -> Shown:
     """Return a table of some epochs of a history, at growing distances, and the last."""
     rows = [row for row in history.rows if row["epoch"] in (1, 2, 5, 10, 20, 50, 100, 200, len(history))]
     # titles with spaces, so that a narrow page can break them
-    return table([{name.replace("_", " "): value for name, value in row.items()} for row in rows], digits=1)
+    shown = table([{name.replace("_", " "): value for name, value in row.items()} for row in rows], digits=1)
+    died = history.critic_died()
+    return Shown(f"{shown.markdown}\n\n{died[0].upper()}{died[1:]}.") if died else shown
 
 
 def _without_docstrings(source: str) -> str:

@@ -15,7 +15,7 @@ from gmlib.training.state import State
 # the columns of a history that are shown, if a run has them
 HEADLINES = (
     *("train_elbo", "train_iwae", "validation_elbo", "validation_kl"),
-    *("critic_loss", "generator_loss", "validation_fid", "validation_modes"),
+    *("critic_loss", "generator_loss", "validation_fid", "validation_auc", "validation_modes"),
     *("loss", "validation_accuracy"),
 )
 

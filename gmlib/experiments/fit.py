@@ -187,7 +187,7 @@ def training_loop(
     if isinstance(recipe, GANRecipe):
         validate = None
         if validation is not None and scorer is not None:
-            validate = partial(validate_gan, images=validation, scorer=scorer, stack=recipe.stack)
+            validate = partial(validate_gan, images=validation, scorer=scorer, stack=recipe.stack, pack=recipe.pack)
         return partial(
             fit_gan,
             model.to(memory_format=torch.channels_last),  # convolutions of many channels run faster

@@ -18,6 +18,9 @@ def require_finite(row: Row) -> None:
             raise DivergedError(f"{name} is {value} in epoch {row['epoch']}")
 
 
+DEAD_AUC = 0.55  # a critic below it is close to 0.5, to drawing lots
+
+
 @dataclass
 class History:
     """Rows of numbers with the same columns, one per epoch, in order."""
@@ -46,6 +49,17 @@ class History:
             Mean score of real images minus mean score of generated images, one per epoch, from before the critic's steps.
         """
         return [cast(float, row["real_score"]) - cast(float, row["fake_score"]) for row in self.rows]
+
+    def critic_died(self) -> str:
+        """Return a sentence if the critic no longer tells held-out images from samples after the last epoch, otherwise ""."""
+        auc = self.rows[-1].get("validation_auc") if self.rows else None
+        if auc is None or auc >= DEAD_AUC:
+            return ""
+        return (
+            f"the critic gives a held-out image a higher score than a sample in only {100 * auc:.0f} % of pairs: unless the "
+            "samples are as good as real images, it has died, and the generator learns nothing from it; try other rates of both "
+            "networks, or another bound or penalty"
+        )
 
     def csv(self) -> str:
         """Return the rows as comma-separated text: a header, and one line per epoch, in which None is an empty field."""

@@ -14,7 +14,7 @@ from gmlib.experiments.recipe import GANRecipe
 from gmlib.identity import identity
 from gmlib.metrics.scorer import Scorer
 from gmlib.models import VAE, Classifier, DCCritic, DCGenerator, NoLatent, PixelCNN, PixelDecoder
-from gmlib.objectives import ELBO, IWAE, WASSERSTEIN_CLIPPED
+from gmlib.objectives import ELBO, IWAE, NON_SATURATING, WASSERSTEIN_CLIPPED
 from gmlib.seeds import stream
 from gmlib.training import State, StopTraining
 from tests.unit.training.common import differences
@@ -269,6 +269,17 @@ def test_the_settings_of_a_gan_reach_its_loop(few_digits, monkeypatch):
     monkeypatch.setattr("gmlib.training.gan.warmup_critic_steps", lambda steps: 5)
     leads = fit_profile(replace(GAN, warmup=True), seed=1).history.column("generator_steps")
     assert leads == [0, 1, 1]  # after the fifth and the tenth step of the critic
+
+
+def test_a_run_whose_critic_is_dead_says_so(few_digits):
+    """A bound of 1e-6 makes every score the same; with none, digits of bars and noise are easily told apart."""
+    recipe = replace(GAN, objective=replace(WASSERSTEIN_CLIPPED, clip=1e-6), dropout=0.0, quick_epochs=4)
+    dead, alive = (fit_profile(each, seed=1) for each in (recipe, replace(recipe, objective=NON_SATURATING)))
+    assert "it has died" in dead.history.critic_died()
+    assert "it has died" in show(dead.history).markdown
+    assert alive.history.critic_died() == ""
+    assert "has died" not in show(alive.history).markdown
+    assert dead.history.column("validation_auc")[-1] < 0.55 < alive.history.column("validation_auc")[-1]
 
 
 @pytest.mark.parametrize("ema", [0.9, 0.0])

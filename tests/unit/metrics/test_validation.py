@@ -37,6 +37,26 @@ def test_the_fid_of_a_gan(monkeypatch):
     assert validate_gan(gan, VALIDATION, shipped_scorer()) == expected
 
 
+def test_the_critic_is_measured_on_held_out_images(monkeypatch):
+    monkeypatch.setattr(module, "MOST_SAMPLES", 200)
+    gan, images = pretrained("cdcgan").model, VALIDATION[:200]
+    z = torch.randn(200, gan.latent_dim, generator=stream(0, "validation samples"))
+    with torch.no_grad():
+        real = gan.critic(images.grey(), images.labels)
+        fake = gan.critic(gan.generator(z, images.labels), images.labels)
+    row = validate_gan(gan, VALIDATION, shipped_scorer())
+    assert list(row) == ["validation_fid", "validation_estimate", "validation_auc"]
+    assert row["validation_estimate"] == pytest.approx((real.mean() - fake.mean()).item(), rel=1e-5)
+    pairs = [(r > f).item() for r in real for f in fake]
+    assert row["validation_auc"] == pytest.approx(sum(pairs) / 200**2)
+
+
+def test_ties_count_half():
+    real, fake = torch.tensor([1.0, 2.0, 9.0, 2.0]), torch.tensor([2.0, 0.0, 2.0, 5.0])
+    assert module.area_under_roc(real, fake) == (1 + 2 + 4 + 2) / 16
+    assert module.area_under_roc(torch.zeros(3), torch.zeros(3)) == 0.5
+
+
 def test_the_modes_of_stacks(monkeypatch):
     monkeypatch.setattr(module, "MOST_SAMPLES", 40)
     gan = pretrained("stacked_dcgan").model

@@ -20,6 +20,15 @@ def test_columns_and_length():
     assert History([{"real_score": 3.0, "fake_score": 1.0}]).wasserstein_estimate() == [2.0]
 
 
+@pytest.mark.parametrize(("auc", "died"), [(0.511, True), (0.3, True), (0.56, False), (None, False)])
+def test_a_history_says_that_its_critic_has_died(auc, died):
+    rows = [{"epoch": 1, "validation_auc": 0.9}, {"epoch": 2} | ({} if auc is None else {"validation_auc": auc})]
+    sentence = History(rows).critic_died()
+    assert bool(sentence) == died
+    assert not died or f"in only {100 * auc:.0f} % of pairs" in sentence
+    assert History().critic_died() == ""
+
+
 def test_csv_keeps_every_digit_and_leaves_none_empty():
     rows = list(csv.DictReader(io.StringIO(History(ROWS).csv())))
     assert [list(row) for row in rows] == [["epoch", "loss", "critic"]] * 2
