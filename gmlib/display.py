@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from gmlib.errors import InputError, nearest
-from gmlib.experiments.recipe import Recipe
+from gmlib.experiments.recipe import GANRecipe, Recipe
 from gmlib.experiments.run import Run
 from gmlib.training.history import History
 
@@ -69,7 +69,8 @@ def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | N
     Args:
         runs: name to run.
         columns: title of a column to the name of a metric, of an entry of the run's record such as "seconds", or
-            "parameters" for the number of parameters. A value that a run does not have is shown as a dash.
+            "parameters" for the number of parameters, for a GAN "generator_steps" and "images" (in the critic's batches), and
+            "hours" of training. A value that a run does not have is shown as a dash.
         digits: decimals of each float; None shows all.
 
     Returns:
@@ -78,7 +79,9 @@ def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | N
     Raises:
         InputError: if no run has the metric or entry of a column.
     """
-    values = {name: {"parameters": parameters(run), **run.record, **run.metrics} for name, run in runs.items()}
+    values = {
+        name: {"parameters": parameters(run), **_cost(run), **run.record, **run.metrics} for name, run in runs.items()
+    }
     known = {key for of_run in values.values() for key in of_run}
     for key in columns.values():
         if key not in known:
@@ -88,6 +91,16 @@ def results(runs: Mapping[str, Run], columns: Mapping[str, str], digits: int | N
     return table(
         ({"run": name} | {title: values[name].get(key) for title, key in columns.items()} for name in runs), digits
     )
+
+
+def _cost(run: Run) -> dict[str, Any]:
+    """Return the hours of a run's training, and for a GAN the generator's steps and the images in the critic's batches."""
+    cost: dict[str, Any] = {"hours": run.record["seconds"] / 3600} if "seconds" in run.record else {}
+    if isinstance(run.recipe, GANRecipe):
+        cost["generator_steps"] = steps = sum(int(steps or 0) for steps in run.history.column("generator_steps"))
+        if not run.recipe.warmup:  # without it, each round has the same number of steps
+            cost["images"] = steps * run.recipe.n_critic // run.recipe.n_generator * run.recipe.batch_size
+    return cost
 
 
 def parameters(thing: nn.Module | Run) -> int:

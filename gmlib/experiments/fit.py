@@ -118,7 +118,12 @@ def fit(
     state = train_in(folder, loop, resume=resume, on_start=on_start, on_step=on_step, on_epoch=on_epoch)
     # averaged weights (ema) required no gradients during training; the weights of the returned model do
     model = model_of(state.result()).eval().requires_grad_()
-    measured = {"epochs": state.epoch, "device": str(device), "processes": parallel.world_size()}
+    measured = {
+        "epochs": state.epoch,
+        "images": state.step * recipe.batch_size,
+        "device": str(device),
+        "processes": parallel.world_size(),
+    }
     measured |= {"seconds": round(state.seconds, 1), "versions": versions()}
     return Run(recipe, model, state.history, metrics={}, record=settings | measured)
 

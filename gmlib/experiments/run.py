@@ -33,8 +33,8 @@ class Run:
         model: the trained model, in eval mode: a VAE and a GAN sample, a classifier classifies.
         history: one row per epoch.
         metrics: name to number; the function that computes a metric documents its unit.
-        record: name and hash of the recipe, dataset and its digest, epochs, seed, device, seconds and versions; for a run on
-            disk also the digest of its file.
+        record: name and hash of the recipe, dataset and its digest, epochs, images (or stacks of them) in the batches of all
+            epochs, seed, device, seconds and versions; for a run on disk also the digest of its file.
     """
 
     recipe: Recipe

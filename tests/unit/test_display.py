@@ -168,6 +168,18 @@ def test_results_are_a_row_a_run_with_a_dash_where_one_lacks_a_measure():
     ]
 
 
+def test_the_cost_of_a_game_is_its_steps_and_hours():
+    run = gmlib.pretrained("wgan_gp")
+    steps = sum(row["generator_steps"] for row in run.history.rows)
+    runs = {"wgan_gp": run, "vae": gmlib.pretrained("vae")}
+    _, _, gan, vae = cells(
+        results(runs, {"steps": "generator_steps", "images": "images", "hours": "hours"}, 3).markdown
+    )
+    images = steps * run.recipe.n_critic * run.recipe.batch_size
+    assert gan == ["wgan_gp", f"{steps:,}", f"{images:,}", f"{run.record['seconds'] / 3600:.3f}"]
+    assert vae[:3] == ["vae", "–", "–"]
+
+
 def test_results_that_no_run_has(refused):
     with refused("got the column 'test_elb'", "did you mean 'test_elbo'"):
         results({"vae": gmlib.pretrained("vae")}, {"ELBO": "test_elb"})

@@ -70,6 +70,7 @@ def test_a_record_states_how_the_run_was_made(few_digits):
     assert run.record["versions"]["torch"] == torch.__version__
     assert run.record["processes"] == 1
     assert run.record["seconds"] > 0.15
+    assert run.record["images"] == 4 * 64
     assert run.metrics == {}
 
 
