@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from gmlib import ImageDataset, recipes, zoo
 from gmlib.experiments.evaluate import save
 from gmlib.experiments.fit import fit_profile
-from gmlib.experiments.run import read_run, write_run
+from gmlib.experiments.run import Run, read_run, write_run
+from gmlib.training import History
 from tools import convert, evaluate, mutants, retrain
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=2, epochs=2)
@@ -95,7 +96,7 @@ def short_recipes(few_digits, tmp_path, monkeypatch):
     monkeypatch.setattr("tools.retrain.load", lambda source, split, root: digits)
     monkeypatch.setattr(recipes, "ALL", {"vae": SHORT})
     monkeypatch.setattr(recipes, "CLASSIFIER", replace(recipes.CLASSIFIER, batch_size=16, epochs=1))
-    monkeypatch.setattr("tools.retrain.expected", lambda names: f"expected {names}")
+    monkeypatch.setattr("tools.retrain.expected", lambda names, done: f"expected {names}, done {sorted(done)}")
     monkeypatch.setattr("tools.retrain.Splits.metrics_of", lambda *_: {"n": 64})
 
 
@@ -103,14 +104,16 @@ def test_retrain_goes_on_where_it_stopped(short_recipes, tmp_path, capsys):
     command = ["--out", str(tmp_path), "--device", "cpu"]
     assert retrain.main(command) == 0
     out = capsys.readouterr().out
-    assert out.startswith("expected ['classifier', 'vae']\ntraining classifier\nepoch    1/1  loss")
+    assert out.startswith("expected ['classifier', 'vae'], done []\ntraining classifier\nepoch    1/1  loss")
     assert out.index("wrote") < out.index("training vae")
     path = tmp_path / "vae" / "vae.safetensors"
     record, tensors = read_run(path)
     del record["sha256"]
     write_run(path, record | {"data": "mnist5k/train"}, tensors)  # no full run
     assert retrain.main(command) == 0
-    assert f"classifier is done: {tmp_path / 'classifier'}\ntraining vae\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.startswith("expected ['classifier', 'vae'], done ['classifier']\ntraining vae\n")
+    assert "training classifier" not in out
     assert read_run(path)[0]["data"] == "mnist/train"
 
 
@@ -125,11 +128,30 @@ def test_ctrl_c_in_retrain_names_the_command_that_goes_on(short_recipes, tmp_pat
 
 def test_the_time_of_full_runs_is_that_of_the_shipped_ones():
     seconds = {name: zoo.pretrained(name).record["seconds"] for name in ("classifier", "vae")}
-    text = retrain.expected(["classifier", "vae"])
+    text = retrain.expected(["classifier", "vae", "cvae"], {"cvae"})
+    assert re.search(r"^cvae +done$", text, re.M)
     for name, value in seconds.items():
         assert re.search(rf"^{name} +{re.escape(retrain.spell(value))} on cpu$", text, re.M)
-    assert re.search(rf"^in all +{re.escape(retrain.spell(sum(seconds.values())))} ", text, re.M)
+    assert re.search(rf"^what is left +{re.escape(retrain.spell(sum(seconds.values())))} ", text, re.M)
     assert [retrain.spell(value) for value in (40, 754, 12600)] == ["40 s", "13 min", "3.5 h"]
+
+
+@pytest.mark.parametrize(
+    ("fids", "word"),
+    [
+        ([90, 50, 40, 40, 39.5, 39.4, 38.8, 41, 20, 10], "had reached a plateau before the cooldown: it fell by 1.5%"),
+        ([90, 50, 40, 40, 40, 40, 39, 41, 20, 10], "was falling before the cooldown, by 2.5%"),
+        ([90, 50, 40, 40, 40, 40, 41, 42, 20, 10], "had reached a plateau before the cooldown: it fell by 0.0%"),
+    ],
+)
+def test_a_plateau_is_a_quarter_without_a_fall_of_2_percent(fids, word):
+    recipe = replace(
+        recipes.GAN, cooldown=0.2
+    )  # 8 of 10 epochs before it; their last quarter is the seventh and eighth
+    history = History([{"epoch": epoch, "validation_fid": fid} for epoch, fid in enumerate(fids, 1)])
+    assert word in retrain.plateau(Run(recipe, None, history, {}, {}))
+    assert retrain.plateau(Run(replace(recipe, decay=True), None, history, {}, {})) == ""
+    assert retrain.plateau(Run(recipe, None, History([{"epoch": 1}] * 10), {}, {})) == ""
 
 
 # runs of two files
@@ -172,9 +194,9 @@ def test_a_run_that_would_change_is_not_converted(of_1_0, monkeypatch, fault):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_every_hash_of_1_0_but_those_of_pixel_models_has_one_of_today():
-    today = {recipe.hash for recipe in recipes.ALL.values() if not getattr(recipe, "pixelcnn", None)}
-    assert today <= {*convert.hashes().values()}
+@pytest.mark.parametrize("name", ["vae", "conv_vae", "cvae", "gan", "cgan", "cdcgan", "stacked_pacgan"])
+def test_a_recipe_that_is_as_it_was_in_1_0_has_a_hash_of_then(name):
+    assert recipes.ALL[name].hash in convert.hashes().values()
 
 
 # mutants
