@@ -47,17 +47,32 @@ class Explorer(WithPoster, anywidget.AnyWidget):
         return f"Explorer({self.name!r})"
 
     def html(self) -> str:
-        """Return the explorer for a page: a `figure` element that contains all that it needs. Its id is a hash."""
-        data = json.dumps({"state": self.state, "chosen": self.chosen}, separators=(",", ":"))
-        data = data.replace("<", "\\u003c")  # no string in the JSON can end the script element
-        module = f"{self._esm}\n{source('page.js')}"
-        poster = image(self.poster, self.alt)
-        digest = hashlib.sha256("\n".join((self._css, poster, data, module)).encode()).hexdigest()[:12]
-        return (
-            f'<figure class="gm-explorer" id="explorer-{digest}">\n<style>\n{self._css}</style>\n{poster}\n'
-            f'<script type="application/json">{data}</script>\n'
-            f'<script type="module">\n{module}\nattach("explorer-{digest}", render);\n</script>\n</figure>'
-        )
+        """Return the explorer for a page: a `figure` element that contains all that it needs."""
+        values = {"state": self.state, "chosen": self.chosen}
+        return figure(image(self.poster, self.alt), values, module=self._esm, css=self._css)
+
+
+def figure(poster: str, values: dict[str, Any], *, module: str, css: str) -> str:
+    """Return a widget for a page without a kernel, as HTML; its id is a hash.
+
+    Args:
+        poster: HTML that stands there without JavaScript, an `img` or an element of the class "gm-poster".
+        values: the initial values of the widget, as JSON.
+        module: JavaScript that defines `render`.
+        css: its style sheet.
+
+    Returns:
+        A `figure` element that contains all that the widget needs.
+    """
+    data = json.dumps(values, separators=(",", ":"))
+    data = data.replace("<", "\\u003c")  # no string in the JSON can end the script element
+    module = f"{module}\n{source('page.js')}"
+    digest = hashlib.sha256("\n".join((css, poster, data, module)).encode()).hexdigest()[:12]
+    return (
+        f'<figure class="gm-explorer" id="explorer-{digest}">\n<style>\n{css}</style>\n{poster}\n'
+        f'<script type="application/json">{data}</script>\n'
+        f'<script type="module">\n{module}\nattach("explorer-{digest}", render);\n</script>\n</figure>'
+    )
 
 
 def source(*files: str) -> str:

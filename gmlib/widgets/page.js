@@ -16,6 +16,6 @@ function attach(id, render) {
   const el = document.createElement("div");
   render({ model, el }); // the poster remains if this fails
   figure.append(el);
-  figure.querySelector("img").remove();
+  figure.querySelector("img, .gm-poster").remove();
   figure.dataset.live = "";
 }

@@ -9,9 +9,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, sync_playwright
 
+from gmlib.widgets import Quiz, quiz
 from tests.site.rendered import FLAGS, PHONE, ROOT, SITE, chromium, render
 
 pytestmark = pytest.mark.xdist_group("site")
@@ -209,49 +211,49 @@ def test_a_table_sorts_by_a_click_or_a_key_with_dashes_last(browser):
 # ---- quizzes
 
 # Chooses every answer of every question in turn, and notes what the page then shows.
-CHOOSE = """() => [...document.querySelectorAll(".quiz input")].map((input) => {
+CHOOSE = """() => [...document.querySelectorAll(".gm-quiz input")].map((input) => {
     input.click();
-    const question = input.closest("fieldset"), reply = question.querySelector(".quiz-reply");
-    const kept = question.querySelectorAll("p").length === question.querySelectorAll("input").length;
+    const reply = input.closest("fieldset").querySelector(".gm-reply");
     const {scrollWidth, clientWidth} = document.documentElement;
-    const right = "right" in input.dataset, shown = reply.childElementCount, wide = scrollWidth - clientWidth;
-    return {text: reply.innerText, kept, right, shown, wide};
+    return {text: reply.innerText, wide: scrollWidth - clientWidth};
 })"""
 
 
-def quizzes() -> list[Path]:
-    """Find the pages that hold a quiz."""
-    return [path for path in sorted((SITE / "book").glob("*.html")) if '<div class="quiz"' in path.read_text()]
+def quizzes() -> dict[Path, Quiz]:
+    """Find the pages that hold a quiz, and the quiz of each."""
+    chapters = {path: nbformat.read(path, as_version=4) for path in sorted((ROOT / "book").glob("*.ipynb"))}
+    sources = {path: "\n".join(cell.source for cell in chapter.cells) for path, chapter in chapters.items()}
+    found = {path: re.search(r'widgets\.quiz\("(.+)"\)', source) for path, source in sources.items()}
+    return {SITE / "book" / f"{path.stem}.html": quiz(name[1]) for path, name in found.items() if name}
 
 
 def reply(question: Locator) -> str:
-    return question.locator(".quiz-reply").inner_text()
+    return question.locator(".gm-reply").inner_text()
 
 
 def test_a_quiz_answers_to_the_mouse(browser):
-    page = browser.new_page()
-    page.goto(quizzes()[0].as_uri())
-    quiz, questions = page.locator(".quiz"), page.locator(".quiz fieldset").all()
-    assert not quiz.locator("details").first.is_visible()
-    for number, question in enumerate(questions, 1):
-        wrong, right = (question.locator(f"input{s}").first for s in (":not([data-right])", "[data-right]"))
-        score = quiz.locator(".quiz-score")
-        question.locator(f"label[for={wrong.get_attribute('id')}]").click()
+    page, (path, widget) = browser.new_page(), next(iter(quizzes().items()))
+    page.goto(path.as_uri())
+    questions = page.locator(".gm-quiz fieldset").all()
+    assert page.locator(".gm-reply:not(:empty)").count() == 0
+    for number, (question, known) in enumerate(zip(questions, widget.questions, strict=True), 1):
+        labels, score = question.locator("label").all(), page.locator(".gm-score")
+        labels[known["right"] - 1].click()
         assert reply(question).startswith("No. ")
         left = len(questions) - number
         still_open = f", {left} still open" if left else ""
         assert score.inner_text() == f"{number - 1} of {len(questions)} right{still_open}."
-        question.locator(f"label[for={right.get_attribute('id')}]").click()
+        labels[known["right"]].click()
         assert reply(question).startswith("Right. ")
-        assert page.locator(".quiz-right").count() == number
+        assert page.locator(".gm-right").count() == number
         assert score.inner_text() == f"{number} of {len(questions)} right{still_open}."
     page.close()
 
 
 def test_a_quiz_answers_to_the_keyboard(browser):
     page = browser.new_page()
-    page.goto(quizzes()[0].as_uri())
-    first, second = page.locator(".quiz fieldset").all()[:2]
+    page.goto(next(iter(quizzes())).as_uri())
+    first, second = page.locator(".gm-quiz fieldset").all()[:2]
     first.locator("input").first.focus()
     page.keyboard.press("Space")
     before = reply(first)
@@ -261,36 +263,34 @@ def test_a_quiz_answers_to_the_keyboard(browser):
     assert {before.split(".")[0], after.split(".")[0]} <= {"No", "Right"}
     assert first.locator("input").nth(1).is_checked()
     page.keyboard.press("Tab")
-    while second.locator("input:focus").count() == 0:  # a link in the explanation comes first
-        assert page.locator("fieldset :focus").count(), "the focus left the quiz"
-        page.keyboard.press("Tab")
+    assert second.locator("input:focus").count() == 1
     page.keyboard.press("Space")
     assert reply(second)
-    assert "3 still open" in page.locator(".quiz-score").inner_text()
+    assert "3 still open" in page.locator(".gm-score").inner_text()
     page.close()
 
 
 def test_every_answer_of_every_quiz_has_its_reply_and_fits_a_phone(browser):
-    assert quizzes()
-    for path in quizzes():
+    for path, widget in quizzes().items():
         page = browser.new_page(viewport=PHONE)
         page.goto(path.as_uri())
-        for seen in page.evaluate(CHOOSE):
-            assert (seen["shown"], seen["kept"]) == (1, True), path.name
-            assert seen["text"].startswith("Right. " if seen["right"] else "No. "), path.name
-            assert seen["wide"] <= 0, f"{path.name}: {seen['text']}"
+        seen = iter(page.evaluate(CHOOSE))
+        for question in widget.questions:
+            for number in range(len(question["answers"])):
+                each = next(seen)
+                assert each["text"].startswith("Right. " if number == question["right"] else "No. "), path.name
+                assert len(each["text"]) > 10, path.name
+                assert each["wide"] <= 0, f"{path.name}: {each['text']}"
+        assert next(seen, None) is None
         page.close()
 
 
-def test_without_javascript_every_explanation_can_be_opened(browser):
+def test_without_javascript_a_quiz_shows_its_questions_and_no_answer(browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(quizzes()[0].as_uri())
-    for question in page.locator(".quiz fieldset").all():
-        reasons = question.locator("details li")
-        assert reasons.count() == question.locator("input").count()
-        assert not reasons.first.is_visible()
-        question.locator("summary").click()
-        assert all(reason.is_visible() for reason in reasons.all())
-        assert sum(text.strip().startswith("Right.") for text in reasons.all_inner_texts()) == 1
+    path, widget = next(iter(quizzes().items()))
+    page.goto(path.as_uri())
+    items = page.locator(".gm-poster > ol > li")
+    assert items.count() == len(widget.questions)
+    assert items.first.is_visible()
     context.close()
