@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup book lab test test-release check update lighthouse bench full claims constraints clean
+.PHONY: setup book notebooks lab test test-release check update lighthouse bench full claims constraints clean
 
 setup: .venv/installed  ## everything into .venv, once
 
@@ -27,8 +27,12 @@ book: setup  ## run every chapter, render the site
 	$(BIN)/python book/build.py execute
 	$(BIN)/python book/build.py render
 
-lab: setup  ## the chapters in JupyterLab
-	$(BIN)/jupyter lab book
+notebooks: setup  ## the chapters as plain notebooks, for Colab, VS Code and JupyterLab: _build/notebooks
+	$(BIN)/python book/build.py notebooks
+
+lab: setup  ## your own copies of the chapters, in lab, in JupyterLab
+	$(BIN)/python book/build.py lab
+	$(BIN)/jupyter lab lab
 
 test: setup  ## pytest, then every chapter's outputs against the stored ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests

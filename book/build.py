@@ -5,6 +5,8 @@
     python book/build.py render --committed   the chapters as committed, not run again
     python book/build.py freeze               the copy's outputs back into the committed chapters
     python book/build.py hygiene              what a committed chapter must and must not hold
+    python book/build.py notebooks            plain notebooks of the committed chapters: _build/notebooks
+    python book/build.py lab                  a student's copies of these in lab, which are never overwritten
 
 In messages a cell has the number that the reader sees: "code cell 3" is the one that shows `[3]`.
 """
@@ -19,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections import Counter
@@ -32,8 +35,10 @@ from typing import Any
 import nbformat
 import yaml
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 from nbformat.v4.rwbase import rejoin_lines
+
+sys.path.insert(0, str(Path(__file__).parent))
+import twins
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "quick"
@@ -62,7 +67,6 @@ BENCHMARKS = Path("benchmarks") / "results.json"  # chapters read it
 PACKAGES = ("gmlib", "torch", "numpy", "matplotlib", "jupyter-book")
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
-INSTALL = "install"  # id of the cell that installs gmlib where it is missing
 OFFLINE = "open-offline.zip"
 OFFLINE_LINK = re.compile(r'(?<=<span class="gm-zip">).*?(?=</span>)', re.DOTALL)
 IN_OFFLINE_COPY = "This is the copy for reading offline."
@@ -274,8 +278,6 @@ def merge(
     merged = copy.deepcopy(committed)
     results = {cell.id: cell for cell in ran.cells}
     for number, cell in enumerate(code_cells(merged), 1):
-        if cell.id == INSTALL:  # does nothing here
-            continue
         result = results.get(cell.id)
         if result is None or result.source != cell.source:
             raise BookError(
@@ -363,8 +365,51 @@ def render(root: Path, committed: bool = False) -> None:
         raise BookError(
             "The site was not rendered cleanly: see the warnings above, each one counts as an error."
         )
-    pack(root / "_build" / "html")
+    site = root / "_build" / "html"
+    written = notebooks(root, folder / "book", site / "notebooks")
+    for twin in written:  # the download button of a page serves its twin
+        if twin.suffix == ".ipynb":
+            shutil.copy(twin, site / "_sources" / "book" / twin.name)
+    pack(site)
     print_line("the book is ready: open _build/html/index.html")
+
+
+def notebooks(root: Path, book: Path, folder: Path) -> list[Path]:
+    """Write the plain twins of the chapters into a folder, and the wheel that they install if the repository has no address."""
+    url = repository_address(root)
+    install = twins.install_cell(f"git+{url}" if url else wheel(root, folder))
+    written = twins.write_all(book, folder, install)
+    print_line(
+        f"{len(written)} plain notebooks and pages in {folder.relative_to(root)}"
+    )
+    return written
+
+
+def wheel(root: Path, folder: Path) -> str:
+    """Build gmlib's wheel of a copy of its files, put it into a folder, and return its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = "from setuptools.build_meta import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
+    with tempfile.TemporaryDirectory() as copied:
+        for name in ("gmlib", "audit"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(root / name, Path(copied) / name, ignore=ignored)
+        for name in ("gmlib_cli.py", "pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(root / name, copied)
+        built = subprocess.run(
+            [sys.executable, "-c", program, str(folder.resolve())],
+            cwd=copied,
+            capture_output=True,
+            text=True,
+        )
+    if built.returncode:
+        raise BookError(f"The wheel was not built: {last_line(built.stderr)}")
+    return last_line(built.stdout)
+
+
+def lab(root: Path) -> None:
+    """Write a student's copies of the twins into `lab`; a copy that is there already is left as it is."""
+    written = twins.write_all(root / "book", root / "lab", overwrite=False)
+    print_line(f"lab: {len(written)} new copies; yours are left as they are")
 
 
 def pack(site: Path) -> Path:
@@ -550,9 +595,7 @@ def executed(chapter: Path, root: Path) -> NotebookNode:
         )
     copy_path = root / "_build" / "executed" / "book" / chapter.name
     return merge(
-        with_install_cell(
-            nbformat.read(chapter, as_version=4), repository_address(root)
-        ),
+        nbformat.read(chapter, as_version=4),
         nbformat.read(copy_path, as_version=4),
         chapter.name,
         root,
@@ -563,21 +606,6 @@ def repository_address(root: Path) -> str:
     """Return the repository's address, from `_config.yml`."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}
     return str(config.get("repository", {}).get("url") or "")
-
-
-def with_install_cell(notebook: NotebookNode, url: str) -> NotebookNode:
-    """Return a chapter whose first cell installs gmlib where it is missing, such as on Colab."""
-    notebook.cells = [cell for cell in notebook.cells if cell.get("id") != INSTALL]
-    if url:
-        cell = new_code_cell(
-            "import importlib.util\n\n"
-            'if importlib.util.find_spec("gmlib") is None:\n'
-            f'    %pip install --quiet "gmlib[book] @ git+{url}"',
-            id=INSTALL,
-            metadata={"tags": ["nbval-skip", "remove-cell"]},
-        )
-        notebook.cells.insert(0, cell)
-    return notebook
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -628,12 +656,15 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
+COMMANDS = {"execute": execute, "freeze": freeze, "hygiene": hygiene, "lab": lab}
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["execute", "render", "freeze", "hygiene"])
+    parser.add_argument("command", choices=[*COMMANDS, "render", "notebooks"])
     parser.add_argument(
         "--committed", action="store_true", help="render the chapters as committed"
     )
@@ -641,10 +672,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         if options.command == "render":
             render(root, options.committed)
+        elif options.command == "notebooks":
+            notebooks(root, root / "book", root / "_build" / "notebooks")
         else:
-            {"execute": execute, "freeze": freeze, "hygiene": hygiene}[options.command](
-                root
-            )
+            COMMANDS[options.command](root)
     except BookError as error:
         print(error, file=sys.stderr)
         return 1

@@ -226,21 +226,6 @@ def test_freeze_copies_outputs_by_id_and_nothing_that_belongs_to_one_machine(rep
     assert build.main(["hygiene"], root) == 0
 
 
-def test_an_address_gives_chapters_a_first_cell_that_installs_and_none_takes_it_away(repository):
-    root = repository(**{"01-x": chapter("1 + 1")})
-    put_executed(root, "01-x", chapter("1 + 1"))
-    ids = [cell.id for cell in chapter("1 + 1").cells]
-    for url in ("https://example.org/a/b", "https://example.org/c/d", "https://example.org/c/d", ""):
-        (root / "_config.yml").write_text(f'repository:\n  url: "{url}"\n')
-        assert build.main(["freeze"], root) == 0
-        assert build.main(["hygiene"], root) == 0
-        frozen = nbformat.read(root / "book" / "01-x.ipynb", as_version=4)
-        assert [cell.id for cell in frozen.cells] == ([build.INSTALL, *ids] if url else ids)
-        if url:
-            assert f"git+{url}" in frozen.cells[0].source
-            assert set(frozen.cells[0].metadata.tags) == {"nbval-skip", "remove-cell"}
-
-
 def test_the_zip_holds_every_page_and_says_that_it_is_the_copy(tmp_path):
     offer = '<p><span class="gm-zip"><a href="../open-offline.zip" download>Open offline</a>: all pages.</span></p>'
     (tmp_path / "book").mkdir()
