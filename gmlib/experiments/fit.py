@@ -146,7 +146,7 @@ def fit_profile(
         **options: for `fit`, such as `out` and `device`.
 
     Returns:
-        The trained run.
+        The trained run, its model on the CPU wherever it was trained, so that a chapter goes on with it in the same way.
 
     Raises:
         InputError: if there is no such profile, or as for `fit`.
@@ -155,7 +155,9 @@ def fit_profile(
     train, validation = (
         load(PROFILES[profile], split, root if profile == "full" else None) for split in ("train", "validation")
     )
-    return fit(recipe, train, validation, epochs=epochs, seed=seed, **options)
+    run = fit(recipe, train, validation, epochs=epochs, seed=seed, **options)
+    run.model.cpu()
+    return run
 
 
 def default_epochs(recipe: Recipe, train: ImageDataset, profile: str | None = None) -> int:

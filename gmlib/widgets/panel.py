@@ -142,7 +142,6 @@ class TrainingPanel(WithPoster, ipywidgets.VBox):
         try:
             recipe = replace(self.recipe, **settings, quick_epochs=epochs)
             run = fit_profile(recipe, self.profile, self.seed, device=self.device, on_step=on_step)
-            run.model.cpu()
             self._show_figure(title, run.model, run.history)
             self.run, self._previous = run, {f"before: {title}": (run.model, run.history)}
             ended = "Stopped" if run.record["epochs"] < epochs else "Finished"

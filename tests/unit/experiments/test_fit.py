@@ -11,12 +11,13 @@ from gmlib import ImageDataset, recipes, show
 from gmlib.experiments.evaluate import evaluate_digits
 from gmlib.experiments.fit import fit, fit_profile, training_loop
 from gmlib.experiments.recipe import GANRecipe
+from gmlib.experiments.run import Run
 from gmlib.identity import identity
 from gmlib.metrics.scorer import Scorer
 from gmlib.models import VAE, Classifier, DCCritic, DCGenerator, NoLatent, PixelCNN, PixelDecoder
 from gmlib.objectives import ELBO, IWAE, NON_SATURATING, WASSERSTEIN_CLIPPED
 from gmlib.seeds import stream
-from gmlib.training import State, StopTraining
+from gmlib.training import History, State, StopTraining
 from tests.unit.training.common import differences
 
 SHORT = replace(recipes.VAE, batch_size=16, quick_epochs=4)
@@ -190,6 +191,28 @@ def test_quick_trains_on_the_embedded_digits_and_full_on_all(monkeypatch, made_u
         *(("train", "mnist5k", None), ("validation", "mnist5k", None)),
         *(("train", "mnist", "folder"), ("validation", "mnist", "folder")),
     ]
+
+
+def test_a_chapters_run_is_on_the_cpu_wherever_it_was_trained(few_digits, monkeypatch):
+    class Elsewhere(torch.nn.Linear):
+        """A model that is not on the CPU until it is asked to be."""
+
+        moved = False
+
+        def cpu(self):
+            self.moved = True
+            return self
+
+    model, devices = Elsewhere(1, 1), []
+
+    def train(recipe, *digits, device, **options):
+        devices.append(device)
+        return Run(recipe, model, History(), {}, {})
+
+    monkeypatch.setattr("gmlib.experiments.fit.fit", train)
+    assert fit_profile(SHORT, device="mps").model is model
+    assert devices == ["mps"]
+    assert model.moved
 
 
 def test_bfloat16_changes_the_networks_outputs_and_sums_in_float32(few_digits):
