@@ -287,6 +287,32 @@ WGAN_GP_CRITIC_BN = replace(
     about="Convolutional Wasserstein GAN with a gradient penalty, and batch norm in the critic.",
     critic_norm="batch",
 )
+WGAN_PAPER = replace(
+    WGAN,
+    parent=WGAN,
+    name="wgan_paper",
+    about="Convolutional Wasserstein GAN with the settings of its paper: a bound of 0.01, RMSprop at 5e-5, five critic steps.",
+    generator=DCGenerator,
+    objective=WASSERSTEIN_CLIPPED,
+    lr=WGAN_MLP.lr,
+    n_critic=5,
+    warmup=True,
+    cooldown=0.25,
+    ema=0.0,
+    epochs=120,
+)
+WGAN_GP_PAPER = replace(
+    WGAN_GP,
+    parent=WGAN_GP,
+    name="wgan_gp_paper",
+    about="Convolutional Wasserstein GAN with a gradient penalty, and the settings of its paper: Adam at 1e-4, five critic steps.",
+    generator=DCGenerator,
+    lr=WGAN_GP_MLP.lr,
+    betas=(0.0, 0.9),
+    cooldown=0.25,
+    ema=0.0,
+    epochs=120,
+)
 WGAN_REPORT = replace(
     DCGAN_PLAIN,
     parent=DCGAN_PLAIN,
