@@ -503,6 +503,8 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
         yield "holds an error: repair it, or tag it `raises-exception`"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "wrote to stderr: a chapter shows no warnings and no progress bars"
+    if "check" in tags(cell) and any(": wrong." in text for text in strings(outputs)):
+        yield "holds a wrong check: correct the solution, or its reference in gmlib/exercises.py"
     if any(WIDGET in part for part in data):
         yield "holds a widget view, dead in the page: `make update` drops it"
     if re.search(r"tqdm\.(notebook|auto)", cell.source):
