@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3.14 python3 python; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: setup book notebooks lab test test-release check update lighthouse bench full claims constraints clean
+.PHONY: setup book notebooks lab exercises test test-release check update lighthouse bench full claims constraints clean
 
 setup: .venv/installed  ## everything into .venv, once
 
@@ -34,6 +34,9 @@ lab: setup  ## your own copies of the chapters, in lab, in JupyterLab
 	$(BIN)/python book/build.py lab
 	$(BIN)/jupyter lab lab
 
+exercises: setup  ## students' copies of the chapters, without solutions, and a zip file of them all: _build/exercises
+	$(BIN)/python book/build.py exercises
+
 test: setup  ## pytest, then every chapter's outputs against the stored ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --nbval-sanitize-with tests/nbval.cfg book
@@ -44,7 +47,7 @@ test-release: setup  ## the slow proofs: the site in a browser, two processes, C
 
 check: setup  ## code, types, docstrings, words, chapters
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/lighthouse.py audit benchmarks tools
+	$(BIN)/mypy && $(BIN)/pydoclint gmlib book/build.py book/exercises.py book/twins.py book/make_quizzes.py book/lighthouse.py audit benchmarks tools
 	$(BIN)/python -m tools.words
 	$(BIN)/python book/build.py hygiene
 

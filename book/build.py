@@ -6,6 +6,7 @@
     python book/build.py freeze               the copy's outputs back into the committed chapters
     python book/build.py hygiene              what a committed chapter must and must not hold
     python book/build.py notebooks            plain notebooks of the committed chapters: _build/notebooks
+    python book/build.py exercises            the chapters without solutions, to hand out: _build/exercises
     python book/build.py lab                  a student's copies of these in lab, which are never overwritten
 
 In messages a cell has the number that the reader sees: "code cell 3" is the one that shows `[3]`.
@@ -38,6 +39,7 @@ from nbformat import NotebookNode
 from nbformat.v4.rwbase import rejoin_lines
 
 sys.path.insert(0, str(Path(__file__).parent))
+import exercises
 import twins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -367,6 +369,7 @@ def render(root: Path, committed: bool = False) -> None:
         )
     site = root / "_build" / "html"
     written = notebooks(root, folder / "book", site / "notebooks")
+    students_copies(root, site / "exercises")
     for twin in written:  # the download button of a page serves its twin
         if twin.suffix == ".ipynb":
             shutil.copy(twin, site / "_sources" / "book" / twin.name)
@@ -404,6 +407,21 @@ def wheel(root: Path, folder: Path) -> str:
     if built.returncode:
         raise BookError(f"The wheel was not built: {last_line(built.stderr)}")
     return last_line(built.stdout)
+
+
+def students_copies(root: Path, folder: Path | None = None) -> None:
+    """Write the chapters without solutions, as plain notebooks, and a zip file of them all, into `_build/exercises` or another folder."""
+    library, url = twins.Library(root / "book"), repository_address(root)
+    install = twins.install_cell(f"git+{url}") if url else ""
+    packed = exercises.write_all(
+        root,
+        folder or root / "_build" / "exercises",
+        lambda notebook, name: twins.twin(library, name, install, notebook),
+    )
+    count = len(zipfile.ZipFile(packed).namelist())
+    print_line(
+        f"{count} notebooks without solutions, and {packed.relative_to(root)} with all of them"
+    )
 
 
 def lab(root: Path) -> None:
@@ -548,6 +566,8 @@ def cell_faults(cell: NotebookNode) -> Iterator[str]:
         yield "holds an error: repair it, or tag it `raises-exception`"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "wrote to stderr: a chapter shows no warnings and no progress bars"
+    if "check" in tags(cell) and any(": wrong." in text for text in strings(outputs)):
+        yield "holds a wrong check: correct the solution, or its reference in gmlib/exercises.py"
     if any(WIDGET in part for part in data):
         yield "holds a widget view, dead in the page: `make update` drops it"
     if re.search(r"tqdm\.(notebook|auto)", cell.source):
@@ -656,7 +676,13 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
-COMMANDS = {"execute": execute, "freeze": freeze, "hygiene": hygiene, "lab": lab}
+COMMANDS = {
+    "execute": execute,
+    "freeze": freeze,
+    "hygiene": hygiene,
+    "lab": lab,
+    "exercises": students_copies,
+}
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:

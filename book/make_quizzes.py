@@ -35,7 +35,14 @@ class QuizError(Exception):
 
 
 def read(text: str, name: str) -> list[dict[str, Any]]:
-    """Return the questions of a quiz as HTML.
+    """Read the questions of a quiz.
+
+    Args:
+        text: the quiz in Markdown.
+        name: of its file, for messages.
+
+    Returns:
+        One dict per question: its text, its answers, each with an explanation, all as HTML, and the number of the right one.
 
     Raises:
         QuizError: if a line belongs to no question, a question has no right answer or several, or an answer has no explanation.

@@ -213,6 +213,9 @@ def install_cell(source: str) -> str:
 
     Args:
         source: an address that pip installs from, or the name of a wheel that lies beside the notebook.
+
+    Returns:
+        The source of the cell.
     """
     wheel = source.endswith(".whl")
     wanted = f"./{source}[book]" if wheel else f"gmlib[book] @ {source}"
@@ -241,20 +244,26 @@ def quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
-def twin(library: Library, name: str, install: str = "") -> NotebookNode:
+def twin(
+    library: Library,
+    name: str,
+    install: str = "",
+    notebook: NotebookNode | None = None,
+) -> NotebookNode:
     """Return the plain twin of a chapter.
 
     Args:
         library: all that the chapters refer to.
         name: of the chapter, such as "02-vae".
         install: source of a first cell that installs gmlib where it is missing; empty for none.
+        notebook: another version of the chapter, such as a student's copy; None takes the chapter as it is.
 
     Returns:
         The twin: a notebook of the same format, with the outputs that need neither a kernel nor a script.
     """
-    writer = Writer(library, name)
+    writer, chapter = Writer(library, name), notebook or library.notebooks[name]
     cells = [new_code_cell(install, id="install-gmlib")] if install else []
-    for cell in folded(library.notebooks[name].cells, writer.plain):
+    for cell in folded(chapter.cells, writer.plain):
         if cell.cell_type == "markdown":
             cells.append(new_markdown_cell(writer.plain(cell.source), id=cell.id))
             continue
@@ -267,13 +276,13 @@ def twin(library: Library, name: str, install: str = "") -> NotebookNode:
     if writer.cited:
         text = f"## References\n\n{library.references(writer.cited)}"
         cells.append(new_markdown_cell(text, id="references"))
-    notebook = nbformat.v4.new_notebook(cells=[cell for cell in cells if cell.source])
-    notebook.metadata = {
-        key: value
-        for key, value in library.notebooks[name].metadata.items()
-        if key in ("kernelspec", "language_info")
-    }
-    return notebook
+    kept = ("kernelspec", "language_info", "gmlib")
+    return nbformat.v4.new_notebook(
+        cells=[cell for cell in cells if cell.source or "answer" in cell.id],
+        metadata={
+            key: chapter.metadata[key] for key in kept if key in chapter.metadata
+        },
+    )
 
 
 def folded(
@@ -312,9 +321,12 @@ def folded(
 
 
 def without_scripts(cell: NotebookNode, plain: Callable[[str], str]) -> NotebookNode:
-    """Return a code cell with outputs that need no script: a quiz loses its questions, an explorer is its image."""
-    outputs = []
-    for output in cell.get("outputs", []):
+    """Return a code cell with outputs that need no script: a quiz loses its questions, an explorer is its image.
+
+    A check of an exercise has no output either, since it would show the answer.
+    """
+    outputs, checks = [], "check" in cell.metadata.get("tags", [])
+    for output in [] if checks else cell.get("outputs", []):
         data: dict[str, Any] = dict(output.get("data", {}))
         if "<script" in str(data.get("text/html", "")):
             del data["text/html"]

@@ -7,6 +7,7 @@ from gmlib import metrics, models, objectives, recipes, toy, training, zoo
 from gmlib.data import Batches, ImageDataset, binarise, load, mnist
 from gmlib.display import parameters, results, show, table
 from gmlib.errors import InputError
+from gmlib.exercises import check
 from gmlib.experiments.fit import fit, fit_profile
 from gmlib.experiments.run import Run
 from gmlib.interpolation import interpolate, interpolate_spherical
@@ -18,6 +19,7 @@ __all__ = [
     "InputError",
     "Run",
     "binarise",
+    "check",
     "fit",
     "fit_profile",
     "interpolate",

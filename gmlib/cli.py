@@ -1,4 +1,4 @@
-"""The command line: gmlib list | train | sample | evaluate | show."""
+"""The command line: gmlib list | train | sample | evaluate | show | grade."""
 
 import io
 import math
@@ -225,6 +225,32 @@ def evaluate(
     typer.echo(f"wrote {file}")
 
 
+@app.command("grade")
+def grade_notebooks(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="handed-in notebooks")],
+    yes: Annotated[bool, typer.Option("--yes", help="execute their code without asking")] = False,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="longest time per notebook")] = 600,
+) -> None:
+    """Run handed-in notebooks and print which of their checks are right. Their code is executed with your rights."""
+    from gmlib import grading
+
+    if not timeout > 0:
+        raise InputError(f"got --timeout {timeout:g}, expected a number of seconds above 0")
+    notebooks, unread = {}, False
+    for file in files:
+        try:
+            notebooks[file] = grading.read_notebook(file)
+        except InputError as error:
+            unread = True
+            typer.echo(f"gmlib: {error}", err=True)
+    if notebooks:
+        require_consent(", ".join(notebooks), timeout, yes)
+        for line in grading.tables(notebooks, timeout):
+            typer.echo(line)
+    if unread:
+        raise typer.Exit(2)
+
+
 def find_recipe(source: str) -> tuple[Recipe, RecipeFile | None]:
     """Return the recipe of a name and None, or the recipe from FILE.py:NAME and this file."""
     if names_recipe_file(source):
@@ -317,6 +343,21 @@ def class_number(label: str, run: Run) -> int:
             f"got --label {label}, expected a class from 0 to {num_classes - 1}{known}{nearest(label, names)}"
         )
     return int(label)
+
+
+def require_consent(names: str, timeout: float, yes: bool) -> None:
+    """Print which notebooks will be executed; without --yes, ask once, and end if the answer is no or nobody can answer."""
+    typer.echo(
+        f"gmlib grade executes the code of these notebooks with your rights, each in a temporary folder and for at most {timeout:g} s: "
+        f"{names}"
+    )
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(
+            "got no --yes, and no terminal to ask in: nothing was executed; add --yes to execute the notebooks"
+        )
+    typer.confirm("Execute them?", abort=True)
 
 
 def path_of(option: str, text: str | None) -> Any:

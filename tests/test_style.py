@@ -32,8 +32,8 @@ LAYERS = [
     {"experiments"},
     {"recipes"},
     {"zoo", "display"},
-    {"measuring"},
-    {"widgets"},
+    {"exercises", "measuring"},
+    {"grading", "widgets"},
     {"cli"},
     {""},  # gmlib itself
 ]

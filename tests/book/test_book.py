@@ -313,6 +313,9 @@ FAULTS: dict[str, Callable[[NotebookNode], object]] = {
     "code cell 5 (c5): holds the memory address 0x7f00aa11bb22": lambda n: n.cells[-1].update(
         outputs=text_output("<A at 0x7f00aa11bb22>")
     ),
+    "code cell 5 (c5): holds a wrong check": lambda n: n.cells[-1].update(
+        outputs=text_output("x: wrong.\nYour value: 3"), metadata={"tags": ["check"]}
+    ),
     "code cell 5 (c5): holds a widget view": lambda n: n.cells[-1].update(
         outputs=[new_output("display_data", data={WIDGET: {}})]
     ),

@@ -11,11 +11,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
+from nbformat.v4 import new_code_cell, new_notebook
 from safetensors.torch import load_file
 
-from gmlib import recipes, zoo
+from gmlib import grading, recipes, zoo
 from gmlib.cli import main
 from gmlib.data import ImageDataset
 from gmlib.errors import InputError
@@ -303,6 +305,73 @@ def test_an_evaluation_replaces_no_other_file(mistake, trained, monkeypatch):
     mistake(["evaluate", trained, "--out", trained / "x.txt"], "ends in .json")
     mistake(["evaluate", trained, "--out", trained / "mine.json" / "x.json"], "Not a directory")
     assert contents(trained) == before
+
+
+# grade
+
+
+class Terminal(io.StringIO):
+    """Standard input from a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def handed_in(tmp_path, monkeypatch) -> list[str]:
+    """Two notebooks, which are graded without a kernel: both have one right answer."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ada.ipynb", "bob.ipynb"):
+        nbformat.write(new_notebook(cells=[new_code_cell("check('kl', 1, 1)")]), name)
+    monkeypatch.setattr(grading, "grade", lambda notebook, timeout: ([grading.Result("kl", "right")], f"{timeout} s"))
+    return ["ada.ipynb", "bob.ipynb"]
+
+
+@pytest.fixture
+def not_run(monkeypatch):
+    """No notebook may be executed."""
+    monkeypatch.setattr(grading, "grade", lambda *_: pytest.fail("was executed"))
+
+
+def test_grade_names_the_notebooks_that_it_executes_first(gmlib, handed_in):
+    status, out, err = gmlib("grade", *handed_in, "--yes", "--timeout", 7)
+    assert (status, err) == (0, "")
+    first, *table = out.splitlines()
+    assert "executes the code" in first
+    assert "7 s: ada.ipynb, bob.ipynb" in first
+    assert table[1:3] == ["ada.ipynb  kl        right", "ada.ipynb: 1 of 1 right; 7.0 s"]
+    assert table[4] == "bob.ipynb: 1 of 1 right; 7.0 s"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("", 1)])
+def test_grade_asks_once_in_a_terminal(gmlib, handed_in, monkeypatch, answer, status):
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    found, out, _ = gmlib("grade", *handed_in)
+    assert found == status
+    assert out.count("Execute them?") == 1
+    assert out.count("1 of 1 right") == (2 if status == 0 else 0)
+
+
+def test_grade_executes_nothing_where_nobody_can_answer(gmlib, handed_in, not_run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    status, out, err = gmlib("grade", *handed_in)
+    assert status == 2
+    assert "ada.ipynb, bob.ipynb" in out
+    assert re.fullmatch(r"gmlib: got no --yes[^\n]+\n", err)
+
+
+def test_grade_goes_on_after_what_is_no_notebook_and_leaves_with_status_2(gmlib, handed_in, tmp_path):
+    (tmp_path / "text.ipynb").write_text("hello")
+    status, out, err = gmlib("grade", "text.ipynb", "bob.ipynb", "missing.ipynb", "--yes")
+    assert status == 2
+    assert "bob.ipynb: 1 of 1 right" in out
+    assert re.fullmatch(r"gmlib: text.ipynb is no notebook[^\n]+\ngmlib: cannot read missing.ipynb[^\n]+\n", err)
+
+
+def test_grade_executes_nothing_if_there_is_nothing_to_grade(mistake, not_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mistake(["grade", "missing.ipynb", "--yes"], "missing.ipynb")
+    mistake(["grade", "missing.ipynb", "--timeout", 0], "--timeout 0", "above 0")
 
 
 # mistakes
