@@ -88,7 +88,7 @@ digit. The VAE was trained without labels: colours and numbers were added afterw
 {"".join(rows)}</ul>
 <p class="gm-door-note">Each row has {DIGITS} samples of a trained model; no sample was selected by hand. Conditional models
 were asked for the digits 0 to 9. The <a href="measuring.html">FID</a> compares {grey["n"]:,} samples with {grey["n"]:,} real test
-digits: lower is better. VAEs draw each pixel black or white. Their samples are compared with black and white digits, for which the FID of
+digits: lower is better. For the FID of the first row, training digits took the place of the samples. VAEs draw each pixel black or white. Their samples are compared with black and white digits, for which the FID of
 real digits is {binary["fid_real"]:.1f}.</p>
 </div>
 </div>
