@@ -351,6 +351,7 @@ def render(root: Path, committed: bool = False) -> None:
     (folder / "book" / "status-table.md").write_text(
         status_table(json.loads(report.read_text()))
     )
+    write_hero(root, folder / "book" / "hero.html")
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     print_line("rendering the site")
     build = [
@@ -375,6 +376,22 @@ def render(root: Path, committed: bool = False) -> None:
             shutil.copy(twin, site / "_sources" / "book" / twin.name)
     pack(site)
     print_line("the book is ready: open _build/html/index.html")
+
+
+def write_hero(root: Path, target: Path) -> None:
+    """Write the explorer and the samples of the first page, in a process with the environment of the chapters."""
+    print_line("drawing samples for the first page")
+    command = [sys.executable, str(root / "book" / "door.py"), str(target)]
+    written = subprocess.run(
+        command,
+        env=environment(root) | ONE_THREAD | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+    )
+    if written.returncode:
+        raise BookError(
+            f"The explorer and the samples of the first page were not made: {last_line(written.stderr)}"
+        )
 
 
 def notebooks(root: Path, book: Path, folder: Path) -> list[Path]:

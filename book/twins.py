@@ -4,6 +4,7 @@ A twin has the cells of its chapter. Roles become words and links, captions stan
 solutions are folded, and explorers are images until their cell runs. `write_all` writes all twins into a folder.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ EQUATION = re.compile(
     r"^\$\$(?P<tex>.*?)\$\$[ ]*(?:\((?P<label>[\w-]+)\))?[ ]*$", re.M | re.S
 )
 ONLY_SITE = re.compile(r'<span class="gm-zip">.*?</span>', re.S)
+SECONDS = re.compile(r'\{\{ seconds\["([\w-]+)"\] \}\}')  # filled in by page.py too
 ASSET = re.compile(r"\]\((assets/[^)]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)
 SOLUTION = re.compile(
@@ -51,6 +53,17 @@ class Library:
             for path in sorted(book.glob("*.md"))
         }
         self.entries: BibliographyData = parse_file(str(book / "references.bib"))
+        reports = [
+            json.loads((book / name).read_text())["chapters"]
+            for name in ("status.json", "report.json")  # the newer one last
+            if (book / name).exists()
+        ]
+        self.seconds = {  # that each chapter ran
+            name: chapter["seconds"]
+            for chapters in reports
+            for name, chapter in chapters.items()
+            if "seconds" in chapter
+        }
         self.titles: dict[str, str] = {}  # of pages, and of what has a label
         self.places: dict[str, tuple[str, str]] = {}  # label: page, and what it is
         for name, notebook in self.notebooks.items():
@@ -154,6 +167,7 @@ class Writer:
         while (shorter := FENCE.sub(self._block, text)) != text:
             text = shorter
         text = ROLE.sub(self._role, text)
+        text = SECONDS.sub(lambda name: f"{self.library.seconds[name[1]]:.0f}", text)
         return re.sub(r"\n{3,}", "\n\n", text).strip()
 
     def _equation(self, found: re.Match[str]) -> str:
@@ -166,6 +180,8 @@ class Writer:
     def _block(self, found: re.Match[str]) -> str:
         """Return a directive as a quote or as a heading with a text."""
         body, title = OPTION.sub("", found["body"]).strip(), found["title"].strip()
+        if found["name"] == "raw":  # HTML of a page
+            return ""
         if found["name"] == "exercise":
             label = re.search(r"^:label: *(\S+)", found["body"], re.M)
             number = self.library.places[label[1]][1] if label else "Exercise"

@@ -34,6 +34,23 @@ def show_launch_buttons(app: Sphinx, config: Config) -> None:
         }
 
 
+def read_report(app: Sphinx) -> dict[str, Any]:
+    """Return what the last run of the chapters recorded."""
+    return json.loads((Path(app.confdir) / "book" / "report.json").read_text())
+
+
+def fill_in_seconds(app: Sphinx, config: Config) -> None:
+    """Let pages show the seconds that a chapter ran: `{{ seconds["02-vae"] }}`."""
+    chapters = read_report(app)["chapters"]
+    config.myst_substitutions = {
+        "seconds": {
+            name: f"{chapter['seconds']:.0f}"
+            for name, chapter in chapters.items()
+            if "seconds" in chapter
+        }
+    }
+
+
 def complete(
     app: Sphinx,
     page: str,
@@ -103,7 +120,7 @@ def with_image_sizes(body: str, images: dict[str, Path]) -> str:
 
 def running_time(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     """Return a line that states when, where and how long a chapter ran; empty if it did not."""
-    report = json.loads((Path(app.confdir) / "book" / "report.json").read_text())
+    report = read_report(app)
     chapter = report["chapters"].get(page.removeprefix("book/"), {})
     if "seconds" not in chapter:
         return ""
@@ -145,6 +162,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
             "for the chapters as committed, `python book/build.py render --committed`."
         )
     app.connect("config-inited", show_launch_buttons)
+    app.connect("config-inited", fill_in_seconds)
     app.connect("builder-inited", register_filter)
     app.connect("html-page-context", complete, priority=900)
     app.connect("build-finished", write_sources_as_scripts)

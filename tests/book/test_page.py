@@ -50,6 +50,15 @@ def test_buttons_that_run_a_chapter_appear_with_the_address(url):
     assert bool(url) == ("launch_buttons" in options) == ("use_repository_button" in options)
 
 
+def test_a_page_may_state_the_seconds_of_each_chapter(tmp_path):
+    (tmp_path / "book").mkdir()
+    chapters = {"01-a": {"status": "ok", "seconds": 61.6}, "02-b": {"status": "not run"}}
+    (tmp_path / "book" / "report.json").write_text(json.dumps({"chapters": chapters}))
+    config = SimpleNamespace()
+    page.fill_in_seconds(SimpleNamespace(confdir=tmp_path), config)
+    assert config.myst_substitutions == {"seconds": {"01-a": "62"}}
+
+
 def test_a_font_keeps_the_signs_that_are_asked_for_and_no_others(tmp_path):
     stix = fonts.fonts_of("ziamath")["STIXTwoMath-Regular.ttf"]
     small, larger = (fonts.face("F", stix, map(ord, signs)) for signs in ("x", "xyz∑√"))

@@ -77,6 +77,13 @@ def book(tmp_path):
     for name, cells in (("01-first", first), ("02-second", second)):
         nbformat.write(new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
     (tmp_path / "page.md").write_text("# The page\n\n{doc}`01-first`\n\n![a](assets/a.svg)\n")
+    (tmp_path / "door.md").write_text(
+        '# A door\n\n```{raw} html\n:file: hero.html\n```\n\n| {doc}`01-first` | {{ seconds["01-first"] }} s |\n'
+    )
+    for name, seconds in (("status", 5), ("report", 61.6)):
+        (tmp_path / f"{name}.json").write_text(
+            f'{{"chapters": {{"01-first": {{"seconds": {seconds}}}, "02-second": {{}}}}}}'
+        )
     (tmp_path / "list.md").write_text("# Works\n\n```{bibliography}\n```\n")
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "a.svg").write_text("<svg/>")
@@ -97,6 +104,14 @@ def test_roles_become_words_and_links(book):
     assert "$$\nx < 1 \\tag{1.1}\n$$" in text
     assert "> A note with $a$ (Lee, 2001)." in text
     assert "> **Careful**\n>\n> Inside, [(2.1)](02-second.ipynb)." in text
+
+
+def test_a_page_loses_its_html_and_states_the_seconds_of_the_last_run(book):
+    library = twins.Library(book)
+    text = twins.Writer(library, "door").plain(library.pages["door"])
+    assert text == "# A door\n\n| [A first chapter](01-first.ipynb) | 62 s |"
+    (book / "report.json").unlink()
+    assert "| 5 s |" in twins.Writer(twins.Library(book), "door").plain(library.pages["door"])
 
 
 def test_cited_works_are_listed_in_the_order_of_their_authors(book):
@@ -133,7 +148,9 @@ def test_captions_stand_below_their_figures_and_outputs_need_no_script(book):
 
 def test_pages_and_what_they_show_are_written_and_nothing_is_overwritten_unasked(book, tmp_path):
     folder = tmp_path / "twins"
-    assert {path.name for path in twins.write_all(book, folder)} == {"01-first.ipynb", "02-second.ipynb", "page.md"}
+    assert {path.name for path in twins.write_all(book, folder)} == {
+        *("01-first.ipynb", "02-second.ipynb", "door.md", "page.md")
+    }
     assert (folder / "page.md").read_text() == "# The page\n\n[A first chapter](01-first.ipynb)\n\n![a](assets/a.svg)\n"
     assert (folder / "assets" / "a.svg").exists()
     (folder / "page.md").write_text("mine")

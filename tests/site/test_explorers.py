@@ -14,6 +14,7 @@ browser = test_site.browser  # the fixture, which renders the site first if it i
 
 # page to the main canvas of its explorer, and to the element that can be dragged
 EXPLORERS = {
+    "index": (".gm-digit", "canvas.gm-plane"),
     "02-vae": (".gm-digit", "canvas.gm-plane"),
     "04-conditional-vae": (".gm-digit", "input[type=range] >> nth=0"),
     "05-pixel-vae": ("canvas[tabindex]", "canvas[tabindex]"),
@@ -121,7 +122,7 @@ def test_every_control_is_reached_by_tab_and_shows_the_focus(page, name):
         assert page.evaluate(outline) == [True, "solid"]
 
 
-@pytest.mark.parametrize("name", ["02-vae"])
+@pytest.mark.parametrize("name", ["02-vae", "index"])
 def test_arrow_keys_move_the_point_of_the_plane(page, name):
     pictures = [picture(page, name)]
     part(page, ".gm-plane").focus()
