@@ -454,7 +454,7 @@ def pack(site: Path) -> Path:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
         for file in sorted(site.rglob("*")):
             name = Path(OFFLINE).stem / file.relative_to(site)
-            if file == target or file.is_dir():
+            if file == target or file.is_dir() or file.suffix == ".whl":
                 continue
             if file.suffix == ".html":
                 packed.writestr(

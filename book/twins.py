@@ -28,6 +28,7 @@ EQUATION = re.compile(
     r"^\$\$(?P<tex>.*?)\$\$[ ]*(?:\((?P<label>[\w-]+)\))?[ ]*$", re.M | re.S
 )
 ONLY_SITE = re.compile(r'<span class="gm-zip">.*?</span>', re.S)
+SITE_LINK = re.compile(r'<a href="\.\./[^>]*>(.*?)</a>', re.S)
 SECONDS = re.compile(r'\{\{ seconds\["([\w-]+)"\] \}\}')  # filled in by page.py too
 ASSET = re.compile(r"\]\((assets/[^)]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.M)
@@ -162,7 +163,7 @@ class Writer:
 
     def plain(self, text: str) -> str:
         """Return Markdown without roles, directives and labels."""
-        text = ONLY_SITE.sub("", LABEL.sub("", text))
+        text = SITE_LINK.sub(r"\1", ONLY_SITE.sub("", LABEL.sub("", text)))
         text = EQUATION.sub(self._equation, text)
         while (shorter := FENCE.sub(self._block, text)) != text:
             text = shorter

@@ -52,7 +52,7 @@ class Explorer(WithPoster, anywidget.AnyWidget):
         return figure(image(self.poster, self.alt), values, module=self._esm, css=self._css)
 
 
-def figure(poster: str, values: dict[str, Any], *, module: str, css: str) -> str:
+def figure(poster: str, values: dict[str, Any], *, module: str, css: str, kind: str = "gm-explorer") -> str:
     """Return a widget for a page without a kernel, as HTML; its id is a hash.
 
     Args:
@@ -60,6 +60,7 @@ def figure(poster: str, values: dict[str, Any], *, module: str, css: str) -> str
         values: the initial values of the widget, as JSON.
         module: JavaScript that defines `render`.
         css: its style sheet.
+        kind: the class of the element.
 
     Returns:
         A `figure` element that contains all that the widget needs.
@@ -69,7 +70,7 @@ def figure(poster: str, values: dict[str, Any], *, module: str, css: str) -> str
     module = f"{module}\n{source('page.js')}"
     digest = hashlib.sha256("\n".join((css, poster, data, module)).encode()).hexdigest()[:12]
     return (
-        f'<figure class="gm-explorer" id="explorer-{digest}">\n<style>\n{css}</style>\n{poster}\n'
+        f'<figure class="{kind}" id="explorer-{digest}">\n<style>\n{css}</style>\n{poster}\n'
         f'<script type="application/json">{data}</script>\n'
         f'<script type="module">\n{module}\nattach("explorer-{digest}", render);\n</script>\n</figure>'
     )

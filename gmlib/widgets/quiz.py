@@ -43,7 +43,7 @@ class Quiz(anywidget.AnyWidget):
             items += f'<li>{question["text"]}<ol type="a">{answers}</ol></li>'
         questions_only = f'<div class="gm-poster"><ol>{items}</ol></div>'
         values = {"content": self.content, "chosen": {}}
-        return figure(questions_only, values, module=self._esm, css=self._css)
+        return figure(questions_only, values, module=self._esm, css=self._css, kind="gm-questions")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle: Any = super()._repr_mimebundle_(**kwargs)
