@@ -374,8 +374,17 @@ def render(root: Path, committed: bool = False) -> None:
     for twin in written:  # the download button of a page serves its twin
         if twin.suffix == ".ipynb":
             shutil.copy(twin, site / "_sources" / "book" / twin.name)
+    write_sources_as_scripts(site)
     pack(site)
     print_line("the book is ready: open _build/html/index.html")
+
+
+def write_sources_as_scripts(site: Path) -> None:
+    """Write each page's source also as a script, for `save.js`: a page that is opened from disk may not read other files."""
+    for source in (site / "_sources").rglob("*"):
+        if source.is_file() and source.suffix != ".js":
+            text = json.dumps(source.read_text(encoding="utf-8"))
+            source.with_name(f"{source.name}.js").write_text(f"gmSave({text});\n")
 
 
 def write_hero(root: Path, target: Path) -> None:

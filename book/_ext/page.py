@@ -146,14 +146,6 @@ def defer_scripts(context: dict[str, Any]) -> None:
     ]
 
 
-def write_sources_as_scripts(app: Sphinx, exception: Exception | None) -> None:
-    """Write each page's source also as a script, for `save.js`: a page that is opened from disk may not read other files."""
-    for source in Path(app.outdir, "_sources").rglob("*"):
-        if source.is_file() and source.suffix != ".js":
-            text = json.dumps(source.read_text(encoding="utf-8"))
-            source.with_name(f"{source.name}.js").write_text(f"gmSave({text});\n")
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     if not Path(app.confdir, "book", "report.json").exists():
@@ -165,5 +157,4 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", fill_in_seconds)
     app.connect("builder-inited", register_filter)
     app.connect("html-page-context", complete, priority=900)
-    app.connect("build-finished", write_sources_as_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

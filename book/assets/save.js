@@ -1,5 +1,5 @@
 // The header's download button saves what the page was made from. On disk a browser shows such a file instead, because no
-// page may read another file there. It may load a script, so the site holds a script of each source too (page.py).
+// page may read another file there. It may load a script, so the site holds a script of each source too (build.py).
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a.btn-download-source-button, a.btn-download-notebook-button");
   if (!link) return;

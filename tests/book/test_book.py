@@ -380,3 +380,15 @@ def test_constraints_are_exact_and_name_no_address():
     lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
     for line in filter(None, lines):
         assert re.fullmatch(r"[\w.-]+==[\w.+!]+( ; .+)?", line), line
+
+
+def test_each_source_lies_beside_a_script_that_saves_it(tmp_path):
+    source = tmp_path / "_sources" / "book" / "x.ipynb"
+    source.parent.mkdir(parents=True)
+    source.write_text('{"a": "ü </script>\\n"}', encoding="utf-8")
+    for _ in range(2):  # a script has no script of its own
+        build.write_sources_as_scripts(tmp_path)
+    assert {path.name for path in source.parent.iterdir()} == {"x.ipynb", "x.ipynb.js"}
+    script = source.with_name("x.ipynb.js").read_text().strip()
+    text = script.removeprefix("gmSave(").removesuffix(");")
+    assert json.loads(text) == source.read_text(encoding="utf-8")

@@ -78,15 +78,3 @@ def test_a_page_weighs_what_it_brings_itself(tmp_path):
 def test_a_folder_that_was_not_staged_names_make_book(tmp_path):
     with pytest.raises(SystemExit, match="make book"):
         page.setup(SimpleNamespace(confdir=tmp_path, connect=lambda *_, **__: None))
-
-
-def test_each_source_lies_beside_a_script_that_saves_it(tmp_path):
-    source = tmp_path / "_sources" / "book" / "x.ipynb"
-    source.parent.mkdir(parents=True)
-    source.write_text('{"a": "ü </script>\\n"}', encoding="utf-8")
-    for _ in range(2):  # a script has no script of its own
-        page.write_sources_as_scripts(SimpleNamespace(outdir=str(tmp_path)), None)
-    assert {path.name for path in source.parent.iterdir()} == {"x.ipynb", "x.ipynb.js"}
-    script = source.with_name("x.ipynb.js").read_text().strip()
-    text = script.removeprefix("gmSave(").removesuffix(");")
-    assert json.loads(text) == source.read_text(encoding="utf-8")
