@@ -210,6 +210,7 @@ DCGAN_PAPER = replace(
     batch_size=128,
     ema=0.0,
     epochs=100,
+    quick_epochs=8,
 )
 CDCGAN = replace(
     DCGAN,
@@ -300,6 +301,7 @@ WGAN_PAPER = replace(
     cooldown=0.25,
     ema=0.0,
     epochs=120,
+    quick_epochs=20,
 )
 WGAN_GP_PAPER = replace(
     WGAN_GP,
