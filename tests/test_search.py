@@ -113,6 +113,13 @@ def test_a_search_with_other_options_is_refused(runs, tmp_path, monkeypatch, cap
     assert (tmp_path / "gan.json").read_bytes() == before
 
 
+def test_a_damaged_file_of_a_search_is_refused(runs, tmp_path, capsys):
+    assert run(tmp_path) == 0
+    (tmp_path / "gan.json").write_text("{")
+    assert run(tmp_path) == 2
+    assert "gan.json is damaged" in capsys.readouterr().err
+
+
 def test_an_unknown_game_is_refused(tmp_path, capsys):
     assert search.main(["wgann", "--out", str(tmp_path)]) == 2
     assert "got game 'wgann'" in capsys.readouterr().err

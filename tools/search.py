@@ -54,13 +54,16 @@ def draw_common(rng: random.Random) -> Settings:
     }
 
 
+def draw_rates(rng: random.Random, low: float, high: float) -> Settings:
+    """Draw the learning rates for the cross-entropy, the generator's from this range, and the number of critic steps."""
+    lr = log_uniform(rng, low, high)
+    return {"lr": lr, "critic_lr": log_uniform(rng, lr / 4, lr * 4), "n_critic": rng.choice([1, 1, 2])}
+
+
 def draw_gan(rng: random.Random) -> Settings:
     """Draw settings for the cross-entropy, with dropout in the critic in place of a penalty."""
-    lr = log_uniform(rng, 5e-5, 2e-3)
     return draw_common(rng) | {
-        "lr": lr,
-        "critic_lr": log_uniform(rng, lr / 4, lr * 4),
-        "n_critic": rng.choice([1, 1, 2]),
+        **draw_rates(rng, 5e-5, 2e-3),
         "betas": rng.choice([(0.0, 0.99), (0.5, 0.9), (0.5, 0.99), (0.5, 0.999)]),
         "dropout": rng.choice([0.0, 0.3, 0.5]),
         "batch_norm": rng.choice([False, True]),
@@ -70,11 +73,8 @@ def draw_gan(rng: random.Random) -> Settings:
 
 def draw_dcgan(rng: random.Random) -> Settings:
     """Draw settings for the cross-entropy with an R1 penalty."""
-    lr = log_uniform(rng, 2e-4, 4e-3)
     return draw_common(rng) | {
-        "lr": lr,
-        "critic_lr": log_uniform(rng, lr / 4, lr * 4),
-        "n_critic": rng.choice([1, 1, 2]),
+        **draw_rates(rng, 2e-4, 4e-3),
         "betas": rng.choice([(0.0, 0.9), (0.0, 0.99), (0.5, 0.99), (0.5, 0.999)]),
         "weight": log_uniform(rng, 1e-3, 1.0),
         "critic_norm": rng.choice([None, "layer"]),
@@ -190,7 +190,12 @@ class Search:
 
     def _continue(self, drawn: list[Settings]) -> None:
         """Take over the trials of an earlier search."""
-        earlier = json.loads(self.file.read_text(encoding="utf-8"))
+        try:
+            earlier = json.loads(self.file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{self.file} is damaged, expected the JSON of a search: restore it or remove it"
+            ) from error
         different = [f"{key} {earlier.get(key)!r}" for key, value in self.options.items() if earlier.get(key) != value]
         if different:
             raise InputError(
@@ -203,7 +208,7 @@ class Search:
         self.trials, self.wide = earlier["trials"], earlier["wide"]
 
     def write(self) -> None:
-        """Write all trials; those at full width are the last."""
+        """Write the options and all trials; once the wide trials have run, also the number of the chosen one."""
         record = self.options | {"versions": versions(), "trials": self.trials, "wide": self.wide}
         if len(self.wide) == WIDE_TRIALS:
             record["chosen"] = min(self.wide, key=partial(fid_at, WIDE_EPOCHS))["number"]

@@ -40,7 +40,7 @@ def validate_gan(gan: GAN, images: ImageDataset, scorer: Scorer, stack: int = 1,
     Returns:
         "validation_fid" in the features of the scorer; "validation_estimate", the mean score of the validation images minus
         that of the samples; and "validation_auc", the share of pairs of both in which the validation image has the higher
-        score, which is 0.5 for a critic that cannot tell them apart. The last two are missing without a critic. For stacks
+        score, which is 0.5 for a critic whose scores of both do not differ. The last two are missing without a critic. For stacks
         only "validation_modes", the number of modes among 2,000 samples.
     """
     if stack > 1:

@@ -16,7 +16,7 @@ def critic_relativistic(real: PerImage, fake: PerImage) -> PerImage:
 
     It depends on the difference of both scores alone. Where they are equal, it is ln 2.
 
-    Source: Jolicoeur-Martineau 2019, The relativistic discriminator, equation 6.
+    Source: Jolicoeur-Martineau 2019, The relativistic discriminator: the loss of its relativistic standard GAN.
     """
     require_shape("b", real=real, fake=fake)
     return F.softplus(fake - real)
@@ -27,7 +27,7 @@ def generator_relativistic(fake: PerImage, real: PerImage) -> PerImage:
 
     $$L_g = -\log \sigma\big(f(\tilde{x}) - f(x)\big)$$
 
-    Source: Jolicoeur-Martineau 2019, The relativistic discriminator, equation 7.
+    Source: Jolicoeur-Martineau 2019, as for the critic.
     """
     require_shape("b", fake=fake, real=real)
     return F.softplus(real - fake)
@@ -50,6 +50,6 @@ def r1_r2_penalty(
     Returns:
         The penalty of each pair of images, `(b,)`, at least 0. Huang et al. add gamma / 2 times its mean.
 
-    Source: Huang et al. 2024, The GAN is dead; long live the GAN!, section 2.2; R1 and R2 are of Mescheder, Geiger & Nowozin 2018.
+    Source: Huang et al. 2024, The GAN is dead; long live the GAN!; R1 and R2 are of Mescheder, Geiger & Nowozin 2018.
     """
     return r1_penalty(critic, real, fake, y) + r1_penalty(critic, fake, real, y)
