@@ -186,7 +186,11 @@ def test_no_chapter_and_no_page_leaves_a_role_or_a_directive(tmp_path):
             texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
             outputs = (output for cell in cells for output in cell.get("outputs", []))
             texts += [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
-            assert not [cell for cell in cells if "quiz(" in cell.source and cell.get("outputs")]
+            answering = [
+                cell for cell in cells if re.search(r"\b(quiz|check)\(", cell.source) and cell.cell_type == "code"
+            ]
+            assert answering or path.stem in ("recipes", "speed")
+            assert not [cell for cell in answering if cell.outputs]
         for text in texts:
             left = twins.LEFTOVER.search(text)
             assert not left, f"{path.name}: {text[left.start() : left.start() + 60]!r}"
